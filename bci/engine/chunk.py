@@ -1,0 +1,79 @@
+"""Consecutive samples of one stream, and the one place where seconds become samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bci.errors import ConfigError
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive samples of one stream, time axis first.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_samples, n_channels)
+        Float64, microvolts.
+    stamps : ndarray, shape (n_samples,)
+        Raw stamps of the sender, seconds. They may run backwards.
+    segment : int
+        Counts the stretches between which time cannot be related (set by continuity).
+    start : int
+        Index of the first sample in its segment (set by continuity).
+    bridged : ndarray of bool, shape (n_samples,), or None
+        True where a sample was lost and interpolated. None: nothing was bridged.
+    """
+
+    data: FloatArray
+    stamps: FloatArray
+    segment: int = 0
+    start: int = 0
+    bridged: BoolArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+
+def samples(seconds: float, rate_hz: float) -> int:
+    """Number of samples in ``seconds``, rounded to the nearest.
+
+    Raises
+    ------
+    ConfigError
+        If either is not finite and positive, or the result is zero.
+
+    >>> samples(0.29, 100)
+    29
+    """
+    for name, value in (("seconds", seconds), ("rate", rate_hz)):
+        if not math.isfinite(value) or value <= 0:
+            raise ConfigError(f"{name} = {value}: must be a positive, finite number")
+    count = round(seconds * rate_hz)
+    if count < 1:
+        raise ConfigError(f"{seconds} s at {rate_hz:g} Hz is less than one sample; give at least {1 / rate_hz:g} s")
+    return count
+
+
+def window_grid(window_s: float, hop_s: float, rate_hz: float) -> tuple[int, int]:
+    """Window and hop in samples; the window is rounded to a whole number of hops.
+
+    Returns
+    -------
+    window, hop : int
+
+    >>> window_grid(2.0, 0.04, 160)
+    (318, 6)
+    """
+    hop = samples(hop_s, rate_hz)
+    window = samples(window_s, rate_hz)
+    if window < hop:
+        raise ConfigError(f"window {window_s} s is shorter than hop {hop_s} s; make the window at least one hop long")
+    return round(window / hop) * hop, hop

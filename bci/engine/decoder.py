@@ -1,0 +1,56 @@
+"""The contract of a live decoder, and the scatter matrices most of them live on."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+
+from bci.engine.chunk import FloatArray
+
+
+class Kernel(Protocol):
+    """A fitted decoder, reduced to what the loop needs; everything that can be is precomputed.
+
+    A kernel never raises on finite input and never returns NaN for it. It keeps no state between
+    calls. It may reuse its return buffer: a caller that keeps the result copies it.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    n_channels : int
+    features : {"scatter", "samples"}
+        What ``__call__`` takes. ``"scatter"``: shape (n_bands, n_channels + 1, n_channels + 1), see
+        :func:`scatter`. ``"samples"``: shape (n_bands, n_samples, n_channels).
+    """
+
+    classes: tuple[str, ...]
+    n_channels: int
+    features: Literal["scatter", "samples"]
+
+    def __call__(self, window: FloatArray) -> FloatArray:
+        """Probabilities, shape (n_classes,), that sum to one."""
+        ...
+
+
+def scatter(window: FloatArray) -> FloatArray:
+    """Scatter matrices of one window with its sums: ``[X 1]' [X 1]`` for each band.
+
+    Parameters
+    ----------
+    window : ndarray, shape (n_bands, n_samples, n_channels)
+        Microvolts.
+
+    Returns
+    -------
+    ndarray, shape (n_bands, n_channels + 1, n_channels + 1)
+        ``[:, :-1, :-1]`` holds the sums of products (µV²), ``[:, -1, :-1]`` the sums (µV) and
+        ``[:, -1, -1]`` the number of samples: all that a covariance estimate with any centring or
+        analytic shrinkage needs.
+
+    >>> scatter(np.ones((1, 4, 1)))[0].tolist()
+    [[4.0, 4.0], [4.0, 4.0]]
+    """
+    ones = np.ones((*window.shape[:2], 1))
+    x = np.concatenate((window, ones), axis=2)
+    return np.matmul(x.transpose(0, 2, 1), x)

@@ -1,0 +1,95 @@
+"""What the engine says at each point of the window grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from bci.engine.chunk import FloatArray
+
+MASK_BITS = 32
+FIXED_FIELDS = ("segment", "index", "consumed", "stamp", "crc", "reason", "decision", "bridged")
+
+
+class Reason(IntEnum):
+    """Why an outcome holds no decision. The values are the wire format; never renumber them."""
+
+    DECIDED = 0
+    IDLE = 1
+    """Evidence below threshold, or dwell and refractory not over."""
+    REFILL = 2
+    """The window is not yet full of samples of one unbroken stretch, or the filters still settle."""
+    BRIDGED = 3
+    """More than 5 % of the window was interpolated."""
+    NONFINITE = 4
+    """The window holds a value that is no number, or beyond any amplifier's range."""
+    QUALITY = 5
+    """Too many, or too important, channels are bad."""
+    DECODER = 6
+    """The decoder broke its contract (raised, wrong shape, not finite, not a distribution)."""
+    SKIPPED = 7
+    """The engine was late; only the newest window was decoded."""
+    FROZEN = 8
+    """Decoding is switched off for now (blanking, calibration, pause)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Result for the window that ends with sample ``index``.
+
+    Everything here is a function of samples, model and ordered inputs, so a replay reproduces it.
+
+    Parameters
+    ----------
+    segment, index : int
+        Where in the stream the newest sample of the window is.
+    consumed : int
+        Raw samples consumed by the engine up to and including the newest one.
+    stamp : float
+        Raw stamp of the newest sample, seconds on the sender's clock.
+    crc : int
+        CRC-32, chained over every raw sample (data and stamp) consumed so far.
+    reason : Reason
+    decision : int
+        Class index, or -1.
+    bridged : int
+        Interpolated samples in the window.
+    mask : int
+        Bit i is set while channel i of the decoder is bad.
+    probabilities : ndarray, shape (n_classes,)
+        Of this window alone; NaN where it was not decoded.
+    evidence : ndarray, shape (n_classes,)
+        After smoothing over windows; what the threshold is compared with.
+    """
+
+    segment: int
+    index: int
+    consumed: int
+    stamp: float
+    crc: int
+    reason: Reason
+    decision: int
+    bridged: int
+    mask: int
+    probabilities: FloatArray
+    evidence: FloatArray
+
+    def row(self, n_channels: int) -> FloatArray:
+        """This outcome as the float64 row that goes over the wire (see :func:`fields`)."""
+        words = (n_channels + MASK_BITS - 1) // MASK_BITS
+        mask = [(self.mask >> (MASK_BITS * i)) & 0xFFFFFFFF for i in range(words)]
+        head = (self.segment, self.index, self.consumed, self.stamp, self.crc, self.reason, self.decision, self.bridged)
+        return np.concatenate((np.array((*head, *mask), dtype=np.float64), self.probabilities, self.evidence))
+
+
+def fields(n_channels: int, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Column names of :meth:`Outcome.row`.
+
+    >>> fields(2, ("left", "right"))[-5:]
+    ('mask0', 'p:left', 'p:right', 'evidence:left', 'evidence:right')
+    """
+    words = (n_channels + MASK_BITS - 1) // MASK_BITS
+    mask = tuple(f"mask{i}" for i in range(words))
+    return (*FIXED_FIELDS, *mask, *(f"p:{c}" for c in classes), *(f"evidence:{c}" for c in classes))

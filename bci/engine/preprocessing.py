@@ -1,0 +1,70 @@
+"""What happens to a stream before a decoder sees it, as data that a model carries in its header."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bci.errors import ConfigError
+
+REFERENCES = ("none", "average", "laplacian", "mastoids")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Channels, reference, filters and window grid of a decoder.
+
+    Parameters
+    ----------
+    rate_hz : float
+    labels : tuple of str
+        The decoder's channels, in the decoder's order.
+    reference : str
+        One of ``REFERENCES``.
+    notch_hz : float
+        Line frequency, 0 for no notch.
+    bands : tuple of (low_hz, high_hz)
+        One causal Butterworth band-pass each; several make a filter bank.
+    order : int
+        Butterworth order (of the low-pass prototype).
+    window, hop : int
+        Samples. ``window`` is a whole number of hops (:func:`bci.engine.chunk.window_grid`).
+    """
+
+    rate_hz: float
+    labels: tuple[str, ...]
+    reference: str = "none"
+    notch_hz: float = 50.0
+    bands: tuple[tuple[float, float], ...] = ((8.0, 30.0),)
+    order: int = 4
+    window: int = 500
+    hop: int = 10
+
+    def __post_init__(self) -> None:
+        problems = list(_problems(self))
+        if problems:
+            raise ConfigError(problems)
+
+
+def _problems(p: Preprocessing) -> list[str]:
+    """Every reason why these settings cannot be run, one line each."""
+    found = []
+    nyquist = p.rate_hz / 2
+    if not math.isfinite(p.rate_hz) or p.rate_hz <= 0:
+        found.append(f"rate_hz = {p.rate_hz}: must be a positive, finite number")
+    if not p.labels:
+        found.append("labels: at least one channel is needed")
+    if p.reference not in REFERENCES:
+        found.append(f"reference = {p.reference!r}: must be one of {', '.join(REFERENCES)}")
+    if not (p.notch_hz == 0 or 0 < p.notch_hz < nyquist):
+        found.append(f"notch_hz = {p.notch_hz}: must be 0 (none) or between 0 and the Nyquist frequency {nyquist:g} Hz")
+    if not p.bands:
+        found.append("bands: at least one [low, high] pair is needed")
+    for low, high in p.bands:
+        if not 0 < low < high < nyquist:
+            found.append(f"band [{low:g}, {high:g}] Hz: must satisfy 0 < low < high < {nyquist:g} Hz (Nyquist)")
+    if not 1 <= p.order <= 8:
+        found.append(f"order = {p.order}: must be 1 to 8")
+    if p.hop < 1 or p.window < p.hop or p.window % p.hop:
+        found.append(f"window = {p.window}, hop = {p.hop} samples: the window must be a whole, positive number of hops")
+    return found

@@ -1,0 +1,86 @@
+"""What a session needs of whatever carries its streams: LSL, or queues inside one process."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.stream_info import StreamInfo
+
+
+class Clock(Protocol):
+    """Time of a session: the LSL clock live, a virtual one in replay and tests."""
+
+    def now(self) -> float:
+        """Seconds since an arbitrary origin."""
+        ...
+
+    def wait_until(self, time_s: float) -> None:
+        """Return when ``now() >= time_s``."""
+        ...
+
+
+class Source(Protocol):
+    """A device, a simulated subject, or a file: something that yields samples in order."""
+
+    info: StreamInfo
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        """Samples that have come since the last call, or None after ``timeout_s`` without any."""
+        ...
+
+    def close(self) -> None:
+        """Release the device. May be called twice."""
+        ...
+
+
+class SignalInlet(Protocol):
+    """A regularly sampled stream as the engine reads it: microvolts, raw stamps."""
+
+    info: StreamInfo
+
+    def pull(self, timeout_s: float) -> Chunk | None:
+        """All samples at hand, waiting at most ``timeout_s`` for the first; None where none came.
+
+        Raises
+        ------
+        StreamLost
+            If the sender is known to be gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """Unsubscribe. May be called twice."""
+        ...
+
+
+class RawInlet(Protocol):
+    """A stream as the recorder reads it: native values, raw stamps, the sender's full header."""
+
+    header_xml: str
+
+    def pull(self, timeout_s: float) -> tuple[npt.NDArray[Any] | list[list[str]], FloatArray] | None:
+        """Values, shape (n_samples, n_channels), in the stream's own format, and raw stamps."""
+        ...
+
+    def time_correction(self, timeout_s: float) -> tuple[float, float] | None:
+        """Collection time and clock offset in seconds, or None where the sender did not answer."""
+        ...
+
+    def close(self) -> None:
+        """Unsubscribe. May be called twice."""
+        ...
+
+
+class MarkerInlet(Protocol):
+    """A stream of strings: cues, control messages, events."""
+
+    def pull(self, timeout_s: float) -> list[tuple[str, float]]:
+        """Texts at hand with their raw stamps; empty where none came in time."""
+        ...
+
+    def close(self) -> None:
+        """Unsubscribe. May be called twice."""
+        ...
