@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
 from bci.engine.chunk import FloatArray
+from bci.engine.preprocessing import Preprocessing
 
 
 class Kernel(Protocol):
@@ -54,3 +56,25 @@ def scatter(window: FloatArray) -> FloatArray:
     ones = np.ones((*window.shape[:2], 1))
     x = np.concatenate((window, ones), axis=2)
     return np.matmul(x.transpose(0, 2, 1), x)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveDecoder:
+    """A kernel with all that the engine needs to feed it.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+    kernel : Kernel
+    covariance : ndarray, shape (n_bands, n_channels, n_channels)
+        Mean covariance of the training windows, µV², after the reference. A bad channel is replaced by
+        what this covariance expects of it, given the good ones.
+    weights : ndarray, shape (n_channels,)
+        Share of each channel in the decision, non-negative, sums to one. A decoder does not go on
+        without its heaviest channels.
+    """
+
+    preprocessing: Preprocessing
+    kernel: Kernel
+    covariance: FloatArray
+    weights: FloatArray

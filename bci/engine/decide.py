@@ -1,0 +1,124 @@
+"""From probabilities to decisions: smoothing, threshold, dwell, hysteresis, refractory, idle."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bci.engine.chunk import FloatArray
+from bci.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    """How much evidence moves something.
+
+    Parameters
+    ----------
+    smoothing_s : float
+        Time constant of the exponential mean over probabilities; 0 for none.
+    threshold : float
+        Evidence that a class needs to start a decision.
+    release : float
+        Evidence below which a running decision ends (hysteresis); at most ``threshold``.
+    dwell_s : float
+        Time the evidence must stay above ``threshold`` before the decision starts.
+    refractory_s : float
+        Time after the start of a decision before another class may start one.
+    idle : str
+        Class that stands for doing nothing: it never becomes a decision. Empty for none.
+    """
+
+    smoothing_s: float = 0.5
+    threshold: float = 0.6
+    release: float = 0.5
+    dwell_s: float = 0.0
+    refractory_s: float = 0.0
+    idle: str = ""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} = {value}: must be a finite number, 0 or more"
+            for name, value in (
+                ("smoothing_s", self.smoothing_s),
+                ("dwell_s", self.dwell_s),
+                ("refractory_s", self.refractory_s),
+            )
+            if not math.isfinite(value) or value < 0
+        ]
+        if not 0 <= self.threshold <= 1:
+            problems.append(f"threshold = {self.threshold}: must be between 0 and 1")
+        if not 0 <= self.release <= 1 or self.release > self.threshold:
+            problems.append(f"release = {self.release}: must be between 0 and threshold = {self.threshold}")
+        if problems:
+            raise ConfigError(problems)
+
+
+class Decide:
+    """Evidence over the window grid, turned into decisions.
+
+    Parameters
+    ----------
+    settings : DecisionSettings
+    classes : tuple of str
+    hop_s : float
+        Time between windows, seconds.
+    """
+
+    def __init__(self, settings: DecisionSettings, classes: tuple[str, ...], hop_s: float) -> None:
+        if settings.idle and settings.idle not in classes:
+            raise ConfigError(f"idle = {settings.idle!r}: must be one of the decoder's classes {', '.join(classes)}")
+        self.settings = settings
+        self._hop_s = hop_s
+        self._gain = 1.0 if settings.smoothing_s == 0 else 1.0 - math.exp(-hop_s / settings.smoothing_s)
+        self._dwell = round(settings.dwell_s / hop_s)
+        self._refractory = round(settings.refractory_s / hop_s)
+        self._idle = classes.index(settings.idle) if settings.idle else -1
+        self.evidence: FloatArray = np.full(len(classes), np.nan)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all evidence and end a running decision (gap, new segment, veto)."""
+        self.evidence.fill(np.nan)
+        self._fresh = True
+        self._candidate = -1
+        self._held = 0
+        self._current = -1
+        self._since = self._refractory
+
+    def __call__(self, probabilities: FloatArray) -> int:
+        """Take the probabilities of the next window; return the class decided on, or -1.
+
+        Parameters
+        ----------
+        probabilities : ndarray, shape (n_classes,)
+        """
+        if self._fresh:
+            self.evidence[:] = probabilities
+            self._fresh = False
+        else:
+            self.evidence += self._gain * (probabilities - self.evidence)
+        best = int(self.evidence.argmax())
+        level = float(self.evidence[best])
+        self._since = min(self._since + 1, self._refractory)
+        self._dwell_on(best, level)
+        if self._current >= 0 and float(self.evidence[self._current]) < self.settings.release:
+            self._current = -1
+        if best != self._current and self._ready():
+            self._current = best
+            self._since = 0
+        return self._current
+
+    def _dwell_on(self, best: int, level: float) -> None:
+        """Count the windows for which the same class has stayed above threshold."""
+        if level < self.settings.threshold or best == self._idle:
+            self._candidate, self._held = -1, 0
+            return
+        self._held = self._held + 1 if best == self._candidate else 1
+        self._candidate = best
+
+    def _ready(self) -> bool:
+        """Whether the candidate may start a decision now."""
+        return self._candidate >= 0 and self._held > self._dwell and self._since >= self._refractory
