@@ -68,16 +68,21 @@ class Decide:
     """
 
     def __init__(self, settings: DecisionSettings, classes: tuple[str, ...], hop_s: float) -> None:
-        if settings.idle and settings.idle not in classes:
-            raise ConfigError(f"idle = {settings.idle!r}: must be one of the decoder's classes {', '.join(classes)}")
-        self.settings = settings
+        self._classes = classes
         self._hop_s = hop_s
-        self._gain = 1.0 if settings.smoothing_s == 0 else 1.0 - math.exp(-hop_s / settings.smoothing_s)
-        self._dwell = round(settings.dwell_s / hop_s)
-        self._refractory = round(settings.refractory_s / hop_s)
-        self._idle = classes.index(settings.idle) if settings.idle else -1
         self.evidence: FloatArray = np.full(len(classes), np.nan)
+        self.change(settings)
         self.restart()
+
+    def change(self, settings: DecisionSettings) -> None:
+        """Use other settings from the next window on; evidence and a running decision stay."""
+        if settings.idle and settings.idle not in self._classes:
+            raise ConfigError(f"idle = {settings.idle!r}: must be one of the decoder's classes {', '.join(self._classes)}")
+        self.settings = settings
+        self._gain = 1.0 if settings.smoothing_s == 0 else 1.0 - math.exp(-self._hop_s / settings.smoothing_s)
+        self._dwell = round(settings.dwell_s / self._hop_s)
+        self._refractory = round(settings.refractory_s / self._hop_s)
+        self._idle = self._classes.index(settings.idle) if settings.idle else -1
 
     def restart(self) -> None:
         """Forget all evidence and end a running decision (gap, new segment, veto)."""

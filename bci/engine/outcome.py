@@ -33,6 +33,10 @@ class Reason(IntEnum):
     """The engine was late; only the newest window was decoded."""
     FROZEN = 8
     """Decoding is switched off for now (blanking, calibration, pause)."""
+    STALE = 9
+    """The newest sample is too old to act on. Said by the live loop of a decision, never by an outcome."""
+    LOST = 10
+    """The stream has gone silent or away. Said by the live loop of a decision, never by an outcome."""
 
 
 @dataclass(frozen=True, slots=True)

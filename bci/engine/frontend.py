@@ -1,0 +1,157 @@
+"""From a raw stream to the filtered windows a decoder sees: the one implementation, live and offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bci.engine.blocks import Block, Blocks
+from bci.engine.chunk import BoolArray, Chunk, FloatArray
+from bci.engine.continuity import Continuity, ContinuitySettings
+from bci.engine.filters import CausalFilter, band_pass, notch, settling
+from bci.engine.outcome import Reason
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.quality import Quality, QualitySettings
+from bci.engine.spatial import inputs
+from bci.engine.stream_info import StreamInfo
+from bci.engine.window import SampleWindow, ScatterWindow
+from bci.errors import StreamMismatch
+
+RATE_TOLERANCE = 0.01
+
+
+@dataclass(slots=True)
+class Window:
+    """One point of the window grid.
+
+    Parameters
+    ----------
+    block : Block
+        The newest block; its counters say where the window ends.
+    reason : Reason
+        ``DECIDED`` where the window may be decoded.
+    bridged : int
+        Interpolated samples in the window.
+    bad : ndarray of bool, shape (n_inputs,)
+        Channels that cannot be trusted in it.
+    features : ndarray
+        Scatter matrices or samples over the input channels; valid until the next window.
+    """
+
+    block: Block
+    reason: Reason
+    bridged: int
+    bad: BoolArray
+    features: FloatArray
+
+
+class Frontend:
+    """Continuity, quality, filters and windows of one stream for one kind of preprocessing.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        The raw stream. Its channels are matched by label.
+    preprocessing : Preprocessing
+    features : {"scatter", "samples"}
+    quality : QualitySettings
+    continuity : ContinuitySettings
+
+    Raises
+    ------
+    StreamMismatch
+        If rate or channels are not what ``preprocessing`` needs.
+    """
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        preprocessing: Preprocessing,
+        features: str = "scatter",
+        quality: QualitySettings | None = None,
+        continuity: ContinuitySettings | None = None,
+    ) -> None:
+        p = preprocessing
+        if abs(info.rate_hz - p.rate_hz) > RATE_TOLERANCE * p.rate_hz:
+            raise StreamMismatch(
+                f"rate: the model expects {p.rate_hz:g} Hz; stream {info.name!r} has {info.rate_hz:g} Hz. "
+                "Set the amplifier to the model's rate or train a model at this one."
+            )
+        self.labels = inputs(p)
+        columns = info.columns(self.labels)
+        self.quality_settings = quality or QualitySettings()
+        self.continuity = Continuity(info.rate_hz, info.sample_clock, continuity or ContinuitySettings())
+        self.quality = Quality(self.quality_settings, p.rate_hz, len(columns), p.window, p.hop)
+        self._blocks = Blocks(columns, p.hop)
+        sections = [band_pass(low, high, p.order, p.rate_hz) for low, high in p.bands]
+        self._notch = CausalFilter(notch(p.notch_hz, p.rate_hz)) if p.notch_hz else None
+        self._bands = [CausalFilter(sos) for sos in sections]
+        shape = (len(p.bands), len(columns), p.window, p.hop)
+        self._window = ScatterWindow(*shape) if features == "scatter" else SampleWindow(*shape)
+        self._filtered = np.zeros((len(p.bands), p.hop, len(columns)))
+        self._n_blocks = p.window // p.hop
+        self._settle = -(-max(settling(sos) for sos in sections) // p.hop)
+        self._bridged = [0] * self._n_blocks
+        self._bridged_limit = int(self.quality_settings.bridged_share * p.window)
+        self._first = 0
+        self._none: BoolArray = np.zeros(len(columns), dtype=np.bool_)
+
+    @property
+    def consumed(self) -> int:
+        """Raw samples consumed so far."""
+        return self._blocks.consumed
+
+    @property
+    def crc(self) -> int:
+        """CRC-32 chained over the raw samples consumed so far."""
+        return self._blocks.crc
+
+    @property
+    def settling_blocks(self) -> int:
+        """Blocks after a restart that no window may hold."""
+        return self._settle
+
+    def push(self, chunk: Chunk) -> Iterator[Window]:
+        """Points of the window grid that this chunk reaches, in order."""
+        for piece in self.continuity.push(chunk):
+            for block in self._blocks.push(piece):
+                yield self._advance(block)
+
+    def prepare(self) -> None:
+        """Do early what the next block will need; call it while waiting. Bits do not depend on it."""
+        self._window.prepare()
+        self.quality.prepare()
+
+    def _advance(self, block: Block) -> Window:
+        """Filter one block and say what the window that it ends is worth."""
+        if block.fresh:
+            self._restart(block.number)
+        self._bridged[block.number % self._n_blocks] = block.bridged
+        peak = np.abs(block.data).max()
+        if not peak <= self.quality_settings.range_uv:
+            self._restart(block.number + 1)
+            return Window(block, Reason.NONFINITE, 0, self._none, self._filtered)
+        notched = self._notch(block.data) if self._notch else block.data
+        for band, filtered in zip(self._bands, self._filtered, strict=True):
+            filtered[:] = band(notched)
+        bad = self.quality.push(block.number, block.data, notched, self._filtered)
+        features = self._window.push(block.number, self._filtered)
+        bridged = sum(self._bridged)
+        return Window(block, self._reason(block.number, bridged), bridged, bad, features)
+
+    def _reason(self, number: int, bridged: int) -> Reason:
+        """Whether the window that ends with block ``number`` is whole."""
+        if number < self._first + self._n_blocks - 1:
+            return Reason.REFILL
+        return Reason.BRIDGED if bridged > self._bridged_limit else Reason.DECIDED
+
+    def _restart(self, block: int) -> None:
+        """Block ``block`` is the first of a new unbroken stretch."""
+        for step in (self._notch, *self._bands):
+            if step:
+                step.restart()
+        self.quality.restart(block)
+        self._bridged = [0] * self._n_blocks
+        self._first = block + self._settle
