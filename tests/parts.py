@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -57,4 +58,4 @@ def eeg(n_samples: int, n_channels: int = len(LABELS), seed: int = 0, rate_hz: f
 def cut(chunk: Chunk, places: list[int]) -> list[Chunk]:
     """The chunk in pieces that end at ``places``."""
     ends = sorted({0, len(chunk), *(p for p in places if 0 < p < len(chunk))})
-    return [Chunk(chunk.data[a:b], chunk.stamps[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    return [Chunk(chunk.data[a:b], chunk.stamps[a:b]) for a, b in pairwise(ends)]

@@ -92,7 +92,7 @@ class StreamInfo:
         double = [x for x in labels if len(where[canonical(x)]) > 1]
         if double:
             raise StreamMismatch(
-                f"channels: stream {self.name!r} has more than one {', '.join(double)}; give each a unique label in a montage file."
+                f"channels: stream {self.name!r} has several {', '.join(double)}; give each a label of its own in a montage."
             )
         return [where[canonical(x)][0] for x in labels]
 
