@@ -26,8 +26,10 @@ class Block:
         Raw stamp of the newest sample.
     bridged : int
         Interpolated samples in it.
-    consumed, crc : int
-        Raw samples up to the end of the block, and the CRC-32 chained over them.
+    consumed : int
+        Raw samples up to the end of the block.
+    crc : int
+        CRC-32 chained over their values, exclusive-or that chained over their stamps (float64, little endian).
     """
 
     segment: int
@@ -54,12 +56,17 @@ class Blocks:
         self._columns = columns
         self._hop = hop
         self._data = np.zeros((hop, len(columns)))
+        self._crc_data, self._crc_stamps = 0, 0
         self._filled = -1
         self._bridged = 0
         self._segment, self._next = 0, 0
         self._fresh = True
         self.consumed = 0
-        self.crc = 0
+
+    @property
+    def crc(self) -> int:
+        """CRC-32 of all values consumed, exclusive-or that of all stamps."""
+        return self._crc_data ^ self._crc_stamps
 
     def push(self, piece: Chunk) -> Iterator[Block]:
         """Blocks that end inside this piece."""
@@ -94,7 +101,8 @@ class Blocks:
             lost = piece.bridged[start:end]
             self._bridged += int(lost.sum())
             data, stamps = data[~lost], stamps[~lost]
-        self.crc = zlib.crc32(np.column_stack((data, stamps)).astype("<f8", copy=False).tobytes(), self.crc)
+        self._crc_data = zlib.crc32(np.ascontiguousarray(data, "<f8").data, self._crc_data)
+        self._crc_stamps = zlib.crc32(np.ascontiguousarray(stamps, "<f8").data, self._crc_stamps)
         self.consumed += len(stamps)
         self._next += n
 

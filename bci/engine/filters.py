@@ -1,4 +1,9 @@
-"""Causal filters: notch and Butterworth band-passes that start at their steady state."""
+"""Causal filters: notch and Butterworth band-passes that start at their steady state.
+
+Over a block of fixed length a linear filter is a fixed matrix: it maps the block's samples and the state
+before it to the filtered samples and the state after it. So notch and all band-passes together are one
+small matrix product per block, whose bits cannot depend on how the stream was cut.
+"""
 
 from __future__ import annotations
 
@@ -31,40 +36,82 @@ def settling(sos: FloatArray) -> int:
     return math.ceil(math.log(SETTLED) / math.log(radius))
 
 
-class CausalFilter:
-    """One cascade of second-order sections over all channels, started at steady state.
+class FilterBank:
+    """A notch and the band-passes behind it, one block of samples at a time.
 
-    Starting from ``sosfilt_zi * first sample`` spares the step that a constant electrode offset,
-    often tens of millivolts, would otherwise send through the filter.
+    Starting from the steady state for the first sample spares the step that a constant electrode
+    offset, often tens of millivolts, would otherwise send through the filters.
 
     Parameters
     ----------
-    sos : ndarray, shape (n_sections, 6)
+    notch : ndarray, shape (1, 6), or None
+        Sections ahead of every band.
+    bands : list of ndarray, each of shape (n_sections, 6)
+    hop : int
+        Samples in a block.
+    n_channels : int
     """
 
-    def __init__(self, sos: FloatArray) -> None:
-        self._sos = np.ascontiguousarray(sos)
-        self._steady = np.asarray(sosfilt_zi(self._sos), dtype=np.float64)[:, :, np.newaxis]
-        self._state: FloatArray | None = None
+    def __init__(self, notch: FloatArray | None, bands: list[FloatArray], hop: int, n_channels: int) -> None:
+        self._hop, self._n_bands = hop, len(bands)
+        cascade = [notch, *bands] if notch is not None else list(bands)
+        self._matrix = _block_matrix(notch is not None, cascade, hop)
+        self._steady = np.concatenate([np.asarray(sosfilt_zi(sos)).ravel() for sos in cascade])[:, np.newaxis]
+        n_states = len(self._steady)
+        self._input = np.zeros((hop + n_states, n_channels))
+        self._output = np.zeros((len(self._matrix), n_channels))
+        self._fresh = True
 
     def restart(self) -> None:
         """Forget the past: the next sample is taken for the steady state."""
-        self._state = None
+        self._fresh = True
 
-    def __call__(self, data: FloatArray) -> FloatArray:
-        """Filter the next samples.
+    def __call__(self, block: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Filter the next block.
 
         Parameters
         ----------
-        data : ndarray, shape (n_samples, n_channels)
-            At least one sample.
+        block : ndarray, shape (hop, n_channels)
+            Microvolts.
 
         Returns
         -------
-        ndarray, shape (n_samples, n_channels)
+        notched : ndarray, shape (hop, n_channels)
+        bands : ndarray, shape (n_bands, hop, n_channels)
+            Both valid until the next call.
         """
-        if self._state is None:
-            self._state = self._steady * data[0]
-        filtered: FloatArray
-        filtered, self._state = sosfilt(self._sos, data, axis=0, zi=self._state)
-        return filtered
+        hop, output = self._hop, self._output
+        self._input[:hop] = block
+        if self._fresh:
+            self._input[hop:] = self._steady * block[0]
+            self._fresh = False
+        np.matmul(self._matrix, self._input, out=output)
+        self._input[hop:] = output[hop * (1 + self._n_bands) :]
+        return output[:hop], output[hop : hop * (1 + self._n_bands)].reshape(self._n_bands, hop, -1)
+
+
+def _block_matrix(notched: bool, cascade: list[FloatArray], hop: int) -> FloatArray:
+    """The matrix of a block, found by filtering every unit sample and every unit state.
+
+    Returns
+    -------
+    ndarray, shape (hop * (1 + n_bands) + n_states, hop + n_states)
+        Rows: the notched block, the block in each band, the states of all sections.
+    """
+    n_states = sum(2 * len(sos) for sos in cascade)
+    size = hop + n_states
+    units = np.eye(hop, size)
+    states, place = [], hop
+    for sos in cascade:
+        own = np.eye(2 * len(sos), size, place)
+        states.append(own.reshape(len(sos), 2, size))
+        place += 2 * len(sos)
+    blocks, after = [units], []
+    for i, (sos, state) in enumerate(zip(cascade, states, strict=True)):
+        filtered, end = sosfilt(sos, blocks[0], axis=0, zi=state)
+        after.append(end.reshape(-1, size))
+        if notched and i == 0:
+            blocks[0] = filtered
+        else:
+            blocks.append(filtered)
+    return np.concatenate((*blocks, *after))

@@ -10,7 +10,7 @@ import numpy as np
 from bci.engine.blocks import Block, Blocks
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.continuity import Continuity, ContinuitySettings
-from bci.engine.filters import CausalFilter, band_pass, notch, settling
+from bci.engine.filters import FilterBank, band_pass, notch, settling
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import Quality, QualitySettings
@@ -86,11 +86,10 @@ class Frontend:
         self.quality = Quality(self.quality_settings, p.rate_hz, len(columns), p.window, p.hop)
         self._blocks = Blocks(columns, p.hop)
         sections = [band_pass(low, high, p.order, p.rate_hz) for low, high in p.bands]
-        self._notch = CausalFilter(notch(p.notch_hz, p.rate_hz)) if p.notch_hz else None
-        self._bands = [CausalFilter(sos) for sos in sections]
+        self._filters = FilterBank(notch(p.notch_hz, p.rate_hz) if p.notch_hz else None, sections, p.hop, len(columns))
         shape = (len(p.bands), len(columns), p.window, p.hop)
         self._window = ScatterWindow(*shape) if features == "scatter" else SampleWindow(*shape)
-        self._filtered = np.zeros((len(p.bands), p.hop, len(columns)))
+        self._nothing = np.zeros((len(p.bands), p.hop, len(columns)))
         self._n_blocks = p.window // p.hop
         self._settle = -(-max(settling(sos) for sos in sections) // p.hop)
         self._bridged = [0] * self._n_blocks
@@ -132,12 +131,10 @@ class Frontend:
         peak = np.abs(block.data).max()
         if not peak <= self.quality_settings.range_uv:
             self._restart(block.number + 1)
-            return Window(block, Reason.NONFINITE, 0, self._none, self._filtered)
-        notched = self._notch(block.data) if self._notch else block.data
-        for band, filtered in zip(self._bands, self._filtered, strict=True):
-            filtered[:] = band(notched)
-        bad = self.quality.push(block.number, block.data, notched, self._filtered)
-        features = self._window.push(block.number, self._filtered)
+            return Window(block, Reason.NONFINITE, 0, self._none, self._nothing)
+        notched, bands = self._filters(block.data)
+        bad = self.quality.push(block.number, block.data, notched, bands)
+        features = self._window.push(block.number, bands)
         bridged = sum(self._bridged)
         return Window(block, self._reason(block.number, bridged), bridged, bad, features)
 
@@ -149,9 +146,7 @@ class Frontend:
 
     def _restart(self, block: int) -> None:
         """Block ``block`` is the first of a new unbroken stretch."""
-        for step in (self._notch, *self._bands):
-            if step:
-                step.restart()
+        self._filters.restart()
         self.quality.restart(block)
         self._bridged = [0] * self._n_blocks
         self._first = block + self._settle

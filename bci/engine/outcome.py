@@ -54,7 +54,7 @@ class Outcome:
     stamp : float
         Raw stamp of the newest sample, seconds on the sender's clock.
     crc : int
-        CRC-32, chained over every raw sample (data and stamp) consumed so far.
+        CRC-32 chained over the values of every raw sample so far, exclusive-or that over their stamps.
     reason : Reason
     decision : int
         Class index, or -1.

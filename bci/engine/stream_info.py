@@ -92,7 +92,7 @@ class StreamInfo:
         double = [x for x in labels if len(where[canonical(x)]) > 1]
         if double:
             raise StreamMismatch(
-                f"channels: stream {self.name!r} has several {', '.join(double)}; give each a label of its own in a montage."
+                f"channels: stream {self.name!r} has several {', '.join(double)}; give each its own label in a montage."
             )
         return [where[canonical(x)][0] for x in labels]
 
