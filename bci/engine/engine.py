@@ -14,6 +14,7 @@ from bci.engine.decide import Decide, DecisionSettings
 from bci.engine.decoder import LiveDecoder
 from bci.engine.frontend import Frontend, Window
 from bci.engine.outcome import Outcome, Reason
+from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import QualitySettings
 from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo, canonical
@@ -75,6 +76,11 @@ class Engine:
     def lost(self) -> int:
         """Samples declared lost so far, bridged ones included."""
         return self._frontend.continuity.lost
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Channels, filters and window grid in use."""
+        return self._decoder.preprocessing
 
     @property
     def frontend(self) -> Frontend:

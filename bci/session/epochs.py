@@ -1,0 +1,173 @@
+"""Cut trials out of a recording, through the very steps that run live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.engine import Engine
+from bci.engine.frontend import Frontend
+from bci.engine.outcome import Outcome, Reason
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.quality import QualitySettings
+from bci.engine.spatial import reference_matrix
+from bci.engine.stream_info import StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """The start of one trial.
+
+    Parameters
+    ----------
+    time_s : float
+        On the EEG stream's clock.
+    class_ : str
+    """
+
+    time_s: float
+    class_: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Epochs:
+    """Trials of one or more recordings, ready to train on.
+
+    Parameters
+    ----------
+    windows : ndarray, shape (n_trials, n_bands, n_samples, n_channels)
+        Filtered and referenced, µV.
+    labels : ndarray of str, shape (n_trials,)
+    runs : ndarray of int, shape (n_trials,)
+        Which recording a trial comes from; cross-validation never splits inside one.
+    rejected : tuple of (Cue, str)
+        Trials left out, and why.
+    """
+
+    windows: FloatArray
+    labels: npt.NDArray[np.str_]
+    runs: npt.NDArray[np.int64]
+    rejected: tuple[tuple[Cue, str], ...] = ()
+
+
+class Grid:
+    """Which point of the window grid belongs to which cue: the first at or after cue + stop.
+
+    Parameters
+    ----------
+    cues : sequence of Cue
+    stop_s : float
+    tolerance_s : float
+        Half a sample, so that rounding of stamps does not decide.
+    """
+
+    def __init__(self, cues: Sequence[Cue], stop_s: float, tolerance_s: float) -> None:
+        self._waiting = sorted(cues, key=lambda c: c.time_s, reverse=True)
+        self._stop_s = stop_s - tolerance_s
+
+    def take(self, time_s: float) -> list[Cue]:
+        """Cues whose window is the one that ends at ``time_s``."""
+        found = []
+        while self._waiting and self._waiting[-1].time_s + self._stop_s <= time_s:
+            found.append(self._waiting.pop())
+        return found
+
+    @property
+    def left(self) -> list[Cue]:
+        """Cues whose time has not come: the recording ended first."""
+        return self._waiting[::-1]
+
+
+def pieces(raw: Chunk, hop: int) -> Iterator[Chunk]:
+    """The stream one hop at a time, so that times are judged with no more than is known live."""
+    for start in range(0, len(raw), hop):
+        yield Chunk(raw.data[start : start + hop], raw.stamps[start : start + hop])
+
+
+def cut(
+    info: StreamInfo,
+    raw: Chunk,
+    cues: Sequence[Cue],
+    preprocessing: Preprocessing,
+    stop_s: float,
+    run: int = 0,
+    quality: QualitySettings | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Epochs:
+    """One window for each cue: the first that ends at or after cue + ``stop_s``.
+
+    Parameters
+    ----------
+    info, raw : StreamInfo, Chunk
+        The recorded stream: µV and raw stamps.
+    cues : sequence of Cue
+    preprocessing : Preprocessing
+    stop_s : float
+        Seconds after the cue.
+    run : int
+        Number of the recording, kept with each trial.
+    quality : QualitySettings
+    progress : callable
+        Told the share done, 0 to 1.
+
+    Returns
+    -------
+    Epochs
+    """
+    frontend = Frontend(info, preprocessing, "samples", quality)
+    reference = reference_matrix(preprocessing, np.ones(len(frontend.labels), dtype=np.bool_))
+    grid = Grid(cues, stop_s, 0.5 / preprocessing.rate_hz)
+    kept: list[tuple[Cue, FloatArray]] = []
+    rejected: list[tuple[Cue, str]] = []
+    for piece in pieces(raw, preprocessing.hop):
+        for window in frontend.push(piece):
+            end = (window.block.number + 1) * preprocessing.hop - 1
+            for cue in grid.take(frontend.continuity.time_of(end)):
+                bad = [label for label, is_bad in zip(frontend.labels, window.bad, strict=True) if is_bad]
+                if window.reason is not Reason.DECIDED:
+                    rejected.append((cue, window.reason.name.lower()))
+                elif bad:
+                    rejected.append((cue, f"bad {', '.join(bad)}"))
+                else:
+                    kept.append((cue, window.features @ reference.T))
+        progress(frontend.consumed / max(1, len(raw)))
+    rejected += [(cue, "recording ended") for cue in grid.left]
+    shape = (0, len(preprocessing.bands), preprocessing.window, len(preprocessing.labels))
+    return Epochs(
+        np.array([w for _, w in kept]) if kept else np.zeros(shape),
+        np.array([c.class_ for c, _ in kept], dtype=np.str_),
+        np.full(len(kept), run),
+        tuple(rejected),
+    )
+
+
+def join(parts: Iterable[Epochs]) -> Epochs:
+    """Trials of several recordings as one set."""
+    parts = list(parts)
+    return Epochs(
+        np.concatenate([p.windows for p in parts]),
+        np.concatenate([p.labels for p in parts]),
+        np.concatenate([p.runs for p in parts]),
+        tuple(r for p in parts for r in p.rejected),
+    )
+
+
+def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Cue], stop_s: float) -> list[tuple[Cue, Outcome | None]]:
+    """The outcome that counts for each cue: that of the first window ending at or after cue + ``stop_s``.
+
+    Returns
+    -------
+    list of (Cue, Outcome or None)
+        In the order of the cues; None where the recording ended first or nothing was said.
+    """
+    hop = engine.preprocessing.hop
+    grid = Grid(cues, stop_s, 0.5 / engine.info.rate_hz)
+    found: list[tuple[Cue, Outcome | None]] = []
+    for piece in pieces(raw, hop):
+        for outcome in engine.outcomes(piece):
+            found += [(cue, outcome) for cue in grid.take(engine.time_of(outcome.index))]
+    return found + [(cue, None) for cue in grid.left]

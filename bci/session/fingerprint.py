@@ -1,0 +1,27 @@
+"""Under which processor and libraries outcomes are the same bit for bit."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import numpy as np
+
+
+def fingerprint() -> dict[str, str]:
+    """What the bits of an outcome depend on besides samples, model and inputs.
+
+    BLAS and LAPACK pick their kernels by processor, and kernels differ in the order of additions.
+    Elsewhere outcomes agree to 1e-9 and decisions are equal.
+    """
+    config = np.show_config(mode="dicts")
+    blas = config["Build Dependencies"]["blas"]
+    simd = config["SIMD Extensions"]
+    return {
+        "machine": platform.machine(),
+        "blas": f"{blas.get('name')} {blas.get('version')}",
+        "simd": " ".join(simd.get("found", [])),
+        "numpy": version("numpy"),
+        "scipy": version("scipy"),
+        "bci": version("bci"),
+    }

@@ -1,0 +1,379 @@
+"""The live loop: whatever carries the streams on one side, the engine on the other."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from bci.engine import inputs as steer
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.engine import Engine
+from bci.engine.outcome import Outcome, Reason
+from bci.engine.stream_info import StreamInfo
+from bci.errors import BciError, StreamError, StreamLost
+from bci.session import wire
+from bci.session.fingerprint import fingerprint
+from bci.session.model import Model, load_model
+from bci.stream.bus import Clock, MarkerInlet, SignalInlet
+
+
+class RowOutlet(Protocol):
+    """Something that sends one float64 row."""
+
+    def push(self, row: FloatArray, stamp: float = 0.0) -> None:
+        """Send now; a stamp of 0 means the time of sending."""
+        ...
+
+
+class TextOutlet(Protocol):
+    """Something that sends one text."""
+
+    def push(self, text: str, stamp: float = 0.0) -> None:
+        """Send now; a stamp of 0 means the time of sending."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """The streams of one live session (docs/streams.md)."""
+
+    decisions: RowOutlet
+    outcomes: RowOutlet
+    timing: RowOutlet
+    events: TextOutlet
+    state: TextOutlet
+    control: MarkerInlet
+    cues: MarkerInlet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """Times of the live loop, seconds.
+
+    Parameters
+    ----------
+    stale_s : float
+        Data older than this steer nothing.
+    expiry_s : float
+        A decision must not move anything this long after it was sent.
+    max_backlog_s : float
+        With more than this waiting, only the newest window is decoded.
+    heartbeat_s : float
+        A row goes out at least this often.
+    poll_s : float
+        Control messages and cues are looked for this often.
+    reconnect_s : float
+        A lost stream is looked for this often.
+    """
+
+    stale_s: float = 0.25
+    expiry_s: float = 0.25
+    max_backlog_s: float = 0.25
+    heartbeat_s: float = 0.05
+    poll_s: float = 0.02
+    reconnect_s: float = 0.5
+
+
+class Age:
+    """How much later than the freshest one a sample arrives, whatever clock its stamp is from.
+
+    The smallest difference between arrival and stamp over the last minute of data stands for "fresh", so
+    neither a constant clock offset nor a drift of thousands of ppm looks like old data.
+    """
+
+    BIN_S = 1.0
+    BINS = 60
+
+    def __init__(self) -> None:
+        self._bins: deque[float] = deque(maxlen=self.BINS)
+        self._started = float("-inf")
+
+    def __call__(self, now: float, stamp: float) -> float:
+        """Age in seconds of a sample stamped ``stamp`` that is acted on at ``now``."""
+        delay = now - stamp
+        if now - self._started >= self.BIN_S or not self._bins:
+            self._bins.append(delay)
+            self._started = now
+        elif delay < self._bins[-1]:
+            self._bins[-1] = delay
+        return delay - min(self._bins)
+
+
+class LiveLoop:
+    """Pull, decode, publish; notice silence; obey control messages; record what steered.
+
+    Parameters
+    ----------
+    inlet : SignalInlet
+    engine : Engine
+    model : Model
+        What the engine decodes with, for the record.
+    wires : Wires
+    clock : Clock
+    settings : LiveSettings
+    reopen : callable, optional
+        Called after a loss until it returns an inlet of the same stream (None: not there yet). It
+        raises :class:`StreamMismatch` where another stream came back.
+    classes_of : callable, optional
+        Class that a cue's text stands for, or "".
+    """
+
+    def __init__(
+        self,
+        inlet: SignalInlet,
+        engine: Engine,
+        model: Model,
+        wires: Wires,
+        clock: Clock,
+        settings: LiveSettings | None = None,
+        reopen: Callable[[], SignalInlet | None] | None = None,
+        classes_of: Callable[[str], str] | None = None,
+    ) -> None:
+        self.settings = settings or LiveSettings()
+        self._inlet: SignalInlet | None = inlet
+        self._engine, self._model, self._wires, self._clock = engine, model, wires, clock
+        self._reopen, self._class_of = reopen, classes_of or (lambda _: "")
+        self._age = Age()
+        self._row = np.zeros(len(wire.DECISION_FIELDS))
+        self._row[1] = -1.0
+        self._timing = np.zeros(len(wire.TIMING_FIELDS))
+        self._n_channels = len(model.header.preprocessing.labels)
+        self._hop_s = model.header.preprocessing.hop / model.header.preprocessing.rate_hz
+        self._decision_settings = engine.settings.decision
+        self._phase = "waiting"
+        self._segment, self._index, self._last_age = 0, 0, 0.0
+        self._bad: dict[str, str] = {}
+        self._joined = False
+        self._stopping = ""
+        self._arrival = self._sent = self._polled = self._told = self._searched = clock.now()
+
+    def run(self, stopped: Callable[[], str] = lambda: "") -> str:
+        """Work until ``stopped`` returns a reason or a stop message comes; return the reason."""
+        try:
+            while not self._stopping:
+                self.step()
+                self._stopping = self._stopping or stopped()
+        finally:
+            self._neutral(Reason.LOST)
+            self._event("stop", why=self._stopping or "error")
+            self._phase = "stopped"
+            self._tell_state()
+        return self._stopping
+
+    def step(self) -> None:
+        """One turn: at most one heartbeat long."""
+        chunk = self._pull()
+        if chunk is not None and len(chunk):
+            self._take(chunk)
+        now = self._clock.now()
+        self._watch(now)
+        if now - self._polled >= self.settings.poll_s:
+            self._polled = now
+            self._poll()
+        if now - self._told >= 1.0:
+            self._told = now
+            self._tell_state()
+
+    def _pull(self) -> Chunk | None:
+        """The next samples, or None; a loss is turned into silence here."""
+        if self._inlet is None:
+            self._clock.wait_until(self._clock.now() + self.settings.heartbeat_s / 2)
+            return None
+        try:
+            return self._inlet.pull(self.settings.heartbeat_s)
+        except StreamLost as error:
+            self._lose(str(error))
+            return None
+
+    def _take(self, chunk: Chunk) -> None:
+        """Decode what came and publish each decision before anything else is done."""
+        began = time.perf_counter()
+        self._arrival = self._clock.now()
+        self._join(chunk)
+        backlog = len(chunk)
+        if backlog > self.settings.max_backlog_s * self._engine.info.rate_hz:
+            self._skip(backlog)
+        for outcome in self._engine.outcomes(chunk):
+            self._publish(outcome, began, backlog)
+        self._engine.prepare()
+        for d in self._engine.take_discontinuities():
+            self._wires.events.push(
+                wire.line(d.why, consumed=d.consumed, segment=d.segment, index=d.index, lost=d.lost, why=d.why)
+            )
+
+    def _join(self, chunk: Chunk) -> None:
+        """Say with which sample reading begins, at the start and after a loss."""
+        if self._joined:
+            return
+        self._joined = True
+        first = float(chunk.stamps[0]).hex()
+        if self._engine.consumed:
+            self._event("found", stamp=first)
+        else:
+            self._event(
+                "start",
+                stamp=first,
+                model=self._model.sha256,
+                stream=wire.info_to_json(self._engine.info),
+                settings=wire.settings_to_json(self._engine.settings),
+                fingerprint=fingerprint(),
+            )
+        self._phase = "running"
+
+    def _skip(self, backlog: int) -> None:
+        """Too much is waiting: only the newest window may be decoded."""
+        until = self._engine.consumed + backlog - round(self._hop_s * self._engine.info.rate_hz)
+        self._apply(steer.Skip(until), "skip", until=until)
+
+    def _publish(self, outcome: Outcome, began: float, backlog: int) -> None:
+        """Send the decision; then, no longer in a hurry, the outcome and how long it took."""
+        row, timing = self._row, self._timing
+        moment = self._engine.time_of(outcome.index)
+        now = self._clock.now()
+        age = self._age(now, moment)
+        stale = age > self.settings.stale_s
+        decided = outcome.decision >= 0 and not stale
+        row[0] += 1.0
+        row[1] = outcome.decision if decided else -1.0
+        row[2] = outcome.evidence[outcome.decision] if decided else 0.0
+        row[3] = outcome.stamp
+        row[4] = now + self.settings.expiry_s
+        row[5] = Reason.STALE if stale else outcome.reason
+        row[6] = 0.0
+        self._wires.decisions.push(row)
+        self._sent = now
+        self._wires.outcomes.push(outcome.row(self._n_channels))
+        timing[:] = (row[0], outcome.segment, outcome.index, moment, age, time.perf_counter() - began, backlog)
+        self._wires.timing.push(timing)
+        self._segment, self._index, self._last_age = outcome.segment, outcome.index, age
+        if outcome.mask or self._bad:
+            self._tell_mask()
+
+    def _tell_mask(self) -> None:
+        """An event when the set of bad channels changes."""
+        bad = self._engine.bad_channels()
+        if bad != self._bad:
+            self._bad = bad
+            self._event("mask", bad=bad)
+
+    def _watch(self, now: float) -> None:
+        """Neutral when no data came for too long; a heartbeat when nothing else was sent."""
+        if self._phase == "running" and now - self._arrival > self.settings.stale_s and self._row[5] != Reason.LOST:
+            self._neutral(Reason.LOST)
+        elif now - self._sent >= self.settings.heartbeat_s:
+            self._row[0] += 1.0
+            self._row[6] = 1.0
+            self._wires.decisions.push(self._row)
+            self._sent = now
+        if self._inlet is None and now - self._searched >= self.settings.reconnect_s:
+            self._searched = now
+            self._search()
+
+    def _neutral(self, reason: Reason) -> None:
+        """A decision for nothing, at once."""
+        self._row[0] += 1.0
+        self._row[1:] = (-1.0, 0.0, self._row[3], self._clock.now(), reason, 0.0)
+        self._wires.decisions.push(self._row)
+        self._sent = self._clock.now()
+
+    def _lose(self, why: str) -> None:
+        """The sender is gone for certain."""
+        self._neutral(Reason.LOST)
+        self._event("lost", why=why)
+        self._phase = "lost"
+        self._close_inlet()
+
+    def _close_inlet(self) -> None:
+        if self._inlet is not None:
+            self._inlet.close()
+        self._inlet = None
+        self._joined = False
+
+    def _search(self) -> None:
+        """Look for the stream again; one that came back different ends the session."""
+        if self._reopen is None:
+            self._stopping = "stream lost"
+            return
+        self._inlet = self._reopen()
+
+    def _poll(self) -> None:
+        """Control messages and cues that have come."""
+        for text, _ in self._wires.control.pull(0.0):
+            try:
+                self._obey(wire.parse(text, "control message"))
+            except BciError as error:
+                self._event("refused", why=str(error))
+        if self._wires.cues is not None:
+            for text, stamp in self._wires.cues.pull(0.0):
+                self._event("cue", **{"code": text, "class": self._class_of(text), "stamp": stamp})
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        """Do what one control message asks."""
+        kind, why = message["kind"], str(message.get("why", ""))
+        match kind:
+            case "set":
+                self._set(str(message.get("key")), message.get("value"))
+            case "freeze":
+                self._apply(steer.Freeze(why), "freeze", why=why)
+            case "resume":
+                self._apply(steer.Resume(why), "resume", why=why)
+            case "mark":
+                labels, bad = tuple(map(str, message.get("labels", ()))), bool(message.get("bad", True))
+                self._apply(steer.Mark(labels, bad), "mark", labels=labels, bad=bad)
+            case "model":
+                model = load_model(Path(str(message.get("path"))))
+                self._apply(steer.Swap(model.decoder), "model", model=model.sha256)
+            case "note":
+                self._event("note", text=str(message.get("text", "")))
+            case "stop":
+                self._stopping = why or "asked to"
+            case _:
+                raise StreamError(f"control message of unknown kind {kind!r}; see docs/streams.md")
+
+    def _set(self, key: str, value: object) -> None:
+        """Change one decision setting."""
+        known = asdict(self._decision_settings)
+        if key not in known:
+            raise StreamError(f"set: {key!r} is no decision setting; there are {', '.join(known)}")
+        if isinstance(value, bool) or not isinstance(value, str if key == "idle" else (int, float)):
+            raise StreamError(f"set: {key} = {value!r} has the wrong type")
+        changed = replace(self._decision_settings, **{key: value})
+        self._apply(steer.Decide(changed), "set", decision=asdict(changed))
+        self._decision_settings = changed
+
+    def _apply(self, given: steer.Input, kind: str, **fields: Any) -> None:
+        """Apply an input and put it on record with the sample count it was applied at."""
+        self._engine.apply(given)
+        self._event(kind, **fields)
+
+    def _event(self, kind: str, **fields: Any) -> None:
+        place = {"consumed": self._engine.consumed, "segment": self._segment, "index": self._index}
+        self._wires.events.push(wire.line(kind, **place, **fields))
+
+    def _tell_state(self) -> None:
+        """All that a late joiner needs."""
+        info: StreamInfo = self._engine.info
+        self._wires.state.push(
+            wire.line(
+                "state",
+                phase=self._phase,
+                stream=info.name,
+                source_id=info.source_id,
+                model=self._model.sha256,
+                classes=self._model.header.classes,
+                consumed=self._engine.consumed,
+                segment=self._segment,
+                index=self._index,
+                age_s=round(self._last_age, 4),
+                rate_hz=info.rate_hz,
+                lost=self._engine.lost,
+                bad=self._bad,
+                settings=asdict(self._decision_settings),
+            )
+        )

@@ -1,0 +1,292 @@
+"""Run a recorded session again, and say whether the same came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bci.engine import inputs as steer
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.decide import DecisionSettings
+from bci.engine.engine import Engine, EngineSettings
+from bci.engine.outcome import fields
+from bci.engine.stream_info import StreamInfo
+from bci.errors import RecordingError, VerificationError
+from bci.session import wire
+from bci.session.fingerprint import fingerprint
+from bci.session.model import Model, load_model
+from bci.stream.metadata import scale_to_microvolts, stream_info
+from bci.stream.xdf_reader import XdfFile, XdfStream, read_xdf
+
+CHUNK_S = 1.0
+ELSEWHERE = 1e-9
+Feed = Callable[[Chunk, int], Iterator[Chunk]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSession:
+    """What a recording holds of one run of the engine.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        The input as the engine saw it.
+    settings : EngineSettings
+    model : str
+        SHA-256 of the model file.
+    fingerprint : dict
+    inputs : list of (consumed, Input or model hash)
+        In the order in which they were applied.
+    joins : list of (consumed, stamp)
+        Raw sample counts at which the engine began to read, and the stamp of the first sample there.
+    rows : ndarray, shape (n_outcomes, n_fields)
+    raw : Chunk
+        All recorded samples of the input, µV, raw stamps.
+    """
+
+    info: StreamInfo
+    settings: EngineSettings
+    model: str
+    fingerprint: dict[str, str]
+    inputs: list[tuple[int, steer.Input | str]]
+    joins: list[tuple[int, float]]
+    rows: FloatArray
+    raw: Chunk
+
+
+@dataclass(slots=True)
+class Verification:
+    """Recorded and recomputed outcomes, side by side.
+
+    Parameters
+    ----------
+    outcomes : int
+        Recorded.
+    identical : int
+        Reproduced: every bit under the recorded fingerprint; elsewhere to 1e-9 with equal decisions.
+    different : list of str
+        One line for each outcome that is not.
+    not_recorded : list of str
+        What the engine consumed that the recording does not hold.
+    same_fingerprint : bool
+    """
+
+    outcomes: int = 0
+    identical: int = 0
+    same_fingerprint: bool = True
+    different: list[str] = field(default_factory=list)
+    not_recorded: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was reproduced."""
+        return self.outcomes > 0 and self.identical == self.outcomes and not self.different and not self.not_recorded
+
+
+def read_session(path: Path) -> RecordedSession:
+    """The run of the engine that a recording holds.
+
+    Raises
+    ------
+    RecordingError
+        If it holds none, or not all that belongs to one.
+    """
+    file = read_xdf(path)
+    events = [wire.parse(row[0], f"{path}: events") for row in _only(file, "BCI-Event", path).values]
+    starts = [e for e in events if e["kind"] == "start"]
+    if len(starts) != 1:
+        raise RecordingError(f"{path}: holds {len(starts)} starts of an engine; a session to verify has exactly one")
+    start = starts[0]
+    info = wire.info_from_json(start["stream"])
+    return RecordedSession(
+        info,
+        wire.settings_from_json(start["settings"]),
+        start["model"],
+        start["fingerprint"],
+        [(e["consumed"], given) for e in events if (given := _input(e)) is not None],
+        [(e["consumed"], float.fromhex(e["stamp"])) for e in events if e["kind"] in ("start", "found")],
+        np.asarray(_only(file, "BCI-Outcome", path).values, dtype=np.float64),
+        _raw(file, info, path),
+    )
+
+
+def find_model(recording: Path, sha256: str) -> Model:
+    """The model with this hash, from the folders around a recording.
+
+    Raises
+    ------
+    RecordingError
+        If no file beside it or one or two folders above has the hash.
+    """
+    tried = []
+    for folder in (recording.parent, *list(recording.resolve().parents)[1:3]):
+        for path in sorted(folder.glob("*.safetensors")):
+            model = load_model(path)
+            if model.sha256 == sha256:
+                return model
+            tried.append(str(path))
+    raise RecordingError(
+        f"{recording}: the model with SHA-256 {sha256[:12]}… is not beside it (looked at {', '.join(tried) or 'no file'}); "
+        "name it with --model"
+    )
+
+
+def verify(session: RecordedSession, models: Callable[[str], Model], feed: Feed | None = None) -> Verification:
+    """Recompute every outcome from raw samples and inputs, and compare.
+
+    Parameters
+    ----------
+    session : RecordedSession
+    models : callable
+        Model file of a hash.
+    feed : callable, optional
+        How the raw samples reach the engine: takes all of them and the place of the next input (in
+        samples from here), yields chunks. Default: one second at a time on the virtual clock.
+
+    Raises
+    ------
+    VerificationError
+        If the recorded outcomes cannot be aligned with the recorded samples.
+    """
+    result = Verification(len(session.rows), same_fingerprint=session.fingerprint == fingerprint())
+    found = dict(_keyed(recompute(session, models, result, feed)))
+    model = models(session.model)
+    names = fields(len(model.header.preprocessing.labels), tuple(model.header.classes))
+    for row in session.rows:
+        again = found.get((row[0], row[1]))
+        if again is None:
+            if not result.not_recorded:
+                result.different.append(f"segment {row[0]:.0f} index {row[1]:.0f}: recorded, not reproduced")
+        elif _equal(row, again, result.same_fingerprint):
+            result.identical += 1
+        else:
+            result.different.append(_difference(row, again, names))
+    return result
+
+
+def recompute(
+    session: RecordedSession, models: Callable[[str], Model], result: Verification, feed: Feed | None = None
+) -> list[FloatArray]:
+    """Outcome rows of a second run over the recorded samples and inputs."""
+    model = models(session.model)
+    engine = Engine(session.info, model.decoder, session.settings)
+    n_channels = len(model.header.preprocessing.labels)
+    waiting = [(n, steer.Swap(models(given).decoder) if isinstance(given, str) else given) for n, given in session.inputs]
+    rows = []
+    for stretch in _stretches(session, result):
+        for chunk in _until_inputs(stretch, waiting, engine, feed or _virtual):
+            rows += [outcome.row(n_channels) for outcome in engine.outcomes(chunk)]
+    return rows
+
+
+def _virtual(raw: Chunk, limit: int) -> Iterator[Chunk]:
+    """The first ``limit`` samples, a second or so at a time."""
+    step = 250
+    for start in range(0, limit, step):
+        end = min(start + step, limit)
+        yield Chunk(raw.data[start:end], raw.stamps[start:end])
+
+
+def _until_inputs(raw: Chunk, waiting: list[tuple[int, steer.Input]], engine: Engine, feed: Feed) -> Iterator[Chunk]:
+    """Chunks of ``raw``, with every input applied after the sample that it followed."""
+    begin, taken = engine.consumed, 0
+    while taken < len(raw):
+        while waiting and waiting[0][0] <= begin + taken:
+            engine.apply(waiting.pop(0)[1])
+        limit = len(raw) - taken
+        if waiting:
+            limit = min(limit, waiting[0][0] - begin - taken)
+        rest = Chunk(raw.data[taken : taken + limit], raw.stamps[taken : taken + limit])
+        yield from feed(rest, limit)
+        taken += limit
+
+
+def _stretches(session: RecordedSession, result: Verification) -> Iterator[Chunk]:
+    """What the engine consumed from each of its joins on, found in the recording by its first stamp."""
+    raw, place = session.raw, 0
+    total = int(session.rows[-1][2]) if len(session.rows) else 0
+    ends = [consumed for consumed, _ in session.joins[1:]] + [total]
+    for (consumed, stamp), end in zip(session.joins, ends, strict=True):
+        here = np.flatnonzero(raw.stamps[place:] == stamp)
+        if not len(here):
+            _not_aligned(result, consumed, stamp)
+            return
+        first = place + int(here[0])
+        place = min(first + end - consumed, len(raw))
+        if place - first < end - consumed:
+            result.not_recorded.append(f"{end - consumed - (place - first)} samples after consumed = {consumed + place - first}")
+        yield Chunk(raw.data[first:place], raw.stamps[first:place])
+
+
+def _not_aligned(result: Verification, consumed: int, stamp: float) -> None:
+    """No recorded sample carries the stamp the engine began with."""
+    if consumed == 0:
+        raise VerificationError(
+            f"no recorded sample carries the stamp {stamp!r} that the engine began with: recording and outcomes cannot be aligned"
+        )
+    result.not_recorded.append(f"everything after consumed = {consumed}: no recorded sample carries the stamp {stamp!r}")
+
+
+def _keyed(rows: Sequence[FloatArray]) -> Iterator[tuple[tuple[float, float], FloatArray]]:
+    return (((row[0], row[1]), row) for row in rows)
+
+
+def _equal(a: FloatArray, b: FloatArray, same_fingerprint: bool) -> bool:
+    """Bit for bit where the fingerprint is the same; else to 1e-9 with the counts and decision equal."""
+    if same_fingerprint:
+        return a.tobytes() == b.tobytes()
+    counts = a[:8].tobytes() == b[:8].tobytes()
+    return counts and bool(np.allclose(a[8:], b[8:], rtol=0, atol=ELSEWHERE, equal_nan=True))
+
+
+def _difference(row: FloatArray, again: FloatArray, names: Sequence[str]) -> str:
+    """One line: where, and which columns differ."""
+    columns = [
+        f"{name} {a!r} → {b!r}"
+        for name, a, b in zip(names, row.tolist(), again.tolist(), strict=True)
+        if a != b and not (np.isnan(a) and np.isnan(b))
+    ]
+    return f"segment {row[0]:.0f} index {row[1]:.0f}: {'; '.join(columns) or 'sign or payload of a NaN'}"
+
+
+def _input(event: dict[str, Any]) -> steer.Input | str | None:
+    """The input that an event stands for; None where it did not steer."""
+    match event["kind"]:
+        case "set":
+            return steer.Decide(DecisionSettings(**event["decision"]))
+        case "skip":
+            return steer.Skip(int(event["until"]))
+        case "freeze":
+            return steer.Freeze(event["why"])
+        case "resume":
+            return steer.Resume(event["why"])
+        case "mark":
+            return steer.Mark(tuple(event["labels"]), bool(event["bad"]))
+        case "model":
+            return str(event["model"])
+    return None
+
+
+def _only(file: XdfFile, type_: str, path: Path) -> XdfStream:
+    """The one stream of a type."""
+    found = [s for s in file.streams if s.type == type_]
+    if len(found) != 1:
+        raise RecordingError(f"{path}: holds {len(found)} streams of type {type_!r}; a session to verify has exactly one")
+    return found[0]
+
+
+def _raw(file: XdfFile, info: StreamInfo, path: Path) -> Chunk:
+    """All recorded samples of the engine's input, in microvolts, exactly as the inlet converted them."""
+    for stream in file.streams:
+        recorded = stream_info(stream.header_xml)
+        if (recorded.name, recorded.source_id) == (info.name, info.source_id) and recorded.rate_hz > 0:
+            scale = scale_to_microvolts(info)
+            return Chunk(
+                np.ascontiguousarray(stream.values, dtype=np.float64) * scale, np.asarray(stream.stamps, dtype=np.float64)
+            )
+    raise RecordingError(f"{path}: the engine's input {info.name!r} ({json.dumps(info.source_id)}) was not recorded")
