@@ -1,0 +1,149 @@
+"""The command ``bci``: one module per sub-command, imported only when it is called.
+
+A sub-command NAME is the module ``bci.commands.NAME`` with
+
+- ``HELP``: what it does, in a sentence or a paragraph;
+- ``EXAMPLES``: text, one command line each;
+- ``configure(parser)``: adds its options, importing nothing heavy;
+- ``run(args) -> int``: does the work and returns the exit code.
+
+Exit codes: 0 done, 2 wrong options or configuration, 130 interrupted, and those of :mod:`bci.errors`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from bci.errors import BciError, ConfigError
+
+COMMANDS = {
+    "demo": "the whole way without hardware: calibrate, train, decode live, replay, verify",
+    "streams": "list the LSL streams in reach",
+    "stream": "put a source on LSL: the simulated subject, or a device",
+    "record": "record streams into an XDF file that survives a crash",
+    "train": "fit a decoder to recordings and write a model file",
+    "run": "decode a live stream: recorder, engine and live view in one command",
+    "replay": "play a recording into LSL, or verify that it gives the same outcomes again",
+    "info": "say what a recording or a model file holds, and whether it is intact",
+    "salvage": "rescue the complete samples of a damaged recording",
+    "evaluate": "score decoders on labelled recordings, live path beside offline path",
+    "version": "versions of this program and of what it stands on",
+}
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports wrong options as this project's error, so that ``--json`` covers them too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing and leaving."""
+        raise ConfigError(f"{self.prog}: {message}; see '{self.prog} --help'")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Words after ``bci``; those of this process where omitted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    # More threads than one cost the loop its tail latency; BLAS reads these when numpy is loaded.
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    try:
+        return _dispatch(words)
+    except BciError as error:
+        _report(error, as_json="--json" in words)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has gone (`bci info … | head`); keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _dispatch(words: list[str]) -> int:
+    """Hand the words to the sub-command they name."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        return _help(words[1:2])
+    name, rest = ("version", words[1:]) if words[0] == "--version" else (words[0], words[1:])
+    if name not in COMMANDS:
+        raise ConfigError(_unknown(name))
+    return _call(name, rest)
+
+
+def _help(topic: list[str]) -> int:
+    """Show the overview, or the help of one command (``bci help record``)."""
+    if topic and topic[0] in COMMANDS:
+        return _call(topic[0], ["--help"])
+    print(overview())
+    return 0
+
+
+def _call(name: str, rest: list[str]) -> int:
+    """Import a sub-command, read its options and run it."""
+    from importlib import import_module
+
+    module = import_module(f"bci.commands.{name}")
+    parser = Parser(
+        prog=f"bci {name}",
+        description=module.HELP,
+        epilog=f"examples:\n{_indented(module.EXAMPLES)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.configure(parser)
+    try:
+        args = parser.parse_args(rest)
+    except SystemExit as left:  # --help
+        return int(left.code or 0)
+    return int(module.run(args))
+
+
+def overview() -> str:
+    """What ``bci --help`` prints."""
+    width = max(map(len, COMMANDS))
+    table = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    return (
+        "usage: bci COMMAND [options]        (bci COMMAND --help says more)\n\n"
+        "Real-time brain-computer interface: LSL in, decisions out, recorded, and replayed bit for bit.\n\n"
+        f"commands:\n{table}\n\n"
+        "examples:\n"
+        "  bci demo                               everything once, without hardware\n"
+        "  bci streams                            which amplifiers can be seen\n"
+        "  bci record --stream Cyton --subject 01 record one\n"
+        "  bci replay --verify FILE               does the recording give the same outcomes again?"
+    )
+
+
+def _unknown(name: str) -> str:
+    """Message for a word that is no command."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=2)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"bci: no command {name!r}; {hint}Commands: {', '.join(COMMANDS)}"
+
+
+def _indented(examples: str) -> str:
+    """Examples as an indented block."""
+    return "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
+
+
+def _report(error: BciError, as_json: bool) -> None:
+    """Tell a person (stderr) and, where asked, a program (stdout) what went wrong."""
+    print(f"error: {error}", file=sys.stderr)
+    if as_json:
+        problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+        document = {"error": type(error).__name__, "exit_code": error.exit_code, "problems": list(problems)}
+        print(json.dumps(document), flush=True)

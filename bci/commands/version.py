@@ -1,0 +1,39 @@
+"""``bci version``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+HELP = "Versions of this program and of what it stands on: paste it into a report."
+EXAMPLES = """
+bci version
+bci version --json
+"""
+PACKAGES = ("bci", "numpy", "scipy", "pylsl", "pyriemann", "scikit-learn", "mne", "onnxruntime", "torch", "PySide6-Essentials")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the versions."""
+    found = {name: _version(name) for name in PACKAGES}
+    found |= {"python": platform.python_version(), "platform": platform.platform()}
+    if args.json:
+        print(json.dumps(found))
+    else:
+        print("\n".join(f"{name:<20}{text or 'not installed'}" for name, text in found.items()))
+    return 0
+
+
+def _version(name: str) -> str | None:
+    """Version of an installed package, read without importing it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,103 @@
+"""Sources, decoders, kernels and presets, found by name through entry points.
+
+Ours are registered in our own ``pyproject.toml`` exactly as a third party's are in theirs, so nothing in
+``bci`` imports the packages that stand on it, and nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from bci.errors import PluginError
+
+SOURCES = "bci.sources"
+DECODERS = "bci.decoders"
+KERNELS = "bci.kernels"
+PRESETS = "bci.presets"
+GROUPS = (SOURCES, DECODERS, KERNELS, PRESETS)
+
+EXTRAS = {
+    "PySide6": "gui",
+    "pyqtgraph": "gui",
+    "torch": "networks",
+    "onnx": "networks",
+    "onnxruntime": "networks",
+    "mne_realtime": "hardware",
+    "pythonosc": "hardware",
+}
+"""Which extra of this package installs what a plug-in may miss, by import name."""
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Names registered in a group, sorted.
+
+    Parameters
+    ----------
+    group : str
+        One of ``GROUPS``.
+    """
+    return tuple(sorted(entry_points(group=group).names))
+
+
+def load(group: str, name: str) -> Any:
+    """Import what is registered under a name.
+
+    Parameters
+    ----------
+    group : str
+        One of ``GROUPS``.
+    name : str
+
+    Returns
+    -------
+    object
+        The class, function or module that the entry point names.
+
+    Raises
+    ------
+    PluginError
+        If the name is unknown, stands for two different things, or cannot be imported.
+    """
+    found = {point.value: point for point in entry_points(group=group, name=name)}
+    if not found:
+        raise PluginError(_unknown(group, name))
+    if len(found) > 1:
+        raise PluginError(
+            f"{group}: {name!r} is registered more than once ({', '.join(sorted(found))}); "
+            "uninstall one of the packages, or rename its entry point"
+        )
+    (point,) = found.values()
+    return _import(point)
+
+
+def _import(point: EntryPoint) -> Any:
+    """Import one entry point; say what is missing where that fails."""
+    try:
+        return point.load()
+    except ModuleNotFoundError as error:
+        raise PluginError(f"{point.group}: {point.name!r} ({point.value}): {_missing(point, error.name or '')}") from error
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{point.group}: {point.name!r} ({point.value}) cannot be imported: {error}") from error
+
+
+def _missing(point: EntryPoint, module: str) -> str:
+    """Which package is missing, and what installs it."""
+    root = module.partition(".")[0]
+    if root in EXTRAS:
+        return f"needs the package {root}, which is not installed; install it with: pip install 'bci[{EXTRAS[root]}]'"
+    if root == point.module.partition(".")[0]:
+        return f"there is no module {module}; reinstall the package that registers it (entry points freeze at install)"
+    return f"needs the package {root}, which is not installed"
+
+
+def _unknown(group: str, name: str) -> str:
+    """Message for a name nobody registered."""
+    known = names(group)
+    near = get_close_matches(name, known, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return (
+        f"{group}: nothing is registered as {name!r}; {hint}Known: {', '.join(known) or 'none'}. "
+        f"To add one, name it in your package's pyproject.toml under [project.entry-points.\"{group}\"] and install the package."
+    )
