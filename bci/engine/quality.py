@@ -20,6 +20,7 @@ from bci.errors import ConfigError
 
 IntArray = npt.NDArray[np.int64]
 LINE_HZ = (50.0, 60.0)
+BESIDE_HZ = 8.0
 
 
 class Fault(IntEnum):
@@ -112,7 +113,8 @@ class Quality:
         self._due = -1
         time_s = np.arange(self._memory * hop) / rate_hz
         taper = np.hanning(len(time_s))
-        waves = [np.exp(-2j * np.pi * line_hz * time_s) for line_hz in LINE_HZ if line_hz < rate_hz / 2]
+        lines = [line_hz for line_hz in LINE_HZ if line_hz < rate_hz / 2]
+        waves = [np.exp(-2j * np.pi * hz * time_s) for hz in (*lines, *(line_hz - BESIDE_HZ for line_hz in lines))]
         self._waves = np.array([2 * taper * wave / taper.sum() for wave in waves])
         self.fault: npt.NDArray[np.int8] = np.zeros(n_channels, dtype=np.int8)
         self.marked: BoolArray = np.zeros(n_channels, dtype=np.bool_)
@@ -178,10 +180,19 @@ class Quality:
         varying = ordered - ordered.mean(axis=0)
         self._blame(level > s.amplitude_uv, Fault.AMPLITUDE, block)
         if len(self._waves):
-            self._blame(np.abs(self._waves @ varying).max(axis=0) > s.line_uv, Fault.LINE, block)
+            self._blame(self._line(varying) > s.line_uv, Fault.LINE, block)
         self._blame(_twins(varying, s.bridged_uv) & ~flat, Fault.BRIDGED, block)
         self._blame(flat, Fault.FLAT, block)
         self._blame(railed, Fault.RAILED, block)
+
+    def _line(self, data: FloatArray) -> FloatArray:
+        """Amplitude at the line frequencies beyond that beside them, µV, shape (n_channels,).
+
+        A step or a slow drift of millivolts leaks into every frequency; only line noise stands out.
+        """
+        at, beside = np.abs(self._waves @ data).reshape(2, -1, data.shape[1])
+        excess: FloatArray = (at - beside).max(axis=0)
+        return excess
 
     def _blame(self, which: BoolArray, fault: Fault, block: int) -> None:
         """Distrust channels for as long as a window can hold this block."""
