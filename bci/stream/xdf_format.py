@@ -37,7 +37,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
 
 MAX_CHANNELS = 65_536
 MAX_XML_BYTES = 4 << 20
-MAX_XML_ELEMENTS = 200_000
+MAX_XML_ELEMENTS = 100_000
+MAX_XML_DEPTH = 64
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CHARACTER_REFERENCE = re.compile(r"&#(x[0-9a-fA-F]{1,8}|[0-9]{1,10});")
 
@@ -177,20 +178,25 @@ def parse_xml(raw: bytes, where: str) -> ElementTree.Element:
         raise RecordingError(f"{where}: XML of {len(raw)} bytes; at most {MAX_XML_BYTES} are read")
     builder = ElementTree.TreeBuilder()
     parser = expat.ParserCreate()
-    count = 0
+    count = depth = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal count
-        count += 1
-        if count > MAX_XML_ELEMENTS:
-            raise RecordingError(f"{where}: more than {MAX_XML_ELEMENTS} XML elements")
+        nonlocal count, depth
+        count, depth = count + 1, depth + 1
+        if count > MAX_XML_ELEMENTS or depth > MAX_XML_DEPTH:
+            raise RecordingError(f"{where}: over {MAX_XML_ELEMENTS} XML elements, or over {MAX_XML_DEPTH} in one another")
         builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
 
     def doctype(*_: Any) -> None:
         raise RecordingError(f"{where}: XML with a DOCTYPE is refused, because entities can grow without bound")
 
     parser.StartElementHandler = start
-    parser.EndElementHandler = builder.end
+    parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = doctype
     parser.buffer_text = True

@@ -149,7 +149,7 @@ def read_xdf(path: Path | str, verify: bool = True) -> XdfFile:
     path = Path(path)
     with open_buffer(path) as data:
         found, verdict, sha256 = scan_file(path, data, verify)
-        streams = tuple(_stream(data, i, s, found) for i, s in found.streams.items())
+        streams = streams_of(data, found)
     if found.damaged:
         verdict = "damaged"
     closed = bool(streams) and not found.cut and all(s.footer is not None for s in streams)
@@ -200,6 +200,11 @@ def scan_file(path: Path, data: Buffer, verify: bool = True, tolerant: bool = Fa
     found = scanner.scan([(start, min(end, len(data))) for start, end in skip if start < len(data)])
     _compare_counts(found, sidecar)
     return found, "damaged" if found.damaged else "verified", sha256
+
+
+def streams_of(data: Buffer, found: Scan) -> tuple[XdfStream, ...]:
+    """Decode all samples of all streams that were found."""
+    return tuple(_stream(data, i, s, found) for i, s in found.streams.items())
 
 
 def _sidecar(path: Path, found: Scan) -> Sidecar | None:

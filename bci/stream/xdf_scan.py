@@ -175,9 +175,9 @@ class Scanner:
         tag = int.from_bytes(self._data[start : start + 2], "little")
         if tag == Tag.BOUNDARY:
             return self._data[start + 2 : end] == SIGNATURE
-        if tag in (Tag.SAMPLES, Tag.CLOCK_OFFSET, Tag.STREAM_FOOTER):
-            return int.from_bytes(self._data[start + 2 : start + 6], "little") in self.found.streams
-        return tag == Tag.STREAM_HEADER and self._data[start + 6 : start + 7] == b"<"
+        if tag in (Tag.STREAM_HEADER, Tag.STREAM_FOOTER):
+            return self._data[start + 6 : start + 7] == b"<"
+        return tag == Tag.SAMPLES or (tag == Tag.CLOCK_OFFSET and end - start == 22)
 
     def _frame(self, position: int, end: int) -> tuple[int, int]:
         """First byte (its tag) and end of the chunk at ``position``; the end may lie beyond ``end``."""

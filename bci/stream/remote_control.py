@@ -1,0 +1,255 @@
+"""LabRecorder's remote control: text commands over TCP, on this machine only.
+
+The commands are those of https://github.com/labstreaminglayer/App-LabRecorder#remote-control, one a line,
+each answered with ``OK`` or ``ERROR: …``: ``select all``, ``select none``, ``update``, ``start``, ``stop`` and
+``filename {root:…} {template:…} {participant:…} {session:…} {task:…} {run:…} {acquisition:…} {modality:…}``.
+"""
+
+from __future__ import annotations
+
+import re
+import socketserver
+import sys
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from bci.errors import BciError, ConfigError, RecordingError
+from bci.stream.paths import free_path, label, recording_path
+
+PORT = 22345
+MAX_LINE = 4096
+_OPTION = re.compile(r"\{(\w+):([^{}]*)\}")
+_WILDCARD = re.compile(r"%(.)")
+
+
+class Remote(Protocol):
+    """What a remote control can ask of a recorder."""
+
+    def start(self) -> None:
+        """Begin a new recording."""
+        ...
+
+    def stop(self) -> None:
+        """End it."""
+        ...
+
+    def select(self, everything: bool) -> None:
+        """Record all streams, or none, from the next start on."""
+        ...
+
+    def rename(self, name: FileName) -> None:
+        """Use other names from the next start on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """Name of the next recording as LabRecorder's options make it up.
+
+    Parameters
+    ----------
+    root : Path
+    template : str
+        With ``%p`` participant, ``%s`` session, ``%b`` task, ``%n`` or ``%r`` run, ``%a`` acquisition, ``%m``
+        modality; empty for our own (:func:`bci.stream.paths.recording_path`).
+    participant, session, task, acquisition, modality : str
+        Letters and digits.
+    run : int or None
+        None: the next free one.
+    """
+
+    root: Path
+    template: str = ""
+    participant: str = "P001"
+    session: str = "S001"
+    task: str = "default"
+    acquisition: str = ""
+    modality: str = "eeg"
+    run: int | None = None
+
+    def path(self) -> Path:
+        """Path of a file that does not exist yet.
+
+        Raises
+        ------
+        ConfigError
+            If the template leads out of ``root`` or holds an unknown wildcard.
+        """
+        if not self.template:
+            return recording_path(self.root, self.participant, self.session, self.task, self.run, self.modality)
+        run = f"{1 if self.run is None else self.run:03d}"
+        values = {"p": self.participant, "s": self.session, "b": self.task, "n": run, "r": run}
+        values |= {"a": self.acquisition, "m": self.modality}
+
+        def fill(match: re.Match[str]) -> str:
+            if match[1] not in values:
+                raise ConfigError(f"template: {match[0]!r} is no wildcard; allowed are %{', %'.join(values)}")
+            return values[match[1]]
+
+        relative = Path(_WILDCARD.sub(fill, self.template.replace("\\", "/")))
+        if relative.is_absolute() or ".." in relative.parts or not relative.name or ":" in str(relative):
+            raise ConfigError(f"template = {self.template!r}: must name a file below the root folder")
+        path = self.root / relative
+        return free_path(path if path.suffix == ".xdf" else path.with_name(path.name + ".xdf"))
+
+    def with_options(self, text: str) -> FileName:
+        """This name with the options of a ``filename`` command.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown or not allowed; all such are listed.
+
+        >>> FileName(Path("x")).with_options("{participant:P003} {run:2}").run
+        2
+        """
+        options = dict(_OPTION.findall(text))
+        problems = (
+            [f"filename: {rest.strip()!r} is not understood; options look like {{task:rest}}"]
+            if (rest := _OPTION.sub("", text)).strip()
+            else []
+        )
+        known = ("root", "template", "run", "participant", "session", "task", "acquisition", "modality")
+        problems += [f"filename: no option {key!r}; there are {', '.join(known)}" for key in options if key not in known]
+        run = options.pop("run", None)
+        if run is not None and not (run.isascii() and run.isdigit() and int(run[:5]) <= 9999):
+            problems.append(f"run = {run!r}: must be a number from 0 to 9999")
+        for key in ("participant", "session", "task", "acquisition", "modality"):
+            try:
+                label(key, options.get(key, "x") or ("x" if key == "acquisition" else ""))
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+        root = Path(options.pop("root", self.root))
+        return replace(self, root=root, run=self.run if run is None else int(run), **options)
+
+
+class Commands:
+    """Understands command lines and passes them on.
+
+    Parameters
+    ----------
+    remote : Remote
+    name : FileName
+        Names until a ``filename`` command changes them.
+    """
+
+    def __init__(self, remote: Remote, name: FileName) -> None:
+        self._remote = remote
+        self._name = name
+
+    def __call__(self, line: str) -> str:
+        """Answer to one command line, without its end.
+
+        Raises
+        ------
+        RecordingError
+            If it is no command at all; whoever sends such a thing is not a client of ours.
+        """
+        verb, _, rest = line.strip().partition(" ")
+        try:
+            self._obey(verb, rest.strip())
+        except BciError as error:
+            if isinstance(error, _Unknown):
+                raise
+            return f"ERROR: {' '.join(str(error).split())}"
+        return "OK"
+
+    def _obey(self, verb: str, rest: str) -> None:
+        """Do what one command says."""
+        match verb, rest:
+            case "start", "":
+                self._remote.start()
+            case "stop", "":
+                self._remote.stop()
+            case "update", "":
+                pass  # streams are looked for all the time
+            case "select", "all" | "none":
+                self._remote.select(rest == "all")
+            case "filename", _:
+                name = self._name.with_options(rest)
+                name.path()
+                self._remote.rename(name)
+                self._name = name
+            case _:
+                raise _Unknown(f"{verb[:40]!r} is no command; there are select all, select none, update, start, stop, filename")
+
+
+class _Unknown(RecordingError):
+    """Not a command."""
+
+
+class RemoteControl:
+    """Listen for commands on 127.0.0.1.
+
+    Parameters
+    ----------
+    commands : callable
+        Takes a line, returns the answer; called from one thread at a time.
+    port : int
+        0 for any free one.
+
+    Raises
+    ------
+    RecordingError
+        If the port is taken.
+    """
+
+    def __init__(self, commands: Commands, port: int = PORT) -> None:
+        lock = threading.Lock()
+
+        class Client(socketserver.StreamRequestHandler):
+            timeout = None
+
+            def handle(self) -> None:
+                # A browser can be made to send lines to this port; its first line is no command, so it gets no second.
+                while line := self.rfile.readline(MAX_LINE):
+                    text = line.decode("utf-8", "replace").strip()
+                    if not text:
+                        continue
+                    try:
+                        with lock:
+                            answer = commands(text)
+                    except RecordingError as error:
+                        self.wfile.write(f"ERROR: {error}".encode())
+                        return
+                    self.wfile.write(answer.encode())
+
+        try:
+            self._server = _Server(("127.0.0.1", port), Client)
+        except OSError as error:
+            raise RecordingError(
+                f"remote control: port {port} cannot be used ({error.strerror}); is LabRecorder running? Choose another port"
+            ) from error
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening. May be called twice."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """One thread for each client; none keeps the process alive."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up in the middle of an answer is no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""Recover what is readable of a damaged XDF file into a new, closed one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bci.errors import RecordingError
+from bci.stream.sidecar import read_sidecar
+from bci.stream.xdf_reader import XdfStream, open_buffer, scan_file, streams_of
+from bci.stream.xdf_writer import XdfWriter
+
+BOUNDARY_EVERY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What came of a salvage.
+
+    Parameters
+    ----------
+    path : Path
+        The new file.
+    recovered : dict
+        Samples by stream name (and identifier in the old file).
+    missing : dict
+        Samples that the old file's sidecar or footers promise beyond that, by the same names; without
+        either, what is missing cannot be counted and the stream is not listed.
+    left_out : int
+        Bytes of the old file that could not be used.
+    problems : tuple of str
+        What was wrong, and where.
+    """
+
+    path: Path
+    recovered: dict[str, int]
+    missing: dict[str, int]
+    left_out: int
+    problems: tuple[str, ...]
+
+
+def salvage(path: Path | str, out: Path | str | None = None) -> Salvaged:
+    """Write every complete, undamaged sample of ``path`` into a new file; ``path`` itself is only read.
+
+    Chunks keep their order and their cut. Stamps that were left out in the old file are written out.
+
+    Parameters
+    ----------
+    path : Path or str
+    out : Path or str or None
+        The new file, which must not exist; ``NAME_salvaged.xdf`` for None.
+
+    Raises
+    ------
+    RecordingError
+        If there is nothing to recover, or the new file cannot be written.
+    """
+    path = Path(path)
+    target = path.with_name(f"{path.stem}_salvaged.xdf") if out is None else Path(out)
+    with open_buffer(path) as data:
+        found, _, _ = scan_file(path, data, tolerant=True)
+        streams = streams_of(data, found)
+    if not streams:
+        raise RecordingError(f"{path}: no stream header is readable, so nothing can be recovered")
+    with XdfWriter(target) as writer:
+        _copy(writer, {s.id: s for s in streams}, list(found.order))
+    return Salvaged(
+        path=target,
+        recovered={_title(s): len(s) for s in streams},
+        missing=_missing(path, streams),
+        left_out=found.left_out,
+        problems=tuple(found.problems),
+    )
+
+
+def _copy(writer: XdfWriter, streams: dict[int, XdfStream], order: list[int]) -> None:
+    """Write all chunks in their old order."""
+    ids = {i: writer.add_stream(s.header_xml) for i, s in streams.items()}
+    chunks = {i: zip(np.append(0, s.chunk_ends[:-1]).tolist(), s.chunk_ends.tolist(), strict=False) for i, s in streams.items()}
+    offsets = {i: zip(s.offset_times.tolist(), s.offsets.tolist(), strict=True) for i, s in streams.items()}
+    marked = writer.size
+    for entry in order:
+        stream_id = abs(entry)
+        if entry < 0:
+            writer.write_offset(ids[stream_id], *next(offsets[stream_id]))
+        else:
+            start, end = next(chunks[stream_id])
+            stream = streams[stream_id]
+            writer.write(ids[stream_id], stream.values[start:end], stream.stamps[start:end])
+        if writer.size - marked > BOUNDARY_EVERY_BYTES:
+            writer.boundary()
+            marked = writer.size
+    for stream_id in ids.values():
+        writer.note(stream_id, "salvaged from a damaged recording")
+
+
+def _missing(path: Path, streams: tuple[XdfStream, ...]) -> dict[str, int]:
+    """How many samples were promised and not found."""
+    promised = {s.id: int(s.footer["sample_count"]) for s in streams if s.footer and s.footer.get("sample_count", "").isdecimal()}
+    try:
+        sidecar = read_sidecar(path)
+    except RecordingError:
+        sidecar = None
+    if sidecar is not None:
+        promised |= {s.id: s.sample_count for s in sidecar.streams}
+    short = {_title(s): promised[s.id] - len(s) for s in streams if s.id in promised}
+    return {name: count for name, count in short.items() if count > 0}
+
+
+def _title(stream: XdfStream) -> str:
+    """Name and identifier, since names may repeat."""
+    return f"{stream.name} ({stream.id})"
