@@ -1,0 +1,288 @@
+"""Reading LSL streams by our own rules: losses are seen, never papered over; raw stamps; counted overflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.stream_info import StreamInfo
+from bci.errors import StreamError, StreamLost
+from bci.stream import liblsl
+from bci.stream.discovery import FoundStream
+from bci.stream.metadata import scale_to_microvolts, stream_info
+from bci.stream.montage import Montage, apply_montage
+
+OPEN_TIMEOUT_S = 5.0
+
+
+class FalseHead:
+    """Drop the stamps that liblsl invents when an inlet joins in the middle of a chunk.
+
+    A chunk carries one stamp; liblsl deduces the others from the one before. An inlet that joins behind the
+    stamped sample starts from zero, so that the first samples are stamped ``1/rate, 2/rate, …`` until the next
+    real stamp. Such a head is held back; when stamps then jump it is dropped and counted, when they go on for
+    ``patience_s`` they are real (a file played from time zero) and are released.
+
+    Parameters
+    ----------
+    rate_hz : float
+    patience_s : float
+    """
+
+    def __init__(self, rate_hz: float, patience_s: float = 2.0) -> None:
+        self.dropped = 0
+        self._step = 1.0 / rate_hz if rate_hz > 0 else 0.0
+        self._limit = max(1, round(patience_s * rate_hz))
+        self._held: list[tuple[FloatArray, FloatArray]] = []
+        self._count = 0
+        self.done = rate_hz <= 0
+
+    def __call__(self, values: FloatArray, stamps: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What may be delivered of these samples and of those held back.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_samples, n_channels)
+        stamps : ndarray, shape (n_samples,)
+        """
+        expected = self._step * np.arange(self._count + 1, self._count + 1 + len(stamps))
+        false = np.abs(stamps - expected) < 1e-3 * self._step
+        n = len(stamps) if false.all() else int(np.argmin(false))
+        self._held.append((values[:n].copy(), stamps[:n].copy()))
+        self._count += n
+        if n < len(stamps):
+            self.done, self.dropped, self._held = True, self._count, []
+            return values[n:], stamps[n:]
+        if self._count < self._limit:
+            return values[:0], stamps[:0]
+        held, self.done, self._held = self._held, True, []
+        return np.concatenate([v for v, _ in held]), np.concatenate([s for _, s in held])
+
+
+class LslSignalInlet:
+    """A regularly sampled stream in microvolts (protocol :class:`~bci.stream.bus.SignalInlet`).
+
+    Opened with ``recover=False`` and no post-processing: a loss raises, stamps stay as the sender wrote them.
+
+    Parameters
+    ----------
+    found : FoundStream
+    montage : Montage, optional
+        What the stream leaves out.
+    buffer_s : int
+        liblsl keeps this much; beyond it drops the oldest samples without a word, which is counted here in
+        ``overflows``.
+    timeout_s : float
+        Time allowed for the connection.
+
+    Attributes
+    ----------
+    info : StreamInfo
+    header_xml : str
+        The sender's full header.
+    received : int
+        Samples delivered.
+    overflows : int
+        Pulls that found the buffer full: older samples are missing before what they returned.
+    overflow_risk : float
+        Largest part of the buffer that was ever waiting, 0 to 1.
+
+    Raises
+    ------
+    StreamLost
+        If the sender does not answer.
+    StreamError
+        If the stream is not numeric and regular, or its header cannot be read.
+    """
+
+    def __init__(
+        self, found: FoundStream, montage: Montage | None = None, buffer_s: int = 60, timeout_s: float = OPEN_TIMEOUT_S
+    ) -> None:
+        if found.channel_format == "string" or found.rate_hz <= 0:
+            raise StreamError(f"{found} is no signal: it needs a numeric format and a rate above 0; read it as markers")
+        self._what = str(found)
+        self._inlet, self.header_xml = _connect(found, buffer_s, timeout_s)
+        declared = stream_info(self.header_xml)
+        self.info: StreamInfo = apply_montage(declared, montage) if montage else declared
+        self._scale = scale_to_microvolts(self.info)
+        self._capacity = max(1, round(buffer_s * found.rate_hz))
+        room = max(64, min(self._capacity, round(4 * found.rate_hz)))
+        self._pull: liblsl.NumericPull | None = liblsl.NumericPull(self._inlet, self._what, False, room)
+        self._head = FalseHead(found.rate_hz)
+        self.received, self.overflows, self.overflow_risk = 0, 0, 0.0
+
+    @property
+    def dropped_head(self) -> int:
+        """Samples thrown away at the start because their stamps were invented (:class:`FalseHead`)."""
+        return self._head.dropped
+
+    def pull(self, timeout_s: float) -> Chunk | None:
+        """All samples at hand, waiting at most ``timeout_s`` for the first; None where none came.
+
+        Raises
+        ------
+        StreamLost
+            If the sender is gone. A sender that hangs raises nothing: watch the time (:class:`Staleness`).
+        """
+        if self._pull is None:
+            raise StreamLost(f"{self._what}: this inlet is closed")
+        values, stamps = self._pull(timeout_s)
+        if not len(stamps):
+            return None
+        if len(stamps) == self._pull.max_samples:
+            values, stamps = self._drain(self._pull, values, stamps)
+        if not self._head.done:
+            values, stamps = self._head(values, stamps)
+            if not len(stamps):
+                return None
+        self.received += len(stamps)
+        return Chunk(values * self._scale, stamps.copy())
+
+    def _drain(self, pull: liblsl.NumericPull, values: FloatArray, stamps: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """More than one buffer was waiting: take it all, and see how close to overflowing it was."""
+        pieces = [(values.copy(), stamps.copy())]
+        while len(stamps) == pull.max_samples:
+            values, stamps = pull(0.0)
+            pieces.append((values.copy(), stamps.copy()))
+        values, stamps = np.concatenate([v for v, _ in pieces]), np.concatenate([s for _, s in pieces])
+        self.overflow_risk = max(self.overflow_risk, min(1.0, len(stamps) / self._capacity))
+        # liblsl's queue holds one sample less than its capacity, and a few more come while we empty it.
+        self.overflows += len(stamps) >= self._capacity - 1
+        return values, stamps
+
+    def close(self) -> None:
+        """Unsubscribe. May be called twice."""
+        _disconnect(self._inlet)
+        self._inlet = self._pull = None
+
+
+class LslRawInlet:
+    """A stream as it comes, for the recorder (protocol :class:`~bci.stream.bus.RawInlet`).
+
+    Parameters
+    ----------
+    found : FoundStream
+    buffer_s : int
+        As for :class:`LslSignalInlet`; for irregular streams in units of 100 samples.
+    timeout_s : float
+        Time allowed for the connection.
+    max_samples : int
+        At most this many at one pull.
+    """
+
+    def __init__(
+        self, found: FoundStream, buffer_s: int = 360, timeout_s: float = OPEN_TIMEOUT_S, max_samples: int = 2048
+    ) -> None:
+        self.found = found
+        self._inlet, self.header_xml = _connect(found, buffer_s, timeout_s)
+        self._text = found.channel_format == "string"
+        self._max_samples = max_samples
+        self._numeric = None if self._text else liblsl.NumericPull(self._inlet, str(found), True, max_samples)
+
+    def pull(self, timeout_s: float) -> tuple[npt.NDArray[Any] | list[list[str]], FloatArray] | None:
+        """Values in the stream's own format, shape (n_samples, n_channels), and raw stamps; None: none came.
+
+        Raises
+        ------
+        StreamLost
+        """
+        if self._inlet is None:
+            raise StreamLost(f"{self.found}: this inlet is closed")
+        if self._numeric is not None:
+            values, stamps = self._numeric(timeout_s)
+            return (values.copy(), stamps.copy()) if len(stamps) else None
+        rows, text_stamps = _pull_texts(self._inlet, str(self.found), timeout_s, self._max_samples)
+        return (rows, text_stamps) if rows else None
+
+    def time_correction(self, timeout_s: float) -> tuple[float, float] | None:
+        """Collection time and clock offset in seconds, or None where the sender did not answer in time.
+
+        The first call measures and may take all of ``timeout_s``; later ones return the background's estimate.
+        """
+        if self._inlet is None:
+            return None
+        try:
+            offset = float(self._inlet.time_correction(timeout_s))
+        except (liblsl.LslTimeout, liblsl.LslLost):
+            return None
+        return liblsl.local_clock(), offset
+
+    def close(self) -> None:
+        """Unsubscribe. May be called twice."""
+        _disconnect(self._inlet)
+        self._inlet = self._numeric = None
+
+
+class LslMarkerInlet:
+    """A stream of strings or of marker numbers (protocol :class:`~bci.stream.bus.MarkerInlet`).
+
+    Numbers become text as short as they can be (``"2"``); of several channels the first counts.
+
+    Parameters
+    ----------
+    found : FoundStream
+    timeout_s : float
+        Time allowed for the connection.
+    """
+
+    def __init__(self, found: FoundStream, timeout_s: float = OPEN_TIMEOUT_S) -> None:
+        self._raw = LslRawInlet(found, timeout_s=timeout_s)
+        self.header_xml = self._raw.header_xml
+
+    def pull(self, timeout_s: float) -> list[tuple[str, float]]:
+        """Texts at hand with their raw stamps; empty where none came in time.
+
+        Raises
+        ------
+        StreamLost
+        """
+        pulled = self._raw.pull(timeout_s)
+        if pulled is None:
+            return []
+        rows, stamps = pulled
+        return [(_as_text(row[0]), stamp) for row, stamp in zip(rows, stamps.tolist(), strict=True)]
+
+    def close(self) -> None:
+        """Unsubscribe. May be called twice."""
+        self._raw.close()
+
+
+def _connect(found: FoundStream, buffer_s: int, timeout_s: float) -> tuple[Any, str]:
+    """An open inlet and the sender's full header."""
+    try:
+        inlet = liblsl.Inlet(found.handle, max_buflen=buffer_s, recover=False, processing_flags=0)
+        header = inlet.info(timeout_s).as_xml()
+        inlet.open_stream(timeout_s)
+    except (liblsl.LslTimeout, liblsl.LslLost) as error:
+        raise StreamLost(f"{found} was found but does not answer within {timeout_s:g} s; is it still running?") from error
+    return inlet, header
+
+
+def _disconnect(inlet: Any) -> None:
+    """End the transmission; liblsl frees the inlet when the last reference goes."""
+    if inlet is not None:
+        inlet.close_stream()
+
+
+def _pull_texts(inlet: Any, what: str, timeout_s: float, max_samples: int) -> tuple[list[list[str]], FloatArray]:
+    """Wait for the first row of strings, then take what is there."""
+    try:
+        rows, stamps = inlet.pull_chunk(timeout_s, max_samples, min_samples=1, as_numpy=True)
+    except liblsl.LslLost as error:
+        raise StreamLost(f"{what}: the sender is gone") from error
+    return [[_decode(v) for v in row] for row in rows], stamps
+
+
+def _decode(value: bytes) -> str:
+    """UTF-8, or Latin-1 where it is not: senders on Windows write what they like."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.15g}"

@@ -1,0 +1,166 @@
+"""Sending over LSL: rows of numbers, chunks with a stamp for each sample, and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy.typing as npt
+
+from bci.engine.chunk import FloatArray
+from bci.engine.stream_info import Channel, StreamInfo
+from bci.errors import ConfigError
+from bci.stream import liblsl
+from bci.stream.metadata import header_xml, parse_header
+
+BUFFER_S = 60
+
+
+def text_info(name: str, type: str, source_id: str) -> StreamInfo:
+    """A stream of one string per sample, at no fixed rate.
+
+    >>> text_info("cues", "Markers", "c1").rate_hz
+    0.0
+    """
+    return StreamInfo(0.0, (Channel("text", "AUX", ""),), source_id=source_id, name=name, type=type)
+
+
+class LslOutlet:
+    """Sends float64 rows, converted by liblsl to the stream's format.
+
+    Parameters
+    ----------
+    info : StreamInfo
+    channel_format : str
+        A numeric format; ``"double64"`` loses nothing.
+    bci : mapping of str to str, optional
+        Children of ``desc/bci`` beside ``version`` (docs/streams.md).
+    buffer_s : int
+        A slow receiver is given this much before it loses the oldest samples.
+
+    Raises
+    ------
+    ConfigError
+        If the header would be refused by a reader, or there is no ``source_id``.
+    """
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        channel_format: str = "double64",
+        bci: Mapping[str, str] | None = None,
+        buffer_s: int = BUFFER_S,
+    ) -> None:
+        self.info = info
+        self._outlet: Any = _create(info, channel_format, bci, buffer_s)
+        self._send: Any = liblsl.NumericPush(self._outlet, len(info.channels))
+
+    def push(self, row: npt.ArrayLike, stamp: float = 0.0) -> None:
+        """Send one row now; a stamp of 0 means the time of sending.
+
+        Parameters
+        ----------
+        row : ndarray, shape (n_channels,)
+        stamp : float
+            Seconds of the LSL clock.
+        """
+        self._send.row(row, stamp)
+
+    def push_chunk(self, data: FloatArray, stamps: FloatArray) -> None:
+        """Send consecutive rows, each with its own stamp, as one chunk.
+
+        Parameters
+        ----------
+        data : ndarray, shape (n_samples, n_channels)
+        stamps : ndarray, shape (n_samples,)
+            Seconds of the LSL clock.
+        """
+        self._send.chunk(data, stamps)
+
+    @property
+    def header_xml(self) -> str:
+        """The header as receivers see it."""
+        return str(self._outlet.get_info().as_xml())
+
+    def wait_for_consumers(self, timeout_s: float) -> bool:
+        """True as soon as somebody listens, False after ``timeout_s``."""
+        return bool(self._outlet.wait_for_consumers(timeout_s))
+
+    @property
+    def has_consumers(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._outlet.have_consumers())
+
+    def close(self) -> None:
+        """End the stream: receivers are told. May be called twice."""
+        self._send = self._outlet = None
+
+
+class LslTextOutlet:
+    """Sends strings: cues, events, control messages.
+
+    Parameters
+    ----------
+    name, type, source_id : str
+    bci : mapping of str to str, optional
+        Children of ``desc/bci`` beside ``version``.
+    """
+
+    def __init__(self, name: str, type: str, source_id: str, bci: Mapping[str, str] | None = None) -> None:
+        self.info = text_info(name, type, source_id)
+        self._outlet: Any = _create(self.info, "string", bci, BUFFER_S)
+
+    def push(self, text: str, stamp: float = 0.0) -> None:
+        """Send one text now; a stamp of 0 means the time of sending."""
+        self._outlet.push_sample((text,), stamp)
+
+    @property
+    def header_xml(self) -> str:
+        """The header as receivers see it."""
+        return str(self._outlet.get_info().as_xml())
+
+    def wait_for_consumers(self, timeout_s: float) -> bool:
+        """True as soon as somebody listens, False after ``timeout_s``."""
+        return bool(self._outlet.wait_for_consumers(timeout_s))
+
+    @property
+    def has_consumers(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._outlet.have_consumers())
+
+    def close(self) -> None:
+        """End the stream. May be called twice."""
+        self._outlet = None
+
+
+def row_info(name: str, type: str, source_id: str, columns: Sequence[str]) -> StreamInfo:
+    """A stream of rows of numbers at no fixed rate: decisions, outcomes, timing.
+
+    >>> row_info("bci-decisions", "BCI-Decision", "d1", ["sequence", "decision"]).labels
+    ('sequence', 'decision')
+    """
+    channels = tuple(Channel(c, "AUX", "") for c in columns)
+    return StreamInfo(0.0, channels, source_id=source_id, name=name, type=type)
+
+
+def _create(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | None, buffer_s: int) -> Any:
+    """An outlet whose header is ours."""
+    if not info.source_id:
+        raise ConfigError(f"stream {info.name!r}: source_id is empty; receivers need it to find the stream again after a loss")
+    root = parse_header(header_xml(info, channel_format, bci))
+    lsl_info = liblsl.Info(info.name, info.type, len(info.channels), info.rate_hz, channel_format, info.source_id)
+    for child in root.iterfind("desc/*"):
+        _append(lsl_info.desc(), child)
+    # For irregular streams liblsl counts the buffer in units of 100 samples.
+    return liblsl.Outlet(lsl_info, 0, buffer_s)
+
+
+def _append(parent: Any, element: ET.Element) -> None:
+    """Copy an element and what is below it into liblsl's own tree."""
+    if len(element):
+        node = parent.append_child(element.tag)
+        for child in element:
+            _append(node, child)
+    else:
+        parent.append_child_value(element.tag, element.text or "")
