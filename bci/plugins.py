@@ -99,5 +99,5 @@ def _unknown(group: str, name: str) -> str:
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return (
         f"{group}: nothing is registered as {name!r}; {hint}Known: {', '.join(known) or 'none'}. "
-        f"To add one, name it in your package's pyproject.toml under [project.entry-points.\"{group}\"] and install the package."
+        f'To add one, name it in your package\'s pyproject.toml under [project.entry-points."{group}"] and install the package.'
     )

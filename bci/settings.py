@@ -1,0 +1,309 @@
+"""What can be set for a session: one model per section of the configuration file.
+
+Values are checked one by one, so that everything that is wrong is found in one go. :mod:`bci.config` reads
+them from files, presets and the command line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WrapValidator, field_validator
+from pydantic_core import PydanticCustomError
+
+from bci.engine.chunk import window_grid
+from bci.engine.continuity import ContinuitySettings
+from bci.engine.decide import DecisionSettings
+from bci.engine.engine import EngineSettings
+from bci.engine.preprocessing import REFERENCES, Preprocessing
+from bci.engine.quality import QualitySettings
+from bci.errors import ConfigError
+
+Seconds = Annotated[float, Field(gt=0)]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Scalar = bool | int | float | str
+_T = TypeVar("_T")
+
+
+def _engine_settings(value: Any, check: Callable[[Any], _T]) -> _T:
+    """Settings of the engine check themselves; hand on what they say."""
+    try:
+        return check(value)
+    except ConfigError as error:
+        raise PydanticCustomError("settings", "{problems}", {"problems": "\n".join(error.problems)}) from error
+
+
+class _Section(BaseModel):
+    """No unknown keys, no guessing of types, no NaN, no change afterwards."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+
+class StreamSection(_Section):
+    """Which EEG stream to listen to; an empty text matches any.
+
+    Parameters
+    ----------
+    name, type, source_id : str
+        As the sender declares them.
+    montage : str
+        TOML file with what the stream does not say: labels, types, reference, bad channels.
+    unit : {"", "uV", "mV", "V"}
+        Overrides the unit that the stream declares; empty to believe it.
+    timeout_s : float
+        How long to look for it.
+    """
+
+    name: str = ""
+    type: str = "EEG"
+    source_id: str = ""
+    montage: str = ""
+    unit: Literal["", "uV", "mV", "V"] = ""
+    timeout_s: Seconds = 5.0
+
+
+class MarkersSection(_Section):
+    """Where cues come from and what they mean.
+
+    Parameters
+    ----------
+    stream : str
+        Name of the marker stream; empty for none.
+    table : dict of str to str
+        Class of each marker text that is a cue. Numbers match however they are written:
+        ``"2"`` stands for ``"2.000000"`` too.
+    """
+
+    stream: str = ""
+    table: dict[str, str] = {}
+
+
+class PreprocessingSection(_Section):
+    """What happens to the signal before a decoder sees it.
+
+    Parameters
+    ----------
+    channels : list of str
+        The decoder's channels; empty for all EEG channels of the stream.
+    reference : {"none", "average", "laplacian", "mastoids"}
+    notch_hz : float
+        Line frequency, 0 for no notch.
+    bands : list of [low, high]
+        Hz. One pair may stand alone: ``bands = [8, 30]``.
+    order : int
+        Of the Butterworth filters.
+    window_s, hop_s : float
+        Length of the sliding window, and the time between decisions.
+    """
+
+    channels: tuple[str, ...] = ()
+    reference: str = "none"
+    notch_hz: Annotated[float, Field(ge=0)] = 50.0
+    bands: tuple[tuple[float, float], ...] = ((8.0, 30.0),)
+    order: Annotated[int, Field(ge=1, le=8)] = 4
+    window_s: Seconds = 2.0
+    hop_s: Seconds = 0.04
+
+    @field_validator("reference")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in REFERENCES:
+            raise ValueError(f"must be one of {', '.join(REFERENCES)}")
+        return value
+
+    @field_validator("notch_hz")
+    @classmethod
+    def _below_nyquist(cls, value: float, info: ValidationInfo) -> float:
+        if value >= _nyquist_hz(info):
+            raise ValueError(f"must be 0 (none) or below the Nyquist frequency {_nyquist_hz(info):g} Hz")
+        return value
+
+    @field_validator("bands", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        pairs = value if any(isinstance(x, list) for x in value) or not value else [value]
+        return tuple(tuple(x) if isinstance(x, list) else x for x in pairs)
+
+    @field_validator("bands")
+    @classmethod
+    def _ascending(cls, value: tuple[tuple[float, float], ...], info: ValidationInfo) -> tuple[tuple[float, float], ...]:
+        if not value:
+            raise ValueError("at least one [low, high] pair is needed")
+        for low, high in value:
+            if not 0 < low < high:
+                raise ValueError(f"band [{low:g}, {high:g}] Hz must satisfy 0 < low < high")
+            if high >= _nyquist_hz(info):
+                raise ValueError(f"band [{low:g}, {high:g}] Hz must end below the Nyquist frequency {_nyquist_hz(info):g} Hz")
+        return value
+
+    @field_validator("hop_s")
+    @classmethod
+    def _fits(cls, value: float, info: ValidationInfo) -> float:
+        window_s = info.data.get("window_s", math.inf)
+        if window_s < value:
+            raise ValueError(f"must be at most window_s = {window_s:g}; make the window at least one hop long")
+        return value
+
+    def build(self, rate_hz: float, labels: tuple[str, ...]) -> Preprocessing:
+        """These settings for one stream.
+
+        Parameters
+        ----------
+        rate_hz : float
+        labels : tuple of str
+            EEG channels of the stream, for where ``channels`` is empty.
+
+        Raises
+        ------
+        ConfigError
+            If they cannot be run at this rate.
+        """
+        window, hop = window_grid(self.window_s, self.hop_s, rate_hz)
+        chosen = self.channels or labels
+        return Preprocessing(rate_hz, chosen, self.reference, self.notch_hz, self.bands, self.order, window, hop)
+
+
+class RecordSection(_Section):
+    """Where a session is written.
+
+    Parameters
+    ----------
+    out : str
+        Folder, relative to where the command is started.
+    subject, session, task : str
+        Letters and digits. The subject is a pseudonym such as P003, never a name.
+    required : bool
+        Whether a session may not go on when it cannot be recorded.
+    control_port : int
+        TCP port for LabRecorder's remote commands, on this machine only; 0 for none (LabRecorder's own is 22345).
+    """
+
+    out: str = "recordings"
+    subject: Label = "P001"
+    session: Label = "1"
+    task: Label = "mi"
+    required: bool = True
+    control_port: Port = 0
+
+
+class TrialSection(_Section):
+    """Which part of a trial is decoded.
+
+    Parameters
+    ----------
+    start_s, stop_s : float
+        Relative to the cue. A trial's decision is that of the first window that ends at or after ``stop_s``.
+    """
+
+    start_s: Annotated[float, Field(ge=0)] = 0.5
+    stop_s: Seconds = 2.5
+
+    @field_validator("stop_s")
+    @classmethod
+    def _after_start(cls, value: float, info: ValidationInfo) -> float:
+        start_s = info.data.get("start_s", -math.inf)
+        if value <= start_s:
+            raise ValueError(f"must be more than start_s = {start_s:g}")
+        return value
+
+
+class SourceSection(_Section):
+    """Which device to start.
+
+    Parameters
+    ----------
+    name : str
+        Of a source plug-in.
+    settings : dict
+        For the plug-in, which checks them.
+    """
+
+    name: str = "simulated"
+    settings: dict[str, Scalar] = {}
+
+
+class DecoderSection(_Section):
+    """What to train.
+
+    Parameters
+    ----------
+    name : str
+        Of a decoder plug-in.
+    settings : dict
+        For the plug-in, which checks them.
+    """
+
+    name: str = "ts-lr"
+    settings: dict[str, Scalar] = {}
+
+
+class EngineSection(_Section):
+    """The engine's process.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of its streams: ``bci-decisions`` and so on.
+    stale_s : float
+        Data older than this steer nothing.
+    expiry_s : float
+        A decision must not move anything this long after it was sent.
+    max_backlog_s : float
+        With more than this waiting, only the newest window is decoded.
+    heartbeat_s : float
+        A row goes out at least this often.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")] = "bci"
+    stale_s: Seconds = 0.25
+    expiry_s: Seconds = 0.25
+    max_backlog_s: Seconds = 0.25
+    heartbeat_s: Seconds = 0.05
+
+
+class SessionConfig(_Section):
+    """Everything that can be set, by section."""
+
+    OWN_CHECKS: ClassVar[dict[str, type]] = {
+        "decision": DecisionSettings,
+        "quality": QualitySettings,
+        "continuity": ContinuitySettings,
+    }
+
+    stream: StreamSection = StreamSection()
+    markers: MarkersSection = MarkersSection()
+    preprocessing: PreprocessingSection = PreprocessingSection()
+    decision: Annotated[DecisionSettings, WrapValidator(_engine_settings)] = DecisionSettings()
+    quality: Annotated[QualitySettings, WrapValidator(_engine_settings)] = QualitySettings()
+    continuity: Annotated[ContinuitySettings, WrapValidator(_engine_settings)] = ContinuitySettings()
+    record: RecordSection = RecordSection()
+    trial: TrialSection = TrialSection()
+    source: SourceSection = SourceSection()
+    decoder: DecoderSection = DecoderSection()
+    engine: EngineSection = EngineSection()
+
+    def engine_settings(self) -> EngineSettings:
+        """What the engine needs besides a model."""
+        return EngineSettings(self.decision, self.quality, self.continuity)
+
+    def at_rate(self, rate_hz: float) -> Self:
+        """These settings, checked against a stream's rate.
+
+        Raises
+        ------
+        ConfigError
+            If a filter does not fit below the Nyquist frequency.
+        """
+        self.preprocessing.build(rate_hz, ("any",))
+        return self
+
+
+def _nyquist_hz(info: ValidationInfo) -> float:
+    """Half the rate of the stream, where that is known."""
+    rate_hz: float = (info.context or {}).get("rate_hz", math.inf)
+    return rate_hz / 2

@@ -1,0 +1,81 @@
+"""Plug-ins are found by name; what is missing is named together with what installs it."""
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from bci import plugins
+from bci.errors import PluginError
+
+OURS = ("devices", "pipelines", "gui")
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        (group, point.name)
+        for group in plugins.GROUPS
+        for point in entry_points(group=group)
+        if point.module.split(".")[0] in OURS
+    ],
+)
+def test_every_plug_in_of_ours_can_be_loaded(group: str, name: str) -> None:
+    assert plugins.load(group, name) is not None
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_and_how_to_add_one() -> None:
+    with pytest.raises(PluginError, match=r"did you mean ts-lr.*entry-points\.\"bci\.decoders\"") as raised:
+        plugins.load(plugins.DECODERS, "ts_lr")
+    assert raised.value.exit_code == 8
+
+
+def register(folder: Path, monkeypatch: pytest.MonkeyPatch, points: str, name: str = "third_party") -> None:
+    """Install a distribution of somebody else's: metadata in a folder on the path."""
+    metadata = folder / f"{name}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(points)
+    if str(folder) not in sys.path:
+        monkeypatch.syspath_prepend(str(folder))
+
+
+def test_a_third_party_adds_a_decoder_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_decoder.py").write_text("class Fancy:\n    pass\n")
+    register(tmp_path, monkeypatch, "[bci.decoders]\nfancy = their_decoder:Fancy\n")
+    assert "fancy" in plugins.names(plugins.DECODERS)
+    assert plugins.load(plugins.DECODERS, "fancy").__name__ == "Fancy"
+
+
+def test_a_missing_package_is_named_with_the_extra_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_network.py").write_text("import torch\n")
+    register(tmp_path, monkeypatch, "[bci.decoders]\nnetwork = their_network:Network\n")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(PluginError, match=r"needs the package torch.*pip install 'bci\[networks\]'"):
+        plugins.load(plugins.DECODERS, "network")
+
+
+@pytest.mark.parametrize(
+    ("source", "point", "expected"),
+    [
+        ("import surely_not_installed\n", "their_module:Thing", "needs the package surely_not_installed"),
+        ("", "their_module:Thing", "cannot be imported.*Thing"),
+        ("", "their_module.moved:Thing", "no module their_module.moved; reinstall"),
+    ],
+)
+def test_a_broken_plug_in_says_what_is_broken(
+    source: str, point: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_module.py").write_text(source)
+    register(tmp_path, monkeypatch, f"[bci.sources]\nbroken = {point}\n")
+    monkeypatch.delitem(sys.modules, "their_module", raising=False)
+    with pytest.raises(PluginError, match=expected):
+        plugins.load(plugins.SOURCES, "broken")
+
+
+def test_a_name_that_two_packages_claim_is_refused_with_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(tmp_path, monkeypatch, "[bci.sources]\namp = one:A\n", name="first")
+    register(tmp_path, monkeypatch, "[bci.sources]\namp = two:B\n", name="second")
+    with pytest.raises(PluginError, match=r"more than once \(one:A, two:B\)"):
+        plugins.load(plugins.SOURCES, "amp")
