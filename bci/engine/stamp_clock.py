@@ -1,0 +1,201 @@
+"""What a clock says about raw stamps, the time line it keeps, and the clock of stamps that count samples."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from bci.engine.chunk import FloatArray
+
+HISTORY_S = 256
+RATE_SPAN_S = 10
+STARVED_SHARE = 0.2
+LASTING_SAMPLES = 8
+MAX_STAMP_S = 1e12
+
+
+class Step(NamedTuple):
+    """Something is missing before raw sample ``at`` of the scanned stamps.
+
+    ``lost`` is the number of samples, or None where time cannot be related: a new segment.
+    """
+
+    at: int
+    lost: int | None
+    why: str
+
+
+class StampClock(Protocol):
+    """What :class:`bci.engine.continuity.Continuity` asks of a clock."""
+
+    timeline: Timeline
+
+    @property
+    def resolution_s(self) -> float:
+        """Smallest loss that can be seen now, seconds; infinite while nothing can be seen."""
+        ...
+
+    def scan(self, stamps: FloatArray) -> list[Step]:
+        """Take the next raw stamps, shape (n_samples,), and say where something is missing."""
+        ...
+
+
+class Timeline:
+    """The sender's clock at about one sample a second of the current segment.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Declared rate.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._period = 1.0 / rate_hz
+        self._declared_hz = rate_hz
+        self._points: deque[tuple[int, int, float]] = deque(maxlen=HISTORY_S)
+        self.restart(0.0)
+
+    def restart(self, origin: float) -> None:
+        """Begin a segment whose first sample has stamp ``origin``; the rate is forgotten."""
+        self._points.clear()
+        self._points.append((0, 0, origin))
+        self.rate_span_s = RATE_SPAN_S
+        self._seconds = 0
+        self._starved = 0
+
+    def mark(self, raw: int, index: int, time_s: float) -> None:
+        """Note that raw sample ``raw`` of the segment has index ``index`` and was taken at ``time_s``."""
+        last = self._points[-1]
+        self._seconds += 1
+        if index > last[1] and 1.0 - (raw - last[0]) / (index - last[1]) > STARVED_SHARE:
+            self._starved += 1
+        self._points.append((raw, index, time_s))
+
+    def slope(self, spans: int) -> float:
+        """Seconds per index over the last ``spans`` marks; NaN where there are fewer, or samples were lost between."""
+        if self._seconds < spans or spans >= len(self._points):
+            return math.nan
+        first, last = self._points[-1 - spans], self._points[-1]
+        if last[1] - first[1] != last[0] - first[0]:
+            return math.nan
+        return (last[2] - first[2]) / (last[1] - first[1])
+
+    @property
+    def rate_hz(self) -> float:
+        """Measured rate over the last 10 s; the declared one until then.
+
+        Declared losses do not lower it, unless more than a fifth was missing in four seconds of five
+        since the segment began: then the declared rate is wrong, and what looks like loss is not.
+        """
+        if self._seconds < self.rate_span_s:
+            return self._declared_hz
+        first, last = self._points[-1 - self.rate_span_s], self._points[-1]
+        column = 0 if self._starved >= 0.8 * self._seconds else 1
+        elapsed = last[2] - first[2]
+        return (last[column] - first[column]) / elapsed if elapsed > 0 else math.inf
+
+    def time_of(self, index: float) -> float:
+        """Sender's clock at ``index``, seconds; interpolated between marks, extended beyond them."""
+        points = self._points
+        if len(points) < 2:
+            return points[0][2] + (index - points[0][1]) * self._period
+        i = min(max(bisect_left(points, index, key=lambda p: p[1]), 1), len(points) - 1)
+        (_, i0, t0), (_, i1, t1) = points[i - 1], points[i]
+        return t1 + (index - i1) * ((t1 - t0) / (i1 - i0))
+
+
+class SampleClock:
+    """Stamps computed from the sample count: a jump of k periods is k lost samples, known at once.
+
+    Each stamp is compared with the one before, so slow drift of the rate does no harm. A stamp that is
+    more than half a period early is passed over; the clock has stepped back when eight in a row are.
+    """
+
+    def __init__(self, rate_hz: float, new_segment_s: float) -> None:
+        self.timeline = Timeline(rate_hz)
+        self._rate = rate_hz
+        self._period = 1.0 / rate_hz
+        self._limit = new_segment_s * rate_hz
+        self._every = max(1, round(rate_hz))
+        self._last = math.nan
+        self._untimed = True
+        self._raw = 0
+        self._lost = 0
+        self._early = 0
+
+    @property
+    def resolution_s(self) -> float:
+        """One sample."""
+        return self._period
+
+    def scan(self, stamps: FloatArray) -> list[Step]:
+        """Take the next raw stamps and say where something is missing."""
+        n = len(stamps)
+        if n > 1 and not self._untimed and not self._early and self._regular(stamps):
+            self._mark_many(stamps)
+            self._raw += n
+            self._last = float(stamps[-1])
+            return []
+        steps = []
+        for at, stamp in enumerate(stamps.tolist()):
+            step = self._one(at, stamp)
+            if step is not None:
+                steps.append(step)
+        return steps
+
+    def _regular(self, stamps: FloatArray) -> bool:
+        """Whether every stamp follows the one before by one period, within half of it."""
+        if not (abs(stamps) < MAX_STAMP_S).all():
+            return False
+        first = (float(stamps[0]) - self._last) * self._rate - 1.0
+        return abs(first) < 0.5 and bool((abs((stamps[1:] - stamps[:-1]) * self._rate - 1.0) < 0.5).all())
+
+    def _mark_many(self, stamps: FloatArray) -> None:
+        """Marks of the timeline, at the same samples as one by one."""
+        for raw in range(-(-self._raw // self._every) * self._every, self._raw + len(stamps), self._every):
+            if raw:
+                self.timeline.mark(raw, raw + self._lost, float(stamps[raw - self._raw]))
+
+    def _one(self, at: int, stamp: float) -> Step | None:
+        """Take one stamp."""
+        step = self._judge(at, stamp)
+        if step is not None and step.lost is None:
+            self._restart(stamp)
+        elif self._raw and self._raw % self._every == 0 and not self._untimed:
+            self.timeline.mark(self._raw, self._raw + self._lost, self._last)
+        self._raw += 1
+        return step
+
+    def _judge(self, at: int, stamp: float) -> Step | None:
+        """Compare one stamp with the one before."""
+        if not abs(stamp) < MAX_STAMP_S:
+            if self._untimed:
+                return None
+            self._untimed = True
+            return Step(at, None, "stamp is not a time")
+        if self._untimed:
+            self._untimed, self._last = False, stamp
+            self.timeline.restart(stamp - self._raw * self._period)
+            return None
+        ahead = (stamp - self._last) * self._rate - 1.0
+        if abs(ahead) > self._limit:
+            return Step(at, None, f"clock stepped by {ahead * self._period:+.3f} s")
+        if ahead <= -0.5:
+            self._early += 1
+            self._last += self._period
+            return Step(at, None, f"clock stepped by {ahead * self._period:+.3f} s") if self._early >= LASTING_SAMPLES else None
+        self._last, self._early = stamp, 0
+        if ahead < 0.5:
+            return None
+        lost = max(1, round(ahead))
+        self._lost += lost
+        return Step(at, lost, "stamps jumped")
+
+    def _restart(self, stamp: float) -> None:
+        """Begin a segment with the sample that has this stamp."""
+        self._raw = self._lost = self._early = 0
+        if not self._untimed:
+            self._last = stamp
+            self.timeline.restart(stamp)
