@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bci.settings import SessionConfig
 
 COMMAND_LINE = "command line"
-SHORT = {"stream": "stream.name", "out": "record.out", "subject": "record.subject"}
+SHORT = {"out": "record.out", "subject": "record.subject"}
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,9 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any single setting; may be given repeatedly"
     )
-    group.add_argument("--stream", metavar="NAME", help="name of the EEG stream (stream.name)")
+    group.add_argument(
+        "--stream", metavar="QUERY", help="the EEG stream: its name or source_id, or for instance name=Cyton,host=*"
+    )
     group.add_argument("--out", metavar="DIR", help="folder for recordings (record.out)")
     group.add_argument("--subject", metavar="LABEL", help="pseudonym, letters and digits (record.subject)")
 
@@ -61,8 +63,19 @@ def config_of(args: argparse.Namespace, rate_hz: float | None = None) -> Session
         if not equals:
             raise ConfigError(f"--set {text}: must be SECTION.KEY=VALUE, for instance preprocessing.hop_s=0.1")
         overrides[key.strip()] = value.strip()
+    if args.stream is not None:
+        overrides |= _stream_overrides(args.stream)
     overrides |= {key: getattr(args, name) for name, key in SHORT.items() if getattr(args, name, None) is not None}
     return load_config(args.config, overrides, preset=args.preset, rate_hz=rate_hz)
+
+
+def _stream_overrides(text: str) -> dict[str, str]:
+    """``--stream`` names the stream anew: what a file says of its identity no longer counts."""
+    from bci.stream.discovery import StreamQuery
+
+    query = StreamQuery.parse(text)
+    named = {key: getattr(query, key) for key in ("name", "source_id", "anything", "host")}
+    return {f"stream.{key}": value for key, value in (named | ({"type": query.type} if query.type else {})).items()}
 
 
 def load_config(

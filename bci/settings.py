@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WrapValidator, field_validator
 from pydantic_core import PydanticCustomError
@@ -20,6 +20,9 @@ from bci.engine.engine import EngineSettings
 from bci.engine.preprocessing import REFERENCES, Preprocessing
 from bci.engine.quality import QualitySettings
 from bci.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bci.stream.discovery import StreamQuery
 
 Seconds = Annotated[float, Field(gt=0)]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")]
@@ -49,9 +52,13 @@ class StreamSection(_Section):
     ----------
     name, type, source_id : str
         As the sender declares them.
+    anything : str
+        Name, type or source_id, whichever matches.
+    host : str
+        Machine of the sender; empty for this one, ``"*"`` for any.
     montage : str
         TOML file with what the stream does not say: labels, types, reference, bad channels.
-    unit : {"", "uV", "mV", "V"}
+    unit : {"", "uV", "mV", "V", "nV"}
         Overrides the unit that the stream declares; empty to believe it.
     timeout_s : float
         How long to look for it.
@@ -60,9 +67,17 @@ class StreamSection(_Section):
     name: str = ""
     type: str = "EEG"
     source_id: str = ""
+    anything: str = ""
+    host: str = ""
     montage: str = ""
-    unit: Literal["", "uV", "mV", "V"] = ""
+    unit: Literal["", "uV", "mV", "V", "nV"] = ""
     timeout_s: Seconds = 5.0
+
+    def query(self) -> StreamQuery:
+        """What is known of the wanted stream."""
+        from bci.stream.discovery import StreamQuery  # loads liblsl, which not every user of settings needs
+
+        return StreamQuery(self.name, self.type, self.source_id, self.anything, self.host)
 
 
 class MarkersSection(_Section):
@@ -71,7 +86,7 @@ class MarkersSection(_Section):
     Parameters
     ----------
     stream : str
-        Name of the marker stream; empty for none.
+        Which marker stream, as in ``--stream``: its name, type or source_id, or ``type=Markers,host=*``; empty for none.
     table : dict of str to str
         Class of each marker text that is a cue. Numbers match however they are written:
         ``"2"`` stands for ``"2.000000"`` too.
@@ -268,6 +283,8 @@ class EngineSection(_Section):
 
 class SessionConfig(_Section):
     """Everything that can be set, by section."""
+
+    model_config = ConfigDict(validate_default=False)
 
     OWN_CHECKS: ClassVar[dict[str, type]] = {
         "decision": DecisionSettings,

@@ -1,0 +1,68 @@
+# `make demo` and `make test` do all the set-up first. Nothing here is needed: README.md says how to go without make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+# One thread for each numerical library, as in the engine: more cost latency. Windows are painted into memory.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+CHECKED := QT_QPA_PLATFORM=offscreen
+
+.PHONY: help setup demo test lint types arrows doctest fast slow bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY)  ## virtual environment, pinned dependencies, libraries for Qt
+
+demo: setup  ## the whole way without hardware (options: make demo ARGS="--headless --out DIR")
+	@$(BIN)/bci demo $(ARGS)
+
+test: setup  ## everything: style, types, arrows, doctests, fast tests, slow tests
+	@status=0; \
+	for stage in lint types arrows doctest fast slow; do \
+		echo "== $$stage"; $(MAKE) --no-print-directory $$stage || { status=1; failed="$${failed:-} $$stage"; }; \
+	done; \
+	if [ $$status = 0 ]; then echo "== all stages passed"; else echo "== FAILED:$$failed" >&2; fi; exit $$status
+
+lint: setup  ## ruff
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup  ## mypy, strict, on bci/
+	@$(BIN)/mypy
+
+arrows: setup  ## import-linter: every import points down
+	@$(BIN)/lint-imports --no-logo
+
+doctest: setup  ## the examples in docstrings
+	@$(CHECKED) $(BIN)/pytest -q --doctest-modules bci devices pipelines gui
+
+fast: setup  ## tests that take seconds
+	@$(CHECKED) $(BIN)/pytest -q -m "not slow" $(ARGS)
+
+slow: setup  ## tests that take longer
+	@$(CHECKED) $(BIN)/pytest -q -m slow --durations=10 $(ARGS)
+
+bench: setup  ## benchmarks (one: make bench ONLY=latency)
+	@status=0; for file in tests/benchmarks/bench_*$(ONLY)*.py; do \
+		echo "== $$file"; $(BIN)/python $$file $(ARGS) || status=1; done; exit $$status
+
+lock: setup  ## write constraints.txt from what is installed
+	@$(BIN)/python .ci/lock.py > .venv/constraints.new && mv .venv/constraints.new constraints.txt && touch $(READY)
+
+clean:  ## remove the virtual environment and caches (never recordings)
+	@rm -rf .venv build dist bci.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Entry points freeze at install, so a change of pyproject.toml installs anew.
+$(READY): pyproject.toml constraints.txt .ci/setup .ci/qt-libraries
+	@PYTHON=$(PYTHON) .ci/setup
+	@.ci/qt-libraries
+	@touch $@
