@@ -1,0 +1,1 @@
+"""Processes of the end-to-end latency benchmark: one sender, one receiver, one file per contestant."""
