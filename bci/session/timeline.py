@@ -1,0 +1,288 @@
+"""When a person is asked to imagine what: cue timelines as data, made from a seed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bci.engine.chunk import samples
+from bci.errors import ConfigError
+from bci.stream.bus import Clock
+
+TRIAL_START, FEEDBACK, BEEP, CROSS, TRIAL_END, SESSION_END = 768, 781, 785, 786, 800, 1010
+EYES_OPEN, EYES_CLOSED = 276, 277
+
+CLASS_CODES: dict[str, int] = {"left_hand": 769, "right_hand": 770, "feet": 771, "tongue": 772, "rest": 773}
+"""Cue code of each class: those of the General Data Format (Schlögl, "GDF – a general data format for
+biosignals", arXiv cs/0608052, table of event codes 0x0301–0x0304) as OpenViBE and the BCI Competitions
+use them; rest has no code of its own there and takes "class 5". End of trial and of session are OpenViBE's."""
+
+NAMES: dict[int, str] = {
+    TRIAL_START: "trial_start",
+    FEEDBACK: "feedback",
+    BEEP: "beep",
+    CROSS: "cross",
+    TRIAL_END: "trial_end",
+    SESSION_END: "session_end",
+    EYES_OPEN: "eyes_open",
+    EYES_CLOSED: "eyes_closed",
+} | {code: name for name, code in CLASS_CODES.items()}
+"""Readable name of each code."""
+
+_ALIASES = {"left": 769, "right": 770, "foot": 771, "both_feet": 771, "idle": 773}
+_CODES = {name: code for code, name in NAMES.items()} | _ALIASES
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One thing shown to (or noted about) the person.
+
+    Parameters
+    ----------
+    time_s : float
+        Since the start of the timeline.
+    code : int
+        A key of ``NAMES``.
+    name : str
+        Readable name.
+    class_ : str
+        The class to imagine; empty where this is no class cue.
+    """
+
+    time_s: float
+    code: int
+    name: str
+    class_: str = ""
+
+    @property
+    def marker(self) -> str:
+        """The text that goes on the marker stream: the code in decimal, as other programs expect it."""
+        return str(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialWindow:
+    """The stretch of a trial that a decoder is fitted to and judged on, relative to its class cue.
+
+    Parameters
+    ----------
+    start_s, stop_s : float
+        Seconds after the cue, ``start_s < stop_s``. May begin before the cue.
+    """
+
+    start_s: float = 0.5
+    stop_s: float = 3.5
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start_s) and math.isfinite(self.stop_s) and self.start_s < self.stop_s):
+            raise ConfigError(f"trial window {self.start_s}–{self.stop_s} s: both must be finite and the start before the stop")
+
+    def length(self, rate_hz: float) -> int:
+        """Samples in the window."""
+        return samples(self.stop_s - self.start_s, rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Cues in order of time.
+
+    Parameters
+    ----------
+    classes : tuple of str
+    cues : tuple of Cue
+    """
+
+    classes: tuple[str, ...]
+    cues: tuple[Cue, ...]
+
+    @property
+    def duration_s(self) -> float:
+        """Time of the last cue."""
+        return self.cues[-1].time_s if self.cues else 0.0
+
+    @property
+    def trials(self) -> tuple[Cue, ...]:
+        """The class cues: one per trial."""
+        return tuple(cue for cue in self.cues if cue.class_)
+
+    def between(self, start_s: float, stop_s: float) -> tuple[Cue, ...]:
+        """Cues with ``start_s <= time_s < stop_s``, for a loop that keeps the time itself."""
+        return tuple(cue for cue in self.cues if start_s <= cue.time_s < stop_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Paradigm:
+    """Times within one trial, in seconds from its beginning.
+
+    Parameters
+    ----------
+    cue_s : float
+        The class is shown. Before that there is only a cross.
+    feedback_s : float
+        Feedback begins, where there is any.
+    stop_s : float
+        The trial ends.
+    pause_s : tuple of float
+        Shortest and longest pause after it, drawn evenly, so that nobody learns the rhythm.
+    beep_s : float or None
+        A warning tone, None for none.
+    """
+
+    cue_s: float
+    feedback_s: float
+    stop_s: float
+    pause_s: tuple[float, float]
+    beep_s: float | None = None
+
+    def __post_init__(self) -> None:
+        beep_s = 0.0 if self.beep_s is None else self.beep_s
+        if not 0 <= beep_s <= self.cue_s <= self.feedback_s < self.stop_s < math.inf:
+            raise ConfigError(f"{self}: must satisfy 0 <= beep_s <= cue_s <= feedback_s < stop_s")
+        if not 0 <= self.pause_s[0] <= self.pause_s[1] < math.inf:
+            raise ConfigError(f"pause_s = {self.pause_s}: must satisfy 0 <= shortest <= longest")
+
+
+GRAZ = Paradigm(cue_s=3.0, feedback_s=4.25, stop_s=8.0, pause_s=(0.5, 2.5), beep_s=2.0)
+"""The Graz paradigm: cross at 0, tone at 2, arrow at 3, feedback from 4.25 to 8 s (Pfurtscheller & Neuper
+2001, Proc. IEEE 89, 1123–1134; the same times as data set 2b of BCI Competition IV, feedback a little later)."""
+
+SHORT = Paradigm(cue_s=1.0, feedback_s=1.5, stop_s=4.5, pause_s=(0.5, 1.0))
+"""A trial of 4.5 s, for demonstrations and quick calibrations."""
+
+
+def graz(classes: tuple[str, ...], trials_per_class: int, seed: int, *, block: int = 2, lead_s: float = 2.0) -> Timeline:
+    """Timeline of the Graz paradigm. See :func:`make`."""
+    return make(GRAZ, classes, trials_per_class, seed, block=block, lead_s=lead_s)
+
+
+def short(classes: tuple[str, ...], trials_per_class: int, seed: int, *, block: int = 2, lead_s: float = 2.0) -> Timeline:
+    """Timeline with trials of 4.5 s. See :func:`make`."""
+    return make(SHORT, classes, trials_per_class, seed, block=block, lead_s=lead_s)
+
+
+def make(
+    paradigm: Paradigm, classes: tuple[str, ...], trials_per_class: int, seed: int, *, block: int = 2, lead_s: float = 2.0
+) -> Timeline:
+    """Trials in an order that is balanced within blocks and random inside them.
+
+    A block's order and a trial's pause depend on the seed and their own number only, so a longer
+    timeline begins like a shorter one.
+
+    Parameters
+    ----------
+    paradigm : Paradigm
+    classes : tuple of str
+        Names from ``CLASS_CODES``.
+    trials_per_class : int
+    seed : int
+    block : int
+        Trials of each class in a block; the last block may be smaller.
+    lead_s : float
+        Time before the first trial: signal in which filters settle.
+
+    Returns
+    -------
+    Timeline
+
+    Raises
+    ------
+    ConfigError
+        Lists everything that cannot be run.
+    """
+    _check(classes, trials_per_class, seed, block, lead_s)
+    order: list[str] = []
+    for number, first in enumerate(range(0, trials_per_class, block)):
+        names = list(classes) * min(block, trials_per_class - first)
+        shuffled = np.random.default_rng((seed, 1, number)).permutation(len(names))
+        order.extend(names[i] for i in shuffled)
+    cues: list[Cue] = []
+    begin_s = lead_s
+    for k, class_ in enumerate(order):
+        cues.extend(_trial(paradigm, class_, begin_s))
+        begin_s += paradigm.stop_s + np.random.default_rng((seed, 2, k)).uniform(*paradigm.pause_s)
+    cues.append(_cue(begin_s, SESSION_END))
+    return Timeline(tuple(classes), tuple(cues))
+
+
+def _check(classes: tuple[str, ...], trials_per_class: int, seed: int, block: int, lead_s: float) -> None:
+    """Raise for everything that is wrong with the arguments of :func:`make` at once."""
+    problems = [f"class {c!r}: must be one of {', '.join(CLASS_CODES)}" for c in classes if c not in CLASS_CODES]
+    if not classes or len(set(classes)) < len(classes):
+        problems.append(f"classes = {', '.join(classes) or 'none'}: name at least one class, and each only once")
+    counts = (("trials_per_class", trials_per_class, 1), ("block", block, 1), ("seed", seed, 0))
+    problems += [
+        f"{name} = {value}: must be a whole number of at least {least}" for name, value, least in counts if value < least
+    ]
+    if not 0 <= lead_s < math.inf:
+        problems.append(f"lead_s = {lead_s}: must be a finite time that is not negative")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _trial(paradigm: Paradigm, class_: str, begin_s: float) -> Iterator[Cue]:
+    """Cues of one trial that begins at ``begin_s``."""
+    yield _cue(begin_s, TRIAL_START)
+    yield _cue(begin_s, CROSS)
+    if paradigm.beep_s is not None:
+        yield _cue(begin_s + paradigm.beep_s, BEEP)
+    yield _cue(begin_s + paradigm.cue_s, CLASS_CODES[class_], class_)
+    yield _cue(begin_s + paradigm.feedback_s, FEEDBACK)
+    yield _cue(begin_s + paradigm.stop_s, TRIAL_END)
+
+
+def _cue(time_s: float, code: int, class_: str = "") -> Cue:
+    """A cue with its readable name, its time rounded to a millisecond."""
+    return Cue(round(float(time_s), 3), code, NAMES[code], class_)
+
+
+def cue_code(text: str) -> int | None:
+    """What a marker means: the code in front of it, or the code of the name it is.
+
+    Parameters
+    ----------
+    text : str
+        ``"769"``, ``"769.0"``, ``"769 left_hand"``, ``"left_hand"``, ``"Left hand"`` …
+
+    Returns
+    -------
+    int or None
+        None where the text is neither a number nor a known name.
+
+    >>> cue_code("2.000000"), cue_code("Left hand"), cue_code("hello")
+    (2, 769, None)
+    """
+    number = re.match(r"\s*(\d{1,9})(\.0*)?(\s|$)", text)
+    if number:
+        return int(number.group(1))
+    return _CODES.get(re.sub(r"[\s_-]+", "_", text.strip().lower()))
+
+
+def present(
+    timeline: Timeline, push_marker: Callable[[str, float], None], clock: Clock, start_s: float | None = None
+) -> Iterator[Cue]:
+    """Wait for each cue, put it on the marker stream, and hand it out to be shown.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    push_marker : callable
+        Takes the marker's text and its stamp on ``clock``.
+    clock : Clock
+        Real or virtual.
+    start_s : float or None
+        Time on ``clock`` at which the timeline begins; None for now.
+
+    Yields
+    ------
+    Cue
+        Right after its marker was pushed. Leaving the loop ends the presentation.
+    """
+    begin_s = clock.now() if start_s is None else start_s
+    for cue in timeline.cues:
+        clock.wait_until(begin_s + cue.time_s)
+        push_marker(cue.marker, begin_s + cue.time_s)
+        yield cue

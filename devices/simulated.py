@@ -1,0 +1,363 @@
+"""A simulated person with an amplifier: EEG with a known truth, at any speed.
+
+The signal is a function of the settings, of the sample index and of the cues: how it is read, and
+how fast, changes no bit of it. See ``devices/background.py`` for how that is done.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bci.engine.chunk import Chunk, FloatArray, samples
+from bci.engine.stream_info import Channel, StreamInfo, canonical
+from bci.errors import ConfigError, StreamError
+from bci.session.timeline import CLASS_CODES, EYES_CLOSED, EYES_OPEN, TRIAL_END, cue_code
+from bci.stream.bus import Clock
+from devices.background import BLOCK_S, Draw, draw
+from devices.headmodel import POSITIONS_M, montage
+from devices.imagery import REACTION_S, Imagery, Trial, make_trial
+from devices.signals import Artefact, Signals
+
+_CLASSES = {code: name for name, code in CLASS_CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedSettings:
+    """Who is simulated, and with which amplifier.
+
+    Offline accuracy of Covariances(oas) + TangentSpace + LogisticRegression on causal 8–30 Hz windows
+    0.5–3.5 s after the cue, 8 channels, 5-fold on 100 trials, mean over 6 seeds (``tests/unit/test_simulated.py``
+    repeats a part of it):
+
+    ==========================  ====  ====  ====  ====  ====  ====
+    skill                       0     0.2   0.4   0.6   0.8   1
+    left and right hand, %      TBD
+    ==========================  ====  ====  ====  ====  ====  ====
+
+    Parameters
+    ----------
+    seed : int
+        The person and the day. Everything random follows from it.
+    skill : float
+        0: chance by construction (every class has the same effect); 1: easy.
+    classes : tuple of str
+        Classes of the session, from ``bci.session.timeline.CLASS_CODES``.
+    channels : int or tuple of str
+        A preset of 3, 8, 16, 22, 32 or 64 channels, or labels of the 10–10 system.
+    rate_hz : float
+        At least 80.
+    reference : str
+        Electrode, or several joined by ``+``, whose mean is the reference.
+    name : str
+        Of the stream.
+    lapse : float
+        Probability that a cue is missed.
+    imagery_s : float
+        The person stops by itself after this time, or at an end-of-trial cue.
+    feedback_gain : float
+        Part by which the effect grows when the decoder is right, and shrinks when it is wrong.
+    eyes_closed : bool
+        At the start. Cues 276 and 277 open and close them.
+    background_uv, alpha_uv, mu_uv, beta_uv, sensor_uv : float
+        Rms: 1/f activity averaged over channels, occipital alpha with eyes open at the channel that sees it best
+        of all 64 (closed: three times that), mu and beta likewise, and the electronics of each channel.
+    blinks_per_min, blink_uv : float
+        Rate, and mean peak at Fp1 and Fp2.
+    muscle_per_min, muscle_uv : float
+        Rate of bursts, and rms at the temple.
+    line_hz, line_uv : float
+        Frequency of the mains, and largest amplitude.
+    offset_uv, drift_uv : float
+        Electrode offset (rms over channels) and its slow change.
+    chunk : int
+        Samples that arrive together.
+    bursty : bool
+        They arrive as from a consumer board on a busy machine instead: every 60 ms or so, at times 300 ms late.
+    loss : float
+        Fraction of samples lost, in runs of 3 on average.
+    artefacts : tuple of Artefact
+        Disturbances at stated times.
+    """
+
+    seed: int = 0
+    skill: float = 0.7
+    classes: tuple[str, ...] = ("left_hand", "right_hand")
+    channels: int | tuple[str, ...] = 8
+    rate_hz: float = 250.0
+    reference: str = "M1+M2"
+    name: str = "simulated"
+    lapse: float = 0.03
+    imagery_s: float = 5.0
+    feedback_gain: float = 0.2
+    eyes_closed: bool = False
+    background_uv: float = 9.0
+    alpha_uv: float = 5.0
+    mu_uv: float = 7.0
+    beta_uv: float = 3.5
+    sensor_uv: float = 0.7
+    blinks_per_min: float = 10.0
+    blink_uv: float = 100.0
+    muscle_per_min: float = 2.0
+    muscle_uv: float = 10.0
+    line_hz: float = 50.0
+    line_uv: float = 3.0
+    offset_uv: float = 1000.0
+    drift_uv: float = 20.0
+    chunk: int = 10
+    bursty: bool = False
+    loss: float = 0.0
+    artefacts: tuple[Artefact, ...] = ()
+
+    def __post_init__(self) -> None:
+        problems = _problems(self)
+        if problems:
+            raise ConfigError(problems)
+
+
+class SimulatedSubject:
+    """A person who answers cues, as a :class:`~bci.stream.bus.Source`.
+
+    Parameters
+    ----------
+    settings : SimulatedSettings, optional
+    clock : Clock, optional
+        A virtual one runs as fast as it is read; None for real time on the LSL clock.
+
+    Attributes
+    ----------
+    info : StreamInfo
+    lost : int
+        Samples lost so far, among those that would have been delivered.
+    """
+
+    def __init__(self, settings: SimulatedSettings | None = None, clock: Clock | None = None) -> None:
+        self.settings = s = settings or SimulatedSettings()
+        self._clock = clock or _real_clock()
+        labels = montage(s.channels)
+        self.info = StreamInfo(
+            rate_hz=s.rate_hz,
+            channels=tuple(Channel(label, "EEG", "uV", POSITIONS_M[label]) for label in labels),
+            reference=s.reference,
+            source_id=f"bci-simulated-{s.name}-{s.seed}-{len(labels)}ch-{s.rate_hz:g}Hz",
+            name=s.name,
+            sample_clock=True,
+        )
+        self._n_block = samples(BLOCK_S, s.rate_hz)
+        self._signals = Signals(s, labels, self._n_block)
+        self._imagery = Imagery(s.classes, s.skill)
+        self._trials: list[Trial] = []
+        self._n_trials = 0
+        self._eyes = [(-math.inf, s.eyes_closed)]
+        self._boosts = [(-math.inf, 0.0)]
+        self._origin_s = self._clock.now()
+        self._next = 0
+        self._arrivals: tuple[int, list[int]] = (-1, [])
+        self._rendered: tuple[int, FloatArray] | None = None
+        self._closed = False
+        self.lost = 0
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The truth: the last 16 trials, with what was random in them."""
+        return tuple(self._trials)
+
+    @property
+    def due_s(self) -> float:
+        """Time on the clock at which the next samples arrive: ``read(0.0)`` yields them from then on."""
+        return self._stamp(self._arrival_after(self._next) - 1)
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        """Samples that have arrived since the last call, or None after ``timeout_s`` without any.
+
+        Raises
+        ------
+        StreamError
+            After :meth:`close`.
+        """
+        if self._closed:
+            raise StreamError(f"source {self.info.name!r} was read after it was closed; open a new one")
+        now_s = self._clock.now()
+        deadline_s = now_s + timeout_s
+        while True:
+            due_s = self.due_s
+            if due_s > now_s:
+                self._clock.wait_until(min(due_s, deadline_s))
+                now_s = self._clock.now()
+                if due_s > now_s:
+                    return None
+            chunk = self._take(self._newest_arrival(now_s))
+            if len(chunk):
+                return chunk
+
+    def close(self) -> None:
+        """End the session. May be called twice."""
+        self._closed = True
+
+    def cue(self, cue: str | int, time_s: float | None = None) -> bool:
+        """Show something to the person.
+
+        Parameters
+        ----------
+        cue : str or int
+            A class, a code, or the text of a marker (:func:`bci.session.timeline.cue_code`).
+        time_s : float or None
+            When it was shown, on the clock; None for now. Up to 0.3 s late makes no difference, because
+            nobody reacts sooner; later cues are answered as if they had been shown 0.3 s ago.
+
+        Returns
+        -------
+        bool
+            Whether the person reacts. Codes of classes that are not in the settings, and everything that
+            is neither a class, an end of trial nor an order to open or close the eyes, is ignored.
+        """
+        code = cue_code(cue) if isinstance(cue, str) else cue
+        time_s = self._since_start(time_s)
+        if code in (EYES_OPEN, EYES_CLOSED):
+            self._eyes = [*self._eyes[-7:], (time_s + REACTION_S, code == EYES_CLOSED)]
+        elif code == TRIAL_END or _CLASSES.get(code or 0) in self.settings.classes:
+            self._trials = [replace(t, stop_s=min(t.stop_s, max(time_s, t.cue_s))) for t in self._trials[-15:]]
+            if code != TRIAL_END:
+                self._begin(_CLASSES[code or 0], time_s)
+        else:
+            return False
+        self._rendered = None
+        return True
+
+    def feedback(self, class_: str, probability: float, time_s: float | None = None) -> None:
+        """Show the decoder's answer, which makes the person better or worse (see ``feedback_gain``).
+
+        Parameters
+        ----------
+        class_ : str
+            What was decoded; empty for nothing, which has no effect.
+        probability : float
+            0 to 1, the decoder's confidence in that class.
+        time_s : float or None
+            When it was shown, on the clock; None for now.
+        """
+        if not self._trials or not (class_ == "" or 0 <= probability <= 1):
+            return
+        right = class_ == self._trials[-1].class_
+        boost = 0.0 if not class_ else self.settings.feedback_gain * (probability if right else -probability)
+        if boost != self._boosts[-1][1]:
+            self._boosts = [*self._boosts[-499:], (self._since_start(time_s) + REACTION_S, boost)]
+            self._rendered = None
+
+    def disturb(self, artefact: Artefact) -> None:
+        """Add a disturbance; what was delivered already is not changed."""
+        self._signals.artefacts = (*self._signals.artefacts, artefact)
+        self._rendered = None
+
+    def _since_start(self, time_s: float | None) -> float:
+        """Seconds since sample 0, and not so long ago that it would change what was delivered."""
+        since_s = (self._clock.now() if time_s is None else time_s) - self._origin_s
+        return max(since_s, self._next / self.settings.rate_hz - REACTION_S)
+
+    def _begin(self, class_: str, time_s: float) -> None:
+        s = self.settings
+        self._trials.append(make_trial(s.seed, self._n_trials, class_, time_s, s.imagery_s, s.lapse))
+        self._n_trials += 1
+
+    def _stamp(self, index: int) -> float:
+        return self._origin_s + index / self.settings.rate_hz
+
+    def _arrival_after(self, index: int) -> int:
+        """End of the packet that sample ``index`` arrives in."""
+        chunk = self.settings.chunk
+        if not self.settings.bursty:
+            return (index // chunk + 1) * chunk
+        block = index // self._n_block
+        if self._arrivals[0] != block:
+            self._arrivals = (block, _burst_ends(self.settings, block, self._n_block))
+        ends = self._arrivals[1]
+        return ends[bisect_right(ends, index)]
+
+    def _newest_arrival(self, now_s: float) -> int:
+        """One past the newest sample that has arrived by ``now_s``."""
+        end = self._arrival_after(self._next)
+        while self._stamp((after := self._arrival_after(end)) - 1) <= now_s:
+            end = after
+        return end
+
+    def _take(self, end: int) -> Chunk:
+        """Samples from the next up to ``end``, without those that are lost."""
+        start, n = self._next, self._n_block
+        blocks = range(start // n, (end - 1) // n + 1)
+        pieces = [self._block(b)[max(start - b * n, 0) : end - b * n] for b in blocks]
+        data = pieces[0].copy() if len(pieces) == 1 else np.concatenate(pieces)
+        stamps = self._origin_s + np.arange(start, end) / self.settings.rate_hz
+        self._next = end
+        if not self.settings.loss:
+            return Chunk(data, stamps)
+        lost = np.concatenate([self._signals.lost(b)[max(start - b * n, 0) : end - b * n] for b in blocks])
+        self.lost += int(np.count_nonzero(lost))
+        return Chunk(data[~lost], stamps[~lost])
+
+    def _block(self, number: int) -> FloatArray:
+        """All samples of a block with the cues that are known now, shape (n_block, n_channels)."""
+        if self._rendered is None or self._rendered[0] != number:
+            time_s = (number * self._n_block + np.arange(self._n_block)) / self.settings.rate_hz
+            gain = self._log_gain(time_s)
+            closed = _held(self._eyes, time_s)
+            self._rendered = number, self._signals.render(number, gain, closed)
+        return self._rendered[1]
+
+    def _log_gain(self, time_s: FloatArray) -> FloatArray | None:
+        """Change of log amplitude of mu and beta by all trials, None where there is none."""
+        boost = 1.0 + _held(self._boosts, time_s)
+        gains = [self._imagery.log_gain(trial, time_s, boost) for trial in self._trials]
+        there = [gain for gain in gains if gain is not None]
+        return sum(there[1:], start=there[0]) if there else None
+
+
+def _held(events: list[tuple[float, float]] | list[tuple[float, bool]], time_s: FloatArray) -> FloatArray:
+    """Value of the last event before each time, shape (n_samples,)."""
+    times = np.array([t for t, _ in events])
+    values = np.array([v for _, v in events], dtype=np.float64)
+    order = np.argsort(times, kind="stable")
+    return np.asarray(values[order][np.searchsorted(times[order], time_s, side="right") - 1])
+
+
+def _burst_ends(settings: SimulatedSettings, block: int, n_block: int) -> list[int]:
+    """Where packets end within a block: gaps of 60 ms in the median, 300 ms at the 99th percentile."""
+    rng = draw(settings.seed, Draw.ARRIVAL, block)
+    gaps_s = rng.lognormal(np.log(0.06), np.log(5.0) / 2.326, size=round(40 * BLOCK_S))
+    ends = np.cumsum(np.maximum(1, np.round(gaps_s * settings.rate_hz))).astype(int)
+    return [*(block * n_block + ends[ends < n_block]).tolist(), (block + 1) * n_block]
+
+
+def _real_clock() -> Clock:
+    """The LSL clock; liblsl is loaded only by who wants real time."""
+    from bci.stream.clock import LslClock
+
+    return LslClock()
+
+
+def _problems(s: SimulatedSettings) -> list[str]:
+    """Every reason why these settings cannot be simulated, one line each."""
+    known = {canonical(label) for label in POSITIONS_M}
+    found = [f"reference = {x!r}: not in the 10–10 system" for x in s.reference.split("+") if canonical(x) not in known]
+    found += [f"class {c!r}: must be one of {', '.join(CLASS_CODES)}" for c in s.classes if c not in CLASS_CODES]
+    if not s.classes:
+        found.append(f"classes: name at least one of {', '.join(CLASS_CODES)}")
+    if not 80 <= s.rate_hz <= 20_000:
+        found.append(f"rate_hz = {s.rate_hz}: must be from 80 (beta needs it) to 20000")
+    if s.seed < 0:
+        found.append(f"seed = {s.seed}: must be a whole number that is not negative")
+    if s.chunk < 1:
+        found.append(f"chunk = {s.chunk}: must be at least one sample")
+    for name in ("skill", "lapse", "feedback_gain"):
+        if not 0 <= getattr(s, name) <= 1:
+            found.append(f"{name} = {getattr(s, name)}: must be from 0 to 1")
+    if not 0 <= s.loss < 1:
+        found.append(f"loss = {s.loss}: must be at least 0 and below 1")
+    for name in s.__dataclass_fields__:
+        value = getattr(s, name)
+        if name.endswith(("_uv", "_per_min", "_s")) or name == "line_hz":
+            if not 0 <= value < math.inf:
+                found.append(f"{name} = {value}: must be a finite number that is not negative")
+    return found
