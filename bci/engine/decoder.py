@@ -55,7 +55,8 @@ def scatter(window: FloatArray) -> FloatArray:
     """
     ones = np.ones((*window.shape[:2], 1))
     x = np.concatenate((window, ones), axis=2)
-    return np.matmul(x.transpose(0, 2, 1), x)
+    products: FloatArray = np.matmul(x.transpose(0, 2, 1), x)
+    return products
 
 
 @dataclass(frozen=True, slots=True, eq=False)

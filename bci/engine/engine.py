@@ -242,7 +242,8 @@ class Engine:
         """Apply the reference and fill in for bad channels."""
         matrix, residual = self._matrix(bad)
         if self._decoder.kernel.features == "samples":
-            return np.matmul(features, matrix[:, :-1, :-1].transpose(0, 2, 1))
+            samples: FloatArray = np.matmul(features, matrix[:, :-1, :-1].transpose(0, 2, 1))
+            return samples
         referred: FloatArray = np.matmul(np.matmul(matrix, features), matrix.transpose(0, 2, 1))
         referred[:, :-1, :-1] += residual * self._decoder.preprocessing.window
         return referred

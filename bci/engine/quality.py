@@ -208,5 +208,5 @@ def _twins(data: FloatArray, apart_uv: float) -> BoolArray:
     apart = power[:, np.newaxis] + power - 2 * gram
     same = apart < apart_uv**2 * len(data)
     np.fill_diagonal(same, False)
-    found: BoolArray = same.any(axis=0)
+    found: BoolArray = np.logical_or.reduce(same, axis=0)
     return found

@@ -62,7 +62,8 @@ class ScatterWindow:
         if place == self._n_blocks - 1:
             self._due = True
             return self._prefix
-        return np.add(self._suffix[place + 1], self._prefix, out=self._sum)
+        np.add(self._suffix[place + 1], self._prefix, out=self._sum)
+        return self._sum
 
     def prepare(self) -> None:
         """Do what the next block will need and this one did not; bits do not depend on when."""

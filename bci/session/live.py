@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,14 +13,16 @@ import numpy as np
 
 from bci.engine import inputs as steer
 from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.decide import DecisionSettings
 from bci.engine.engine import Engine
 from bci.engine.outcome import Outcome, Reason
 from bci.engine.stream_info import StreamInfo
-from bci.errors import BciError, StreamError, StreamLost
+from bci.errors import BciError, StreamError, StreamLost, StreamMismatch
 from bci.session import wire
 from bci.session.fingerprint import fingerprint
 from bci.session.model import Model, load_model
 from bci.stream.bus import Clock, MarkerInlet, SignalInlet
+from bci.stream.watch import RateWatch
 
 
 class RowOutlet(Protocol):
@@ -30,12 +32,28 @@ class RowOutlet(Protocol):
         """Send now; a stamp of 0 means the time of sending."""
         ...
 
+    def wait_for_consumers(self, timeout_s: float) -> bool:
+        """True as soon as somebody listens."""
+        ...
+
+    def close(self) -> None:
+        """End the stream."""
+        ...
+
 
 class TextOutlet(Protocol):
     """Something that sends one text."""
 
     def push(self, text: str, stamp: float = 0.0) -> None:
         """Send now; a stamp of 0 means the time of sending."""
+        ...
+
+    def wait_for_consumers(self, timeout_s: float) -> bool:
+        """True as soon as somebody listens."""
+        ...
+
+    def close(self) -> None:
+        """End the stream."""
         ...
 
 
@@ -50,6 +68,12 @@ class Wires:
     state: TextOutlet
     control: MarkerInlet
     cues: MarkerInlet | None = None
+
+    def close(self) -> None:
+        """End all streams of ours and unsubscribe from the others."""
+        for end in (self.decisions, self.outcomes, self.timing, self.events, self.state, self.control, self.cues):
+            if end is not None:
+                end.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +164,8 @@ class LiveLoop:
         self._engine, self._model, self._wires, self._clock = engine, model, wires, clock
         self._reopen, self._class_of = reopen, classes_of or (lambda _: "")
         self._age = Age()
+        self._rate = RateWatch(engine.info)
+        self._rate_level = "ok"
         self._row = np.zeros(len(wire.DECISION_FIELDS))
         self._row[1] = -1.0
         self._timing = np.zeros(len(wire.TIMING_FIELDS))
@@ -150,6 +176,7 @@ class LiveLoop:
         self._segment, self._index, self._last_age = 0, 0, 0.0
         self._bad: dict[str, str] = {}
         self._joined = False
+        self._refused = ""
         self._stopping = ""
         self._arrival = self._sent = self._polled = self._told = self._searched = clock.now()
 
@@ -202,10 +229,21 @@ class LiveLoop:
         for outcome in self._engine.outcomes(chunk):
             self._publish(outcome, began, backlog)
         self._engine.prepare()
+        self._watch_rate(backlog)
         for d in self._engine.take_discontinuities():
             self._wires.events.push(
-                wire.line(d.why, consumed=d.consumed, segment=d.segment, index=d.index, lost=d.lost, why=d.why)
+                wire.line(d.why.partition(":")[0], consumed=d.consumed, segment=d.segment, index=d.index, lost=d.lost, why=d.why)
             )
+
+    def _watch_rate(self, n_samples: int) -> None:
+        """Say that the stream does not run at its declared rate; stop decoding where it is far off."""
+        verdict = self._rate.arrived(self._arrival, n_samples)
+        if verdict is None or verdict.level == self._rate_level:
+            return
+        self._rate_level = verdict.level
+        self._event("rate", level=verdict.level, why=verdict.message)
+        if verdict.level == "mismatch":
+            self._apply(steer.Freeze(verdict.message), "freeze", why=verdict.message)
 
     def _join(self, chunk: Chunk) -> None:
         """Say with which sample reading begins, at the start and after a loss."""
@@ -296,11 +334,18 @@ class LiveLoop:
         self._joined = False
 
     def _search(self) -> None:
-        """Look for the stream again; one that came back different ends the session."""
+        """Look for the stream again; one that came back different is refused, and looked for on."""
         if self._reopen is None:
             self._stopping = "stream lost"
             return
-        self._inlet = self._reopen()
+        try:
+            self._inlet = self._reopen()
+        except StreamMismatch as error:
+            if str(error) != self._refused:
+                self._refused = str(error)
+                self._event("refused", why=self._refused)
+        if self._inlet is not None:
+            self._rate.restart()
 
     def _poll(self) -> None:
         """Control messages and cues that have come."""
@@ -343,7 +388,7 @@ class LiveLoop:
             raise StreamError(f"set: {key!r} is no decision setting; there are {', '.join(known)}")
         if isinstance(value, bool) or not isinstance(value, str if key == "idle" else (int, float)):
             raise StreamError(f"set: {key} = {value!r} has the wrong type")
-        changed = replace(self._decision_settings, **{key: value})
+        changed = DecisionSettings(**{**known, key: value})
         self._apply(steer.Decide(changed), "set", decision=asdict(changed))
         self._decision_settings = changed
 

@@ -274,7 +274,7 @@ def _input(event: dict[str, Any]) -> steer.Input | str | None:
 
 def _only(file: XdfFile, type_: str, path: Path) -> XdfStream:
     """The one stream of a type."""
-    found = [s for s in file.streams if s.type == type_]
+    found = [s for s in file.streams if s.header.type == type_]
     if len(found) != 1:
         raise RecordingError(f"{path}: holds {len(found)} streams of type {type_!r}; a session to verify has exactly one")
     return found[0]
@@ -283,7 +283,7 @@ def _only(file: XdfFile, type_: str, path: Path) -> XdfStream:
 def _raw(file: XdfFile, info: StreamInfo, path: Path) -> Chunk:
     """All recorded samples of the engine's input, in microvolts, exactly as the inlet converted them."""
     for stream in file.streams:
-        recorded = stream_info(stream.header_xml)
+        recorded = stream_info(stream.header.xml)
         if (recorded.name, recorded.source_id) == (info.name, info.source_id) and recorded.rate_hz > 0:
             scale = scale_to_microvolts(info)
             return Chunk(

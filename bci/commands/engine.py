@@ -1,0 +1,52 @@
+"""``bci engine``: the decoding process alone."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = """Decode one LSL stream with one model: the process that `bci run` starts, alone.
+
+Publishes NAME-decisions, NAME-outcomes, NAME-timing, NAME-events and NAME-state (docs/streams.md) and
+obeys NAME-control. Use it where another program records or displays."""
+
+EXAMPLES = """bci engine --model left-right.safetensors
+bci engine --model left-right.safetensors --source type=EEG,host=* --set engine.name=lab2"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    from bci.config import add_config_options
+
+    parser.add_argument("--model", required=True, metavar="FILE", help="model file (bci train writes one)")
+    parser.add_argument("--source", metavar="QUERY", help="the EEG stream, for instance type=EEG or source_id=abc")
+    parser.add_argument("--seconds", type=float, help="end after this long")
+    parser.add_argument("--session-id", default="", help="identifier that all streams of the session carry")
+    parser.add_argument("--wait-recorder", action="store_true", help="begin when somebody listens to outcomes and events")
+    parser.add_argument("--parent-pipe", action="store_true", help="end when standard input closes; ignore the interrupt key")
+    parser.add_argument("--json", action="store_true", help="errors as JSON")
+    add_config_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Decode until asked to stop."""
+    from pathlib import Path
+
+    from bci.config import config_of
+    from bci.session.engine_process import EngineJob, run_engine
+    from bci.session.processes import Stop
+
+    config = config_of(args)
+    stop = Stop(args.parent_pipe, args.seconds)
+    job = EngineJob(Path(args.model), config, query_of(config, args.source), args.session_id, args.wait_recorder)
+    run_engine(job, stop)
+    return 0
+
+
+def query_of(config, text: str | None):  # type: ignore[no-untyped-def]
+    """The EEG stream that options and configuration name."""
+    from bci.stream.lsl import StreamQuery
+
+    if text:
+        return StreamQuery.parse(text)
+    s = config.stream
+    return StreamQuery(name=s.name, type=s.type, source_id=s.source_id)

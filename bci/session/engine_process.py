@@ -1,0 +1,182 @@
+"""The process that decodes: one stream in, decisions and their record out."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bci.engine.chunk import Chunk
+from bci.engine.engine import Engine
+from bci.engine.frontend import Frontend
+from bci.engine.outcome import Reason, fields
+from bci.engine.stream_info import StreamInfo
+from bci.errors import StreamMismatch
+from bci.session import wire
+from bci.session.live import LiveLoop, LiveSettings, Wires
+from bci.session.model import Model, check_stream, load_model
+from bci.session.processes import say_ready
+from bci.settings import SessionConfig
+from bci.stream.clock import LslClock
+from bci.stream.late_markers import LateMarkers
+from bci.stream.lsl import (
+    LslOutlet,
+    LslSignalInlet,
+    LslTextOutlet,
+    Reopen,
+    StreamQuery,
+    resolve,
+    row_info,
+)
+from bci.stream.montage import Montage, load_montage
+from bci.stream.triggers import MarkerTable
+
+UNIT_FACTOR = 100.0
+LOOK_S = 1.5
+WARM_UP_S = 4.0
+CONSUMERS_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineJob:
+    """What one engine process is to do.
+
+    Parameters
+    ----------
+    model : Path
+    config : SessionConfig
+    query : StreamQuery
+        The EEG stream.
+    session : str
+        Identifier that all streams of the session carry.
+    wait_recorder : bool
+        Begin only when somebody listens to outcomes and events, so that nothing goes unrecorded.
+    """
+
+    model: Path
+    config: SessionConfig
+    query: StreamQuery
+    session: str = ""
+    wait_recorder: bool = False
+
+
+def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
+    """Decode until asked to stop; return why it ended.
+
+    Raises
+    ------
+    StreamNotFound, StreamAmbiguous, StreamMismatch, ModelError
+    """
+    model = load_model(job.model)
+    montage = montage_of(job.config)
+    inlet = LslSignalInlet(resolve(job.query, job.config.stream.timeout_s), montage)
+    wires = None
+    try:
+        check_stream(model.header, inlet.info)
+        check_unit(model, inlet)
+        settings = job.config.engine_settings()
+        engine = Engine(inlet.info, model.decoder, settings)
+        warm_up(model, inlet.info)
+        wires = open_wires(job, model)
+        if job.wait_recorder:
+            for outlet in (wires.outcomes, wires.events, wires.decisions, wires.timing, wires.state):
+                outlet.wait_for_consumers(CONSUMERS_S)
+        table = MarkerTable(job.config.markers.table)
+        e = job.config.engine
+        loop = LiveLoop(
+            inlet,
+            engine,
+            model,
+            wires,
+            LslClock(),
+            LiveSettings(e.stale_s, e.expiry_s, e.max_backlog_s, e.heartbeat_s),
+            Reopen(inlet.info, job.query.host, montage),
+            table.class_of,
+        )
+        # What is loaded stays: a collection over it would stop the loop for a tenth of a second.
+        gc.collect()
+        gc.freeze()
+        say_ready(stream=inlet.info.name, model=model.sha256)
+        return loop.run(stopped)
+    finally:
+        inlet.close()
+        if wires is not None:
+            wires.close()
+
+
+def montage_of(config: SessionConfig) -> Montage | None:
+    """What a montage file and the unit option say of the stream."""
+    montage = load_montage(config.stream.montage) if config.stream.montage else None
+    if config.stream.unit:
+        montage = replace(montage or Montage(), unit=config.stream.unit)
+    return montage
+
+
+def check_unit(model: Model, inlet: LslSignalInlet) -> None:
+    """Compare the signal's size with that of the training data, before anything is decoded.
+
+    Raises
+    ------
+    StreamMismatch
+        If they differ by more than two orders of magnitude: the unit is not what it is taken for.
+    """
+    frontend = Frontend(inlet.info, model.header.preprocessing, "samples")
+    powers = []
+    end = time.monotonic() + LOOK_S
+    while time.monotonic() < end:
+        chunk = inlet.pull(0.1)
+        if chunk is not None:
+            powers += [(w.features[0] ** 2).mean(axis=0) for w in frontend.push(chunk) if w.reason is not Reason.NONFINITE]
+    if not powers:
+        return
+    now_uv = float(np.sqrt(np.median(powers[-1])))
+    trained_uv = float(np.sqrt(np.median(np.diag(model.decoder.covariance[0]))))
+    if now_uv > 0 and not 1 / UNIT_FACTOR < now_uv / trained_uv < UNIT_FACTOR:
+        unit = inlet.info.channels[0].unit or "no unit"
+        raise StreamMismatch(
+            f"unit: the signal is {now_uv:.3g} µV in the decoder's band, the training data were {trained_uv:.3g} µV; "
+            f"stream {inlet.info.name!r} declares {unit}. Declare the true one with --set stream.unit=V (or mV, uV)."
+        )
+
+
+def warm_up(model: Model, info: StreamInfo) -> None:
+    """Decode noise once, so that nothing is done for the first time when it counts."""
+    engine = Engine(info, model.decoder)
+    rng = np.random.default_rng(0)
+    n = round(WARM_UP_S * info.rate_hz)
+    deviation = float(np.sqrt(np.median(np.diag(model.decoder.covariance[0]))))
+    data = rng.normal(0.0, deviation, (n, len(info.channels)))
+    stamps = np.arange(n) / info.rate_hz
+    for i in range(n):
+        engine.push(Chunk(data[i : i + 1], stamps[i : i + 1]))
+        engine.prepare()
+
+
+def open_wires(job: EngineJob, model: Model) -> Wires:
+    """All streams of the engine, named as docs/streams.md says."""
+    name = job.config.engine.name
+    header = model.header
+    labels, classes = header.preprocessing.labels, tuple(header.classes)
+    bci = {"session": job.session, "classes": json.dumps(classes), "channels": json.dumps(labels)}
+
+    def rows(what: str, type_: str, columns: tuple[str, ...]) -> LslOutlet:
+        return LslOutlet(row_info(f"{name}-{what}", type_, f"{name}-{what}-{job.session}", columns), bci=bci)
+
+    def texts(what: str, type_: str) -> LslTextOutlet:
+        return LslTextOutlet(f"{name}-{what}", type_, f"{name}-{what}-{job.session}", {"session": job.session})
+
+    cues = job.config.markers.stream
+    return Wires(
+        decisions=rows("decisions", "BCI-Decision", wire.DECISION_FIELDS),
+        outcomes=rows("outcomes", "BCI-Outcome", fields(len(labels), classes)),
+        timing=rows("timing", "BCI-Timing", wire.TIMING_FIELDS),
+        events=texts("events", "BCI-Event"),
+        state=texts("state", "BCI-State"),
+        control=LateMarkers(StreamQuery(name=f"{name}-control")),
+        cues=LateMarkers(StreamQuery(name=cues)) if cues else None,
+    )

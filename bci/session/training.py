@@ -1,0 +1,162 @@
+"""From recordings to a model file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bci.engine.chunk import Chunk
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.stream_info import StreamInfo
+from bci.errors import TrainingError
+from bci.session.epochs import Cue, Epochs, cut, join
+from bci.session.fit import FittedModel, fit_decoder, load_family
+from bci.session.model import save_model
+from bci.settings import SessionConfig
+from bci.stream.recording import Recording
+from bci.stream.triggers import MarkerTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledRun:
+    """One recording with its cues.
+
+    Parameters
+    ----------
+    name : str
+    info : StreamInfo
+    raw : Chunk
+    cues : tuple of Cue
+        On the signal's clock.
+    sha256 : str
+    """
+
+    name: str
+    info: StreamInfo
+    raw: Chunk
+    cues: tuple[Cue, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A fitted model with the trials it was fitted to."""
+
+    model: FittedModel
+    epochs: Epochs
+    info: StreamInfo
+    recordings: tuple[str, ...]
+
+
+def labelled(recording: Recording, table: MarkerTable, stream: str = "") -> LabelledRun:
+    """The EEG of a recording with the cues that ``table`` knows.
+
+    Raises
+    ------
+    TrainingError
+        If no marker is a cue; lists the markers that were found.
+    """
+    signal = recording.eeg(stream or None)
+    cues = [
+        Cue(stamp - signal.offset_s + markers.offset_s, table.class_of(text))
+        for markers in recording.markers
+        for text, stamp in zip(markers.texts, markers.stamps.tolist(), strict=True)
+        if table.class_of(text)
+    ]
+    if not cues:
+        seen = Counter(text for markers in recording.markers for text in markers.texts)
+        listing = ", ".join(f"{text!r} × {n}" for text, n in seen.most_common(20)) or "no markers at all"
+        raise TrainingError(
+            f"{recording.path}: no marker is a cue. The table knows {', '.join(table.texts)}; the recording holds {listing}. "
+            "Give the table with --set markers.table.TEXT=CLASS, or in the configuration file under [markers.table]."
+        )
+    raw = Chunk(signal.data, signal.stamps)
+    return LabelledRun(recording.path.name, signal.info, raw, tuple(sorted(cues, key=lambda c: c.time_s)), recording.sha256)
+
+
+def train(
+    runs: Sequence[LabelledRun], config: SessionConfig, progress: Callable[[str, float], None] = lambda _, __: None
+) -> Trained:
+    """Cut the trials of all runs through the live steps and fit the configured decoder.
+
+    Parameters
+    ----------
+    runs : sequence of LabelledRun
+        All of the same rate and with the decoder's channels.
+    config : SessionConfig
+        Sections ``preprocessing``, ``trial``, ``decoder`` and ``quality``.
+    progress : callable
+        Told what is being done and the share done, 0 to 1.
+
+    Raises
+    ------
+    TrainingError
+    """
+    preprocessing = preprocessing_for(runs[0].info, config)
+    parts = []
+    for i, run in enumerate(runs):
+        parts.append(
+            cut(
+                run.info,
+                run.raw,
+                run.cues,
+                preprocessing,
+                config.trial.stop_s,
+                i,
+                config.quality,
+                lambda share, name=run.name: progress(f"cutting {name}", share),
+            )
+        )
+    epochs = join(parts)
+    progress("fitting", 0.0)
+    rejected = Counter(cue.class_ for cue, _ in epochs.rejected)
+    model = fit_decoder(config.decoder.name, epochs.windows, epochs.labels, preprocessing, rejected=rejected)
+    progress("fitting", 1.0)
+    return Trained(model, epochs, runs[0].info, tuple(run.sha256 for run in runs))
+
+
+def preprocessing_for(info: StreamInfo, config: SessionConfig) -> Preprocessing:
+    """The configured preprocessing for this stream, with the bands that the decoder family wants."""
+    labels = tuple(c.label for c in info.channels if c.type == "EEG")
+    built = config.preprocessing.build(info.rate_hz, labels)
+    if len(built.bands) > 1:
+        return built
+    bands = load_family(config.decoder.name).bands(*built.bands[0], info.rate_hz)
+    return Preprocessing(
+        built.rate_hz, built.labels, built.reference, built.notch_hz, bands, built.order, built.window, built.hop
+    )
+
+
+def write_model(path: Path, trained: Trained, config: SessionConfig, accuracy: float | None = None) -> str:
+    """Write the model file; return its SHA-256."""
+    header = trained.model.header(
+        trained.info,
+        (config.trial.start_s, config.trial.stop_s),
+        config.decision,
+        trained.recordings,
+        accuracy,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return save_model(path, header, trained.model.arrays)
+
+
+def cross_validated(trained: Trained, config: SessionConfig, folds: int = 5) -> tuple[int, int]:
+    """Correct and all trials when each block of consecutive trials is decoded by a model of the others.
+
+    Whole runs are left out where there are three or more, else blocks of neighbouring trials: windows
+    that are near in time share drifts, and shuffled folds would take those for skill.
+    """
+    epochs = trained.epochs
+    n = len(epochs.labels)
+    runs = sorted(set(epochs.runs.tolist()))
+    groups = epochs.runs if len(runs) >= 3 else [i * folds // n for i in range(n)]
+    correct = 0
+    for group in sorted(set(map(int, groups))):
+        held = [i for i in range(n) if int(groups[i]) == group]
+        rest = [i for i in range(n) if int(groups[i]) != group]
+        model = fit_decoder(config.decoder.name, epochs.windows[rest], epochs.labels[rest], trained.model.preprocessing)
+        found = model.estimator.predict(epochs.windows[held])
+        correct += int((found == epochs.labels[held]).sum())
+    return correct, n
