@@ -23,6 +23,7 @@ from bci.engine.chunk import FloatArray
 from bci.errors import BciError, RecordingError, StreamLost
 from bci.stream.bus import Clock, RawInlet
 
+PULLS = 64
 Values = npt.NDArray[Any] | list[list[str]]
 
 
@@ -269,11 +270,13 @@ class Recorder:
     def _pull_all(self) -> None:
         """Take in whatever the inlets hold."""
         for stream in list(self._streams):
-            if stream.alive:
-                self._pull(stream)
+            # One pull may be limited in size, so pull until nothing comes; but a flood must not starve the others.
+            for _ in range(PULLS):
+                if not (stream.alive and self._pull(stream)):
+                    break
 
-    def _pull(self, stream: _Recorded) -> None:
-        """Queue what one inlet holds; a stream that is lost ends, the others go on."""
+    def _pull(self, stream: _Recorded) -> bool:
+        """Queue what one inlet holds, and say whether it was anything; a stream that is lost ends, the others go on."""
         try:
             pulled = stream.inlet.pull(0.0)
         except StreamLost as error:
@@ -281,9 +284,9 @@ class Recorder:
             count = stream.samples
             self._tell(f"{stream.name}: lost after {count} samples ({error}); the other streams are recorded on")
             self._queue.put(lambda: self._file.note(stream.id, f"stream lost after {count} samples"))
-            return
+            return False
         if pulled is None:
-            return
+            return False
         values, stamps = pulled
         size = _bytes(values, stamps)
         if self._waiting + size > self._settings.limit_bytes:
@@ -296,6 +299,7 @@ class Recorder:
         with self._count_lock:
             self._waiting += size
         self._queue.put(lambda: self._write_samples(stream.id, values, stamps, size))
+        return True
 
     def _write_samples(self, stream_id: int, values: Values, stamps: FloatArray, size: int) -> None:
         """Write one chunk and give its bytes back to the queue."""

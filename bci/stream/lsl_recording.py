@@ -1,0 +1,167 @@
+"""Record LSL streams that match: those that are there, and those that come later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bci.errors import RecordingError, StreamLost, StreamNotFound
+from bci.stream.clock import LslClock
+from bci.stream.lsl import FoundStream, LslRawInlet, StreamQuery, Watcher
+from bci.stream.recorder import Recorder, RecorderSettings
+from bci.stream.xdf_writer import XdfWriter
+
+POLL_S = 0.1
+RETRY_S = 2.0
+
+
+class LslWatch:
+    """Streams that match any of several queries, looked for all the time.
+
+    Parameters
+    ----------
+    queries : sequence of StreamQuery
+    """
+
+    def __init__(self, queries: Sequence[StreamQuery]) -> None:
+        self.queries = tuple(queries)
+        self._watchers = [Watcher(query) for query in queries]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def found(self) -> list[FoundStream]:
+        """Streams in reach, each once, in a stable order."""
+        by_uid = {s.uid: s for watcher in self._watchers for s in watcher.found()}
+        return sorted(by_uid.values(), key=lambda s: (s.host, s.name, s.source_id))
+
+    def wait(self, required: Sequence[str], timeout_s: float, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Return when every required stream is in reach; without any required, when at least one is.
+
+        Parameters
+        ----------
+        required : sequence of str
+            Each the name, type or source_id of a stream.
+        timeout_s : float
+            0: do not wait for a first stream.
+        cancelled : callable
+            Return early where this turns true.
+
+        Raises
+        ------
+        StreamNotFound
+            If one is missing after ``timeout_s``; says what was searched and what was seen.
+        """
+        end = time.monotonic() + timeout_s
+        while not cancelled():
+            seen = self.found()
+            missing = [name for name in required if not any(name in (s.name, s.type, s.source_id) for s in seen)]
+            if not missing and (seen or (not required and timeout_s == 0)):
+                return
+            if time.monotonic() >= end:
+                listing = "".join(f"\n  {s}" for s in seen) or " nothing"
+                raise StreamNotFound(
+                    f"{', '.join(missing) or 'any stream'}: not there within {timeout_s:g} s; searched "
+                    f"{'; '.join(map(str, self.queries))}; seen:{listing}\nStart the sender, or give it more time (--timeout)."
+                )
+            time.sleep(POLL_S)
+
+    def close(self) -> None:
+        """Stop looking. May be called twice."""
+        for watcher in self._watchers:
+            watcher.close()
+
+
+class LslRecording:
+    """One file into which all streams of a watch are recorded.
+
+    Parameters
+    ----------
+    path : Path
+        Must not exist.
+    watch : LslWatch
+        Not closed with the recording.
+    tell : callable
+        Receives one line for whatever a person should know.
+    subscribed : callable
+        Called with each stream when it has been added.
+    settings : RecorderSettings
+
+    Raises
+    ------
+    RecordingError
+        If the file cannot be made.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        watch: LslWatch,
+        tell: Callable[[str], None] = lambda _: None,
+        subscribed: Callable[[FoundStream], None] = lambda _: None,
+        settings: RecorderSettings | None = None,
+    ) -> None:
+        self.path = path
+        self._watch = watch
+        self._tell = tell
+        self._subscribed = subscribed
+        self._settled: set[str] = set()
+        self._retry_s: dict[str, float] = {}
+        self.writer = XdfWriter(path, created=datetime.now().astimezone().isoformat(timespec="seconds"))
+        self.recorder = Recorder(self.writer, LslClock(), settings, tell)
+        self.recorder.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def update(self) -> None:
+        """Add streams that have appeared.
+
+        Raises
+        ------
+        RecordingError
+            If recording has failed.
+        """
+        for stream in self._watch.found():
+            if stream.uid in self._settled or time.monotonic() < self._retry_s.get(stream.uid, 0.0):
+                continue
+            self._add(stream)
+        if self.recorder.error is not None:
+            raise self.recorder.error
+
+    def _add(self, stream: FoundStream) -> None:
+        """Subscribe to one stream; one that does not answer, or has an impossible header, must not stop the others."""
+        try:
+            inlet = LslRawInlet(stream)
+        except StreamLost as error:
+            self._retry_s[stream.uid] = time.monotonic() + RETRY_S
+            self._tell(str(error))
+            return
+        self._settled.add(stream.uid)
+        try:
+            self.recorder.add(inlet, str(stream))
+        except RecordingError as error:
+            inlet.close()
+            self._tell(f"{stream} is not recorded: {error}")
+            return
+        self._subscribed(stream)
+
+    def stop(self) -> None:
+        """Write everything delivered so far and close the file. May be called twice.
+
+        Raises
+        ------
+        RecordingError
+            If recording failed, now or before.
+        """
+        self.recorder.stop()
