@@ -36,9 +36,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any single setting; may be given repeatedly"
     )
-    group.add_argument(
-        "--stream", metavar="QUERY", help="the EEG stream: its name or source_id, or for instance name=Cyton,host=*"
-    )
+    group.add_argument("--stream", metavar="QUERY", help="the EEG stream: its name or source_id, or name=Cyton,host=*")
     group.add_argument("--out", metavar="DIR", help="folder for recordings (record.out)")
     group.add_argument("--subject", metavar="LABEL", help="pseudonym, letters and digits (record.subject)")
 

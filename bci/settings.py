@@ -39,6 +39,12 @@ def _engine_settings(value: Any, check: Callable[[Any], _T]) -> _T:
         raise PydanticCustomError("settings", "{problems}", {"problems": "\n".join(error.problems)}) from error
 
 
+def _nyquist_hz(info: ValidationInfo) -> float:
+    """Half the rate of the stream, where that is known."""
+    rate_hz: float = (info.context or {}).get("rate_hz", math.inf)
+    return rate_hz / 2
+
+
 class _Section(BaseModel):
     """No unknown keys, no guessing of types, no NaN, no change afterwards."""
 
@@ -318,9 +324,3 @@ class SessionConfig(_Section):
         """
         self.preprocessing.build(rate_hz, ("any",))
         return self
-
-
-def _nyquist_hz(info: ValidationInfo) -> float:
-    """Half the rate of the stream, where that is known."""
-    rate_hz: float = (info.context or {}).get("rate_hz", math.inf)
-    return rate_hz / 2
