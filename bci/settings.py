@@ -206,7 +206,7 @@ class RecordSection(_Section):
 
     out: str = "recordings"
     subject: Label = "P001"
-    session: Label = "1"
+    session: Label = "S001"
     task: Label = "mi"
     required: bool = True
     control_port: Port = 0
