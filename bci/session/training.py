@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bci.engine.chunk import Chunk
@@ -14,7 +15,10 @@ from bci.errors import TrainingError
 from bci.session.epochs import Cue, Epochs, cut, join
 from bci.session.fit import FittedModel, fit_decoder, load_family
 from bci.session.model import save_model
+from bci.session.progress import Progress, silent
 from bci.settings import SessionConfig
+from bci.stream.montage import load_montage
+from bci.stream.readers import open_recording
 from bci.stream.recording import Recording
 from bci.stream.triggers import MarkerTable
 
@@ -50,6 +54,13 @@ class Trained:
     recordings: tuple[str, ...]
 
 
+def open_labelled(path: Path, config: SessionConfig) -> LabelledRun:
+    """Read a recording and label its trials, as the sections ``stream`` and ``markers`` say."""
+    montage = load_montage(config.stream.montage) if config.stream.montage else None
+    recording = open_recording(path, montage, config.stream.unit)
+    return labelled(recording, MarkerTable(config.markers.table), config.stream.name)
+
+
 def labelled(recording: Recording, table: MarkerTable, stream: str = "") -> LabelledRun:
     """The EEG of a recording with the cues that ``table`` knows.
 
@@ -76,9 +87,7 @@ def labelled(recording: Recording, table: MarkerTable, stream: str = "") -> Labe
     return LabelledRun(recording.path.name, signal.info, raw, tuple(sorted(cues, key=lambda c: c.time_s)), recording.sha256)
 
 
-def train(
-    runs: Sequence[LabelledRun], config: SessionConfig, progress: Callable[[str, float], None] = lambda _, __: None
-) -> Trained:
+def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress = silent) -> Trained:
     """Cut the trials of all runs through the live steps and fit the configured decoder.
 
     Parameters
@@ -106,7 +115,7 @@ def train(
                 config.trial.stop_s,
                 i,
                 config.quality,
-                lambda share, name=run.name: progress(f"cutting {name}", share),
+                partial(progress, f"cutting {run.name}"),
             )
         )
     epochs = join(parts)
@@ -124,9 +133,7 @@ def preprocessing_for(info: StreamInfo, config: SessionConfig) -> Preprocessing:
     if len(built.bands) > 1:
         return built
     bands = load_family(config.decoder.name).bands(*built.bands[0], info.rate_hz)
-    return Preprocessing(
-        built.rate_hz, built.labels, built.reference, built.notch_hz, bands, built.order, built.window, built.hop
-    )
+    return replace(built, bands=bands)
 
 
 def write_model(path: Path, trained: Trained, config: SessionConfig, accuracy: float | None = None) -> str:
@@ -142,7 +149,7 @@ def write_model(path: Path, trained: Trained, config: SessionConfig, accuracy: f
     return save_model(path, header, trained.model.arrays)
 
 
-def cross_validated(trained: Trained, config: SessionConfig, folds: int = 5) -> tuple[int, int]:
+def cross_validated(trained: Trained, config: SessionConfig, progress: Progress = silent, folds: int = 5) -> tuple[int, int]:
     """Correct and all trials when each block of consecutive trials is decoded by a model of the others.
 
     Whole runs are left out where there are three or more, else blocks of neighbouring trials: windows
@@ -153,9 +160,11 @@ def cross_validated(trained: Trained, config: SessionConfig, folds: int = 5) -> 
     runs = sorted(set(epochs.runs.tolist()))
     groups = epochs.runs if len(runs) >= 3 else [i * folds // n for i in range(n)]
     correct = 0
-    for group in sorted(set(map(int, groups))):
+    names = sorted(set(map(int, groups)))
+    for done, group in enumerate(names):
+        progress("cross-validating", done / len(names))
         held = [i for i in range(n) if int(groups[i]) == group]
-        rest = [i for i in range(n) if int(groups[i]) != group]
+        rest = sorted(set(range(n)) - set(held))
         model = fit_decoder(config.decoder.name, epochs.windows[rest], epochs.labels[rest], trained.model.preprocessing)
         found = model.estimator.predict(epochs.windows[held])
         correct += int((found == epochs.labels[held]).sum())
