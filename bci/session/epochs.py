@@ -19,8 +19,8 @@ from bci.engine.stream_info import StreamInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
-    """The start of one trial.
+class Trial:
+    """One cued trial.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class Epochs:
     labels : ndarray of str, shape (n_trials,)
     runs : ndarray of int, shape (n_trials,)
         Which recording a trial comes from; cross-validation never splits inside one.
-    rejected : tuple of (Cue, str)
+    rejected : tuple of (Trial, str)
         Trials left out, and why.
     """
 
     windows: FloatArray
     labels: npt.NDArray[np.str_]
     runs: npt.NDArray[np.int64]
-    rejected: tuple[tuple[Cue, str], ...] = ()
+    rejected: tuple[tuple[Trial, str], ...] = ()
 
 
 class Grid:
@@ -59,17 +59,17 @@ class Grid:
 
     Parameters
     ----------
-    cues : sequence of Cue
+    cues : sequence of Trial
     stop_s : float
     tolerance_s : float
         Half a sample, so that rounding of stamps does not decide.
     """
 
-    def __init__(self, cues: Sequence[Cue], stop_s: float, tolerance_s: float) -> None:
+    def __init__(self, cues: Sequence[Trial], stop_s: float, tolerance_s: float) -> None:
         self._waiting = sorted(cues, key=lambda c: c.time_s, reverse=True)
         self._stop_s = stop_s - tolerance_s
 
-    def take(self, time_s: float) -> list[Cue]:
+    def take(self, time_s: float) -> list[Trial]:
         """Cues whose window is the one that ends at ``time_s``."""
         found = []
         while self._waiting and self._waiting[-1].time_s + self._stop_s <= time_s:
@@ -77,7 +77,7 @@ class Grid:
         return found
 
     @property
-    def left(self) -> list[Cue]:
+    def left(self) -> list[Trial]:
         """Cues whose time has not come: the recording ended first."""
         return self._waiting[::-1]
 
@@ -91,7 +91,7 @@ def pieces(raw: Chunk, hop: int) -> Iterator[Chunk]:
 def cut(
     info: StreamInfo,
     raw: Chunk,
-    cues: Sequence[Cue],
+    cues: Sequence[Trial],
     preprocessing: Preprocessing,
     stop_s: float,
     run: int = 0,
@@ -104,7 +104,7 @@ def cut(
     ----------
     info, raw : StreamInfo, Chunk
         The recorded stream: µV and raw stamps.
-    cues : sequence of Cue
+    cues : sequence of Trial
     preprocessing : Preprocessing
     stop_s : float
         Seconds after the cue.
@@ -121,8 +121,8 @@ def cut(
     frontend = Frontend(info, preprocessing, "samples", quality)
     reference = reference_matrix(preprocessing, np.ones(len(frontend.labels), dtype=np.bool_))
     grid = Grid(cues, stop_s, 0.5 / preprocessing.rate_hz)
-    kept: list[tuple[Cue, FloatArray]] = []
-    rejected: list[tuple[Cue, str]] = []
+    kept: list[tuple[Trial, FloatArray]] = []
+    rejected: list[tuple[Trial, str]] = []
     for piece in pieces(raw, preprocessing.hop):
         for window in frontend.push(piece):
             end = (window.block.number + 1) * preprocessing.hop - 1
@@ -156,17 +156,17 @@ def join(parts: Iterable[Epochs]) -> Epochs:
     )
 
 
-def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Cue], stop_s: float) -> list[tuple[Cue, Outcome | None]]:
+def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: float) -> list[tuple[Trial, Outcome | None]]:
     """The outcome that counts for each cue: that of the first window ending at or after cue + ``stop_s``.
 
     Returns
     -------
-    list of (Cue, Outcome or None)
+    list of (Trial, Outcome or None)
         In the order of the cues; None where the recording ended first or nothing was said.
     """
     hop = engine.preprocessing.hop
     grid = Grid(cues, stop_s, 0.5 / engine.info.rate_hz)
-    found: list[tuple[Cue, Outcome | None]] = []
+    found: list[tuple[Trial, Outcome | None]] = []
     for piece in pieces(raw, hop):
         for outcome in engine.outcomes(piece):
             found += [(cue, outcome) for cue in grid.take(engine.time_of(outcome.index))]

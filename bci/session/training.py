@@ -12,7 +12,7 @@ from bci.engine.chunk import Chunk
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
-from bci.session.epochs import Cue, Epochs, cut, join
+from bci.session.epochs import Epochs, Trial, cut, join
 from bci.session.fit import FittedModel, fit_decoder, load_family
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
@@ -32,7 +32,7 @@ class LabelledRun:
     name : str
     info : StreamInfo
     raw : Chunk
-    cues : tuple of Cue
+    cues : tuple of Trial
         On the signal's clock.
     sha256 : str
     """
@@ -40,7 +40,7 @@ class LabelledRun:
     name: str
     info: StreamInfo
     raw: Chunk
-    cues: tuple[Cue, ...]
+    cues: tuple[Trial, ...]
     sha256: str
 
 
@@ -71,7 +71,7 @@ def labelled(recording: Recording, table: MarkerTable, stream: str = "") -> Labe
     """
     signal = recording.eeg(stream or None)
     cues = [
-        Cue(stamp - signal.offset_s + markers.offset_s, table.class_of(text))
+        Trial(stamp - signal.offset_s + markers.offset_s, table.class_of(text))
         for markers in recording.markers
         for text, stamp in zip(markers.texts, markers.stamps.tolist(), strict=True)
         if table.class_of(text)
