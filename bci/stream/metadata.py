@@ -200,6 +200,29 @@ def check(info: StreamInfo, channel_format: str) -> None:
         raise ConfigError([f"stream {info.name[:MAX_LABEL]!r}: {p}" for p in problems])
 
 
+def channel_type(label: str, declared: str, eeg_by_label: bool = False) -> str:
+    """One of our five types; the label overrules a declared type that contradicts it.
+
+    Parameters
+    ----------
+    label, declared : str
+    eeg_by_label : bool
+        Take channels named like electrodes for EEG although they are declared otherwise.
+
+    >>> channel_type("Counter", "EEG"), channel_type("C3", "AUX", eeg_by_label=True)
+    ('AUX', 'EEG')
+    """
+    bare = label.strip(" .")
+    kind = _TYPES.get(declared.upper(), "AUX")
+    if kind == "EEG" and _TRIGGER.fullmatch(bare):
+        return "TRIG"
+    if kind == "EEG" and _NOT_EEG.fullmatch(bare):
+        return next((t for t in ("EOG", "EMG") if t in bare.upper()), "AUX")
+    if kind == "AUX" and eeg_by_label and _ELECTRODE.fullmatch(bare):
+        return "EEG"
+    return kind
+
+
 def _describe(desc: ET.Element, info: StreamInfo) -> None:
     """Reference and channels, as the XDF EEG meta-data page lays them out; positions in millimetres."""
     if info.reference:
@@ -223,23 +246,10 @@ def _channel(element: ET.Element, number: int, stream_type: str, eeg_by_label: b
     declared = _text(element, "type").upper() or stream_type.upper()
     return Channel(
         label=label,
-        type=_type(label, declared, eeg_by_label),
+        type=channel_type(label, declared, eeg_by_label),
         unit=_UNITS.get(unit.lower(), "" if unit.lower() in ("none", "unknown", "0") else unit),
         position=_position(element),
     )
-
-
-def _type(label: str, declared: str, eeg_by_label: bool) -> str:
-    """One of our five types; the label overrules a type that contradicts it."""
-    bare = label.strip(" .")
-    kind = _TYPES.get(declared, "AUX")
-    if kind == "EEG" and _TRIGGER.fullmatch(bare):
-        return "TRIG"
-    if kind == "EEG" and _NOT_EEG.fullmatch(bare):
-        return next((t for t in ("EOG", "EMG") if t in bare.upper()), "AUX")
-    if kind == "AUX" and eeg_by_label and _ELECTRODE.fullmatch(bare):
-        return "EEG"
-    return kind
 
 
 def _position(element: ET.Element) -> tuple[float, float, float] | None:

@@ -1,0 +1,199 @@
+"""A recording as the rest of the project sees it, whatever file it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from bci.engine.chunk import FloatArray
+from bci.engine.stream_info import StreamInfo
+from bci.errors import ConfigError, RecordingError, StreamMismatch
+from bci.stream.metadata import scale_to_microvolts
+from bci.stream.montage import Montage, apply_montage
+
+PLAUSIBLE_UV = (0.05, 20_000.0)
+"""Between these lies the typical size of any scalp recording; a wrong unit is off by 10³ or 10⁶."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedSignal:
+    """One numeric stream.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        As the file declares it, the units too.
+    data : ndarray, shape (n_samples, n_channels)
+        Float64; microvolts where a channel's unit is a voltage or unknown.
+    stamps : ndarray, shape (n_samples,)
+        Raw stamps, seconds on the sender's clock. They may run backwards.
+    offset_s : float
+        To be added to the stamps to compare them with other streams of the recording.
+    header_xml : str
+        The sender's full header, where the file has it.
+    assumed_unit : str
+        The file declares no unit and its reader took the numbers as these.
+    """
+
+    info: StreamInfo
+    data: FloatArray
+    stamps: FloatArray
+    offset_s: float = 0.0
+    header_xml: str = ""
+    assumed_unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedMarkers:
+    """One stream of markers.
+
+    Parameters
+    ----------
+    name : str
+    texts : tuple of str
+    stamps : ndarray, shape (n_markers,)
+        Raw stamps, seconds on the sender's clock.
+    offset_s : float
+        To be added to the stamps to compare them with other streams of the recording.
+    type : str
+        LSL content type.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    stamps: FloatArray
+    offset_s: float = 0.0
+    type: str = "Markers"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """All streams of a file.
+
+    Parameters
+    ----------
+    path : Path
+    signals : tuple of RecordedSignal
+    markers : tuple of RecordedMarkers
+    sha256 : str
+        Of the file.
+    notes : tuple of str
+        What the reader had to put right or to guess, and what is damaged.
+    montage : Montage or None
+        Applied to what :meth:`eeg` returns.
+    """
+
+    path: Path
+    signals: tuple[RecordedSignal, ...]
+    markers: tuple[RecordedMarkers, ...]
+    sha256: str
+    notes: tuple[str, ...] = ()
+    montage: Montage | None = field(default=None)
+
+    def eeg(self, query: str | None = None) -> RecordedSignal:
+        """The one EEG stream, with the montage applied and its unit checked.
+
+        Parameters
+        ----------
+        query : str, optional
+            Name, type or source_id of the stream, where there is more than one of type EEG.
+
+        Raises
+        ------
+        RecordingError
+            If there is no such stream or more than one; lists what there is.
+        StreamMismatch
+            If the signal's size cannot be that of microvolts: the unit is not what it is taken for.
+        """
+        if query:
+            found = [s for s in self.signals if query in (s.info.name, s.info.type, s.info.source_id)]
+        else:
+            found = [s for s in self.signals if s.info.type.upper() == "EEG"]
+        if len(found) != 1:
+            listing = "".join(f"\n  {_describe(s)}" for s in self.signals) or " no signal at all"
+            wanted = f"streams {query!r}" if query else "EEG streams"
+            raise RecordingError(f"{self.path}: {len(found)} {wanted}; name one of those that it holds:{listing}")
+        signal = with_montage(found[0], self.montage) if self.montage else found[0]
+        check_unit(signal, str(self.path))
+        return signal
+
+
+def with_montage(signal: RecordedSignal, montage: Montage) -> RecordedSignal:
+    """The signal as a montage file corrects it; a unit given there replaces the one that was declared."""
+    info = apply_montage(signal.info, montage)
+    taken_as = signal.info
+    if signal.assumed_unit:
+        taken_as = replace(taken_as, channels=tuple(replace(c, unit=signal.assumed_unit) for c in taken_as.channels))
+    factor = scale_to_microvolts(info) / scale_to_microvolts(taken_as)
+    changed = np.array([a.unit != b.unit for a, b in zip(info.channels, signal.info.channels, strict=True)])
+    if not changed.any():
+        return replace(signal, info=info)
+    declared = all(c.unit for c in info.channels if c.type == "EEG")
+    return replace(
+        signal,
+        info=info,
+        data=signal.data * np.where(changed, factor, 1.0),
+        assumed_unit="" if declared else signal.assumed_unit,
+    )
+
+
+def typical_size(data: FloatArray, rate_hz: float) -> float:
+    """Median over channels and seconds of the standard deviation within one second; NaN without a full second.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_samples, n_channels)
+    rate_hz : float
+    """
+    n = max(2, round(rate_hz))
+    blocks = data[: len(data) // n * n].reshape(-1, n, data.shape[1])
+    blocks = blocks[:: max(1, len(blocks) // 60)]
+    spread = blocks.std(axis=1)
+    spread = spread[np.isfinite(spread) & (spread > 0)]
+    return float(np.median(spread)) if len(spread) else float("nan")
+
+
+def check_unit(signal: RecordedSignal, where: str) -> None:
+    """Refuse a signal that cannot be microvolts.
+
+    Raises
+    ------
+    StreamMismatch
+        With the size as the unit was taken and as it would be in others, and the option that declares the unit.
+    """
+    columns = [i for i, c in enumerate(signal.info.channels) if c.type == "EEG"]
+    size = typical_size(signal.data[:, columns], signal.info.rate_hz) if columns else float("nan")
+    low, high = PLAUSIBLE_UV
+    if not np.isfinite(size) or low <= size <= high:
+        return
+    unit = signal.info.channels[columns[0]].unit
+    number = size / {"V": 1e6, "mV": 1e3, "nV": 1e-3}.get(unit or signal.assumed_unit, 1.0)
+    taken = f"declares {unit}" if unit else f"declares no unit, so its numbers were taken as {signal.assumed_unit or 'uV'}"
+    fits = [
+        f"{number * factor:.3g} µV as {u}"
+        for u, factor in (("uV", 1.0), ("mV", 1e3), ("V", 1e6))
+        if low <= number * factor <= high
+    ]
+    raise StreamMismatch(
+        f"unit: {where}: the EEG's typical size would be {size:.3g} µV; stream {signal.info.name!r} {taken}. "
+        f"It would be {' or '.join(fits) or 'implausible in any unit'}. "
+        'Declare the true one with --set stream.unit=uV (or mV, V), or unit = "uV" in a montage file.'
+    )
+
+
+def check_unit_option(unit: str) -> None:
+    """Refuse a unit that is none.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if unit not in ("", "uV", "mV", "V", "nV"):
+        raise ConfigError(f"unit = {unit!r}: must be one of uV, mV, V, nV")
+
+
+def _describe(signal: RecordedSignal) -> str:
+    info = signal.info
+    return f"{info.name!r} (type {info.type!r}, {len(info.channels)} channels, {info.rate_hz:g} Hz, {len(signal.stamps)} samples)"
