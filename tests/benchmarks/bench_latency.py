@@ -103,7 +103,7 @@ def run(place: Place, options: argparse.Namespace) -> dict[str, report.Blocks]:
                 print(f"round {turn + 1}/{options.rounds}: {name}", file=sys.stderr, flush=True)
                 try:
                     rows, silent = block(name, place, receiver, options)
-                except (NotInstalled, WorkerFailed, ours.NotThere) as error:
+                except (NotInstalled, WorkerFailed) as error:
                     blocks.trouble = str(error)
                     print(f"  {error}", file=sys.stderr)
                 else:
@@ -134,6 +134,8 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, report.Laten
     place = Place(folder, environment(folder))
     accuracy = training.save(place.decoder)
     print(f"decoder trained on synthetic EEG: {accuracy:.0%} of its second half right", file=sys.stderr)
+    if "ours" in options.only:
+        ours.prepare(folder)
     found = run(place, options)
     sent = np.load(folder / "stamps.npy")
     return {name: report.latency(blocks, sent) or blocks.trouble or "no decision" for name, blocks in found.items()}

@@ -170,8 +170,8 @@ def shares(ours: Latency, echo: Latency) -> str:
     work = ours.p50_sent - echo.p50_sent
     back = ours.p50_return - echo.p50_return
     return (
-        f"Of our p50 of {ours.p50:.2f} ms the transport alone takes {echo.p50:.2f} ms (echo); from sample to decision handed over "
-        f"we take {work:.2f} ms more than the echo, and {back:+.2f} ms on the way back."
+        f"Of our p50 of {ours.p50:.2f} ms the transport alone takes {echo.p50:.2f} ms (echo). From the sample to the decision "
+        f"handed to LSL we take {work:+.2f} ms against the echo, on the way back {back:+.2f} ms."
     )
 
 

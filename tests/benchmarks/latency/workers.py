@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -102,10 +103,8 @@ class Worker:
     def close(self, timeout_s: float = 10.0) -> None:
         """Let it end; kill it when it does not."""
         if self._process.stdin is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):  # it went first
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass  # it went first
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
