@@ -3,7 +3,8 @@
 from bci.stream.discovery import FoundStream, StreamQuery, Watcher, find, list_streams, resolve
 from bci.stream.liblsl import local_clock, this_host
 from bci.stream.lsl_inlet import LslMarkerInlet, LslRawInlet, LslSignalInlet
-from bci.stream.lsl_outlet import LslOutlet, LslTextOutlet, row_info, text_info
+from bci.stream.lsl_outlet import LslOutlet, LslTextOutlet
+from bci.stream.metadata import row_info, text_info
 from bci.stream.reconnect import Reopen, require_same
 
 __all__ = [

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy.typing as npt
 
 from bci.engine.chunk import FloatArray
-from bci.engine.stream_info import Channel, StreamInfo
+from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError
 from bci.stream import liblsl
-from bci.stream.metadata import header_xml, parse_header
+from bci.stream.metadata import header_xml, parse_header, text_info
 
 BUFFER_S = 60
-
-
-def text_info(name: str, type: str, source_id: str) -> StreamInfo:
-    """A stream of one string per sample, at no fixed rate.
-
-    >>> text_info("cues", "Markers", "c1").rate_hz
-    0.0
-    """
-    return StreamInfo(0.0, (Channel("text", "AUX", ""),), source_id=source_id, name=name, type=type)
 
 
 class LslOutlet:
@@ -132,16 +123,6 @@ class LslTextOutlet:
     def close(self) -> None:
         """End the stream. May be called twice."""
         self._outlet = None
-
-
-def row_info(name: str, type: str, source_id: str, columns: Sequence[str]) -> StreamInfo:
-    """A stream of rows of numbers at no fixed rate: decisions, outcomes, timing.
-
-    >>> row_info("bci-decisions", "BCI-Decision", "d1", ["sequence", "decision"]).labels
-    ('sequence', 'decision')
-    """
-    channels = tuple(Channel(c, "AUX", "") for c in columns)
-    return StreamInfo(0.0, channels, source_id=source_id, name=name, type=type)
 
 
 def _create(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | None, buffer_s: int) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -172,6 +172,25 @@ def header_xml(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | N
     for tag, text in ours.items():
         ET.SubElement(element, tag).text = text
     return '<?xml version="1.0"?>\n' + ET.tostring(root, encoding="unicode")
+
+
+def text_info(name: str, type: str, source_id: str) -> StreamInfo:
+    """A stream of one string per sample, at no fixed rate.
+
+    >>> text_info("cues", "Markers", "c1").rate_hz
+    0.0
+    """
+    return StreamInfo(0.0, (Channel("text", "AUX", ""),), source_id=source_id, name=name, type=type)
+
+
+def row_info(name: str, type: str, source_id: str, columns: Sequence[str]) -> StreamInfo:
+    """A stream of rows of numbers at no fixed rate: decisions, outcomes, timing.
+
+    >>> row_info("bci-decisions", "BCI-Decision", "d1", ["sequence", "decision"]).labels
+    ('sequence', 'decision')
+    """
+    channels = tuple(Channel(c, "AUX", "") for c in columns)
+    return StreamInfo(0.0, channels, source_id=source_id, name=name, type=type)
 
 
 def check(info: StreamInfo, channel_format: str) -> None:
