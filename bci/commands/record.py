@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,9 @@ bci record --wait-for Cyton --wait-for Cues        start when both are there
 bci record --network                               streams of other computers too
 bci record --remote-control                        start and stop on LabRecorder's commands
 """
+
+SUBSCRIBE_TIMEOUT_S = 10.0
+DISCOVERY_S = 1.0  # streams answer within this, so that the first start finds them
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     stop = _stop_signals(args.parent_pipe)
     out = Output(args.json)
     with LslWatch(queries) as watch:
-        session = Session(watch, name, out)
+        session = Session(watch, name, out, args.wait_for)
         if args.remote_control is None:
             watch.wait(args.wait_for, args.timeout, stop.is_set)
             return _record(session, stop, args.seconds)
@@ -95,9 +98,9 @@ def _record(session: Session, stop: threading.Event, seconds: float | None) -> i
     """One recording, until stopped or over."""
     if stop.is_set():
         return 0
-    session.start()
-    end = None if seconds is None else time.monotonic() + seconds
     try:
+        session.start()
+        end = None if seconds is None else time.monotonic() + seconds
         while not stop.wait(0.1) and (end is None or time.monotonic() < end):
             session.update()
     finally:
@@ -109,6 +112,7 @@ def _obey(session: Session, stop: threading.Event, port: int) -> int:
     """As many recordings as the remote control asks for."""
     from bci.stream.remote_control import Commands, RemoteControl
 
+    stop.wait(DISCOVERY_S)
     with RemoteControl(Commands(session, session.name), port) as control:
         session.out.say("listening", f"waiting for LabRecorder's commands on 127.0.0.1:{control.port}", port=control.port)
         try:
@@ -127,9 +131,12 @@ class Session:
     watch : LslWatch
     name : FileName
     out : Output
+    required : sequence of str
+        Streams that must be recorded before a start is a start.
     """
 
-    def __init__(self, watch: LslWatch, name: FileName, out: Output) -> None:
+    def __init__(self, watch: LslWatch, name: FileName, out: Output, required: Sequence[str] = ()) -> None:
+        self._required = required
         self.name = name
         self.out = out
         self._watch = watch
@@ -144,6 +151,8 @@ class Session:
         ------
         RecordingError
             If one is running, no stream is selected, or the file cannot be made.
+        StreamNotFound
+            If a required stream does not answer.
         """
         from bci.stream.lsl_recording import LslRecording
 
@@ -153,7 +162,7 @@ class Session:
             if not self._everything:
                 raise RecordingError("no stream is selected; send 'select all' first")
             self._recording = LslRecording(self.name.path(), self._watch, self.out.note, self._subscribed)
-            self.update()
+            self._recording.subscribe(self._required, SUBSCRIBE_TIMEOUT_S)
             path = str(self._recording.path)
             self.out.say("ready", f"recording to {path}; Ctrl-C ends", ready=True, path=path)
 

@@ -62,7 +62,7 @@ class LslWatch:
         end = time.monotonic() + timeout_s
         while not cancelled():
             seen = self.found()
-            missing = [name for name in required if not any(name in (s.name, s.type, s.source_id) for s in seen)]
+            missing = [name for name in required if not any(_is(name, s) for s in seen)]
             if not missing and (seen or (not required and timeout_s == 0)):
                 return
             if time.monotonic() >= end:
@@ -112,6 +112,7 @@ class LslRecording:
         self._watch = watch
         self._tell = tell
         self._subscribed = subscribed
+        self.streams: list[FoundStream] = []
         self._settled: set[str] = set()
         self._retry_s: dict[str, float] = {}
         self.writer = XdfWriter(path, created=datetime.now().astimezone().isoformat(timespec="seconds"))
@@ -139,6 +140,24 @@ class LslRecording:
         if self.recorder.error is not None:
             raise self.recorder.error
 
+    def subscribe(self, required: Sequence[str], timeout_s: float) -> None:
+        """Add the streams in reach, and go on until all required ones are being recorded.
+
+        Raises
+        ------
+        StreamNotFound
+            If one does not answer within ``timeout_s``.
+        RecordingError
+            If recording has failed.
+        """
+        end = time.monotonic() + timeout_s
+        self.update()
+        while missing := [name for name in required if not any(_is(name, stream) for stream in self.streams)]:
+            if time.monotonic() >= end:
+                raise StreamNotFound(f"{', '.join(missing)}: found, but cannot be subscribed to; is the sender still running?")
+            time.sleep(POLL_S)
+            self.update()
+
     def _add(self, stream: FoundStream) -> None:
         """Subscribe to one stream; one that does not answer, or has an impossible header, must not stop the others."""
         try:
@@ -154,6 +173,7 @@ class LslRecording:
             inlet.close()
             self._tell(f"{stream} is not recorded: {error}")
             return
+        self.streams.append(stream)
         self._subscribed(stream)
 
     def stop(self) -> None:
@@ -165,3 +185,8 @@ class LslRecording:
             If recording failed, now or before.
         """
         self.recorder.stop()
+
+
+def _is(name: str, stream: FoundStream) -> bool:
+    """Whether a stream goes by that name, type or source_id."""
+    return name in (stream.name, stream.type, stream.source_id)

@@ -308,13 +308,13 @@ class Recorder:
             self._waiting -= size
 
     def _offset_loop(self) -> None:
-        """Measure all clock offsets, once an interval; new streams, and those that did not answer yet, each second."""
+        """Measure all clock offsets, once an interval; new streams, and those that did not answer yet, again and again."""
         while True:
             everyone = self._clock.now() - self._last_offsets >= self._settings.offset_every_s
             if everyone:
                 self._last_offsets = self._clock.now()
             self._measure_all(everyone)
-            if self._pulls_end.wait(1.0):
+            if self._pulls_end.wait(2 * self._settings.period_s):
                 return
 
     def _measure_all(self, everyone: bool = True) -> None:
