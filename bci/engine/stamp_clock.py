@@ -74,7 +74,7 @@ class Timeline:
         self._points.append((raw, index, time_s))
 
     def slope(self, spans: int) -> float:
-        """Seconds per index over the last ``spans`` marks; NaN where there are fewer, or samples were lost between."""
+        """Seconds per index over the last ``spans`` marks; NaN if there are fewer or samples were lost."""
         if self._seconds < spans or spans >= len(self._points):
             return math.nan
         first, last = self._points[-1 - spans], self._points[-1]
