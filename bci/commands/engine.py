@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bci.settings import SessionConfig
 
 HELP = """Decode one LSL stream with one model: the process that `bci run` starts, alone.
 
@@ -34,19 +38,19 @@ def run(args: argparse.Namespace) -> int:
     from bci.config import config_of
     from bci.session.engine_process import EngineJob, run_engine
     from bci.session.processes import Stop
+    from bci.stream.lsl import StreamQuery
 
     config = config_of(args)
     stop = Stop(args.parent_pipe, args.seconds)
-    job = EngineJob(Path(args.model), config, query_of(config, args.source), args.session_id, args.wait_recorder)
+    job = EngineJob(
+        Path(args.model), config, StreamQuery.parse(query_words(config, args.source)), args.session_id, args.wait_recorder
+    )
     run_engine(job, stop)
     return 0
 
 
-def query_of(config, text: str | None):  # type: ignore[no-untyped-def]
-    """The EEG stream that options and configuration name."""
-    from bci.stream.lsl import StreamQuery
-
-    if text:
-        return StreamQuery.parse(text)
+def query_words(config: SessionConfig, text: str | None) -> str:
+    """The EEG stream that options and configuration name, as a query."""
     s = config.stream
-    return StreamQuery(name=s.name, type=s.type, source_id=s.source_id)
+    terms = {"name": s.name, "type": s.type, "source_id": s.source_id}
+    return text or ",".join(f"{key}={value}" for key, value in terms.items() if value)

@@ -16,6 +16,8 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import QualitySettings
 from bci.engine.spatial import reference_matrix
 from bci.engine.stream_info import StreamInfo
+from bci.stream.recording import RecordedSignal, Recording
+from bci.stream.triggers import MarkerTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +173,14 @@ def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: fl
         for outcome in engine.outcomes(piece):
             found += [(cue, outcome) for cue in grid.take(engine.time_of(outcome.index))]
     return found + [(cue, None) for cue in grid.left]
+
+
+def trials_of(recording: Recording, signal: RecordedSignal, table: MarkerTable) -> list[Trial]:
+    """Cues that a table knows, in order of time, on the clock of one signal of the recording."""
+    found = [
+        Trial(stamp + markers.offset_s - signal.offset_s, table.class_of(text))
+        for markers in recording.markers
+        for text, stamp in zip(markers.texts, markers.stamps.tolist(), strict=True)
+        if table.class_of(text)
+    ]
+    return sorted(found, key=lambda trial: trial.time_s)

@@ -12,7 +12,7 @@ from bci.engine.chunk import Chunk
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
-from bci.session.epochs import Epochs, Trial, cut, join
+from bci.session.epochs import Epochs, Trial, cut, join, trials_of
 from bci.session.fit import FittedModel, fit_decoder, load_family
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
@@ -70,12 +70,7 @@ def labelled(recording: Recording, table: MarkerTable, stream: str = "") -> Labe
         If no marker is a cue; lists the markers that were found.
     """
     signal = recording.eeg(stream or None)
-    cues = [
-        Trial(stamp - signal.offset_s + markers.offset_s, table.class_of(text))
-        for markers in recording.markers
-        for text, stamp in zip(markers.texts, markers.stamps.tolist(), strict=True)
-        if table.class_of(text)
-    ]
+    cues = trials_of(recording, signal, table)
     if not cues:
         seen = Counter(text for markers in recording.markers for text in markers.texts)
         listing = ", ".join(f"{text!r} × {n}" for text, n in seen.most_common(20)) or "no markers at all"

@@ -1,0 +1,210 @@
+"""``bci demo``: the whole way without hardware."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bci.session.processes import Stop
+    from bci.session.run import LiveSession
+    from bci.settings import SessionConfig
+
+HELP = """The whole way without hardware, in under three minutes.
+
+A simulated subject is calibrated (faster than real time), a decoder is trained, the subject is decoded live over
+LSL with feedback, the session is recorded, and the recording is replayed and compared bit for bit."""
+
+EXAMPLES = """bci demo
+bci demo --skill 0.3 --trials 10
+bci demo --headless --out /tmp/demo --json"""
+
+CLASSES = ("left_hand", "right_hand")
+TABLE = {"769": "left_hand", "770": "right_hand"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--out", default="recordings", metavar="DIR", help="folder for recordings (default recordings/)")
+    parser.add_argument("--skill", type=float, default=0.8, help="of the simulated subject, 0 (chance) to 1 (default 0.8)")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulated subject (default 1)")
+    parser.add_argument("--calibration", type=int, default=20, metavar="N", help="calibration trials of each class (default 20)")
+    parser.add_argument("--trials", type=int, default=4, metavar="N", help="live trials of each class (default 4)")
+    parser.add_argument("--decoder", default="ts-lr", help="decoder to train (default ts-lr)")
+    parser.add_argument("--headless", action="store_true", help="no window")
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate, train, decode live, replay, verify, sum up."""
+    from pathlib import Path
+
+    from bci.config import load_config
+    from bci.session.processes import Stop
+    from bci.stream.paths import recording_path
+
+    out = Path(args.out)
+    subject = f"demo{args.seed:03d}"
+    settings = {
+        "record.out": str(out), "record.subject": subject, "record.task": "live", "decoder.name": args.decoder,
+        "markers.stream": "cues", "trial.start_s": "0.5", "trial.stop_s": "2.5", "preprocessing.window_s": "2.0",
+        "decision.threshold": "0.55", "decision.release": "0.5",
+    }  # fmt: skip
+    config = load_config(None, {**settings, **{f"markers.table.{code}": name for code, name in TABLE.items()}})
+    calibration = recording_path(out, subject, config.record.session, "calibration")
+    stop = Stop()
+    told = _Told(args.json)
+    told(f"1  calibration of a simulated subject (skill {args.skill:g}): {2 * args.calibration} trials, faster than real time")
+    _calibrate(args, calibration)
+    told("2  training")
+    model, trained = _train(calibration, config, args.json)
+    told(f"   cross-validated {100 * trained['accuracy']:.0f} % (chance 50 %), {model}")
+    told(f"3  live over LSL: {2 * args.trials} trials with feedback")
+    settings_words = tuple(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))
+    recording = _live(args, model, config, settings_words, stop, told)
+    told("4  replay of the recording, compared with what was decided live")
+    summary = {**trained, **_verify(recording, model, config), "calibration": str(calibration), "model": str(model)}
+    _sum_up(summary, args.json)
+    return 0 if summary["verified"] else 7
+
+
+class _Told:
+    """Lines for people, while the work goes on."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def __call__(self, text: str) -> None:
+        if not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _calibrate(args: argparse.Namespace, path: Path) -> None:
+    """Record a calibration on a virtual clock."""
+    from bci import plugins
+    from bci.session.progress import progress_bar
+    from bci.session.simulate import record_virtually
+    from bci.session.timeline import short
+    from bci.stream.clock import VirtualClock
+
+    clock = VirtualClock(1000.0)
+    make = plugins.load(plugins.SOURCES, "simulated")
+    settings = {"classes": CLASSES, "skill": args.skill, "seed": args.seed, "channels": 8}
+    subject = make.from_settings(settings, clock)
+    with progress_bar("recording the simulated calibration", quiet=args.json) as told:
+        record_virtually(subject, clock, short(CLASSES, args.calibration, args.seed), path, told)
+
+
+def _train(calibration: Path, config: SessionConfig, quiet: bool) -> tuple[Path, dict[str, Any]]:
+    """Fit the decoder; its file and what is known of it."""
+    from bci.session.chance import interval
+    from bci.session.progress import progress_bar
+    from bci.session.training import cross_validated, open_labelled, train, write_model
+
+    with progress_bar("training", quiet=quiet) as told:
+        trained = train([open_labelled(calibration, config)], config, told)
+        correct, n = cross_validated(trained, config, told)
+    model = calibration.with_name(calibration.stem + "_model.safetensors")
+    write_model(model, trained, config, correct / n)
+    return model, {"accuracy": correct / n, "interval": interval(correct, n), "calibration_trials": n}
+
+
+def _live(args: argparse.Namespace, model: Path, config: SessionConfig, words: tuple[str, ...], stop: Stop, told: _Told) -> Path:
+    """Decode the subject live at cues; return the recording."""
+    from bci.commands.run import simulated_words
+    from bci.session.model import load_model
+    from bci.session.run import LiveSession, SessionPlan
+    from bci.session.timeline import short
+    from bci.session.view import LiveView
+    from bci.stream.clock import LslClock
+    from bci.stream.lsl import LslTextOutlet
+
+    header = load_model(model).header
+    markers = LslTextOutlet("cues", "Markers", f"cues-{args.seed}")
+    table = tuple(word for code, name in TABLE.items() for word in ("--set", f"markers.table.{code}={name}"))
+    device = simulated_words(header, args.skill, args.seed, "cues")
+    plan = SessionPlan(model, config, (*words, *table), "name=simulated", device)
+    with LiveSession(plan) as session:
+        view = LiveView(header, session.stream_query)
+        try:
+            timeline = short(CLASSES, args.trials, args.seed + 1)
+            _present(timeline, markers, LslClock(), session, view, stop, told)
+        finally:
+            view.close()
+    markers.close()
+    return session.recording
+
+
+def _present(  # type: ignore[no-untyped-def]
+    timeline, markers, clock, session: LiveSession, view, stop: Stop, told: _Told
+) -> None:
+    """Show the cues and, at the end of each trial, what was decided."""
+    from bci.session.timeline import TRIAL_END
+
+    begin = clock.now() + 1.0
+    asked = ""
+    for cue in timeline.cues:
+        while clock.now() < begin + cue.time_s and not stop():
+            clock.wait_until(min(clock.now() + 0.1, begin + cue.time_s))
+            session.check()
+            view.update()
+        if stop():
+            return
+        if cue.code == TRIAL_END and asked:
+            told(f"   {asked:12} → {view.line()}")
+        markers.push(cue.marker, begin + cue.time_s)
+        asked = cue.class_ or asked
+
+
+def _verify(recording: Path, model: Path, config: SessionConfig) -> dict[str, Any]:
+    """Replay the live session, compare, and score it."""
+    from bci.session.chance import interval
+    from bci.session.epochs import trials_of
+    from bci.session.model import load_model
+    from bci.session.replay import find_model, read_session, verify
+    from bci.session.score import latency, score
+    from bci.stream.readers import open_recording
+    from bci.stream.triggers import MarkerTable
+
+    result = verify(read_session(recording), lambda sha256: find_model(recording, sha256))
+    opened = open_recording(recording)
+    trials = trials_of(opened, opened.eeg(), MarkerTable(config.markers.table))
+    scored = score(recording, trials, load_model(model).header)
+    right = sum(s.class_ == s.decided for s in scored)
+    late = latency(recording)
+    return {
+        "recording": str(recording),
+        "live_trials": len(scored),
+        "live_correct": right,
+        "live_interval": interval(right, max(1, len(scored))),
+        "age_ms": [1e3 * x for x in late.age],
+        "step_ms": [1e3 * x for x in late.step],
+        "outcomes": result.outcomes,
+        "identical": result.identical,
+        "different": result.different[:5],
+        "not_recorded": result.not_recorded[:5],
+        "verified": result.ok,
+    }
+
+
+def _sum_up(s: dict[str, Any], as_json: bool) -> None:
+    """Print the summary."""
+    if as_json:
+        print(json.dumps(s))
+        return
+    low, high = (100 * x for x in s["interval"])
+    share = f"{100 * s['accuracy']:.0f} % of {s['calibration_trials']} trials"
+    print(
+        f"""
+calibration   {share}, cross-validated (95 % interval {low:.0f}–{high:.0f}, chance 50)
+live          {s["live_correct"]} of {s["live_trials"]} trials right
+latency       {s["step_ms"][0]:.2f} ms in the engine (median), {s["step_ms"][1]:.2f} ms (99 %)
+replay        {s["identical"]} of {s["outcomes"]} outcomes identical{"" if s["verified"] else ": NOT VERIFIED"}
+recording     {s["recording"]}
+model         {s["model"]}
+again         bci replay --verify {s["recording"]}"""
+    )

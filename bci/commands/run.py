@@ -1,0 +1,115 @@
+"""``bci run``: a live session in one command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bci.session.model import ModelHeader
+    from bci.session.processes import Stop
+    from bci.session.run import LiveSession
+    from bci.session.view import LiveView
+
+HELP = """Decode a live stream: starts recorder and engine, shows a live view, and ends cleanly with Ctrl-C.
+
+Works with any EEG stream that is on LSL already; --simulate starts a simulated subject first. All streams of
+the session are recorded, with the model beside them, so that `bci replay --verify` can run it again."""
+
+EXAMPLES = """bci run --model left-right.safetensors
+bci run --model left-right.safetensors --source type=EEG --subject P003 --set markers.stream=cues
+bci run --model demo.safetensors --simulate --seconds 30 --headless"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    from bci.config import add_config_options
+
+    parser.add_argument("--model", required=True, metavar="FILE", help="model file (bci train writes one)")
+    parser.add_argument("--source", metavar="QUERY", help="the EEG stream, for instance type=EEG or source_id=abc")
+    parser.add_argument("--simulate", action="store_true", help="start a simulated subject with the model's channels first")
+    parser.add_argument("--skill", type=float, default=0.8, help="of the simulated subject, 0 to 1 (default 0.8)")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulated subject (default 1)")
+    parser.add_argument("--seconds", type=float, help="end after this long")
+    parser.add_argument("--headless", action="store_true", help="no window")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    add_config_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until told to stop."""
+    from pathlib import Path
+
+    from bci.commands.engine import query_words
+    from bci.config import config_of
+    from bci.session.model import load_model
+    from bci.session.processes import Stop
+    from bci.session.run import LiveSession, SessionPlan, check_model
+    from bci.session.view import LiveView
+
+    config = config_of(args)
+    path = check_model(Path(args.model))
+    header = load_model(path).header
+    device: tuple[str, ...] = ()
+    source = query_words(config, args.source)
+    if args.simulate:
+        device = simulated_words(header, args.skill, args.seed, config.markers.stream)
+        source = args.source or "name=simulated"
+    stop = Stop(seconds=args.seconds)
+    with LiveSession(SessionPlan(path, config, option_words(args), source, device)) as session:
+        view = LiveView(header, session.stream_query)
+        try:
+            _watch(session, view, stop, quiet=args.json)
+        finally:
+            view.close()
+    result = {"recording": str(session.recording), "windows": view.windows, "decided": view.decided, "ended": stop()}
+    print(json.dumps(result) if args.json else f"recorded {session.recording}; {view.windows} windows, {view.decided} decisions")
+    return 0
+
+
+def _watch(session: LiveSession, view: LiveView, stop: Stop, quiet: bool) -> None:
+    """Show the session until it is to end."""
+    import time
+
+    from rich.console import Console
+    from rich.live import Live
+
+    if quiet or not sys.stderr.isatty():
+        told = time.monotonic()
+        while not stop():
+            time.sleep(0.1)
+            session.check()
+            view.update()
+            if not quiet and time.monotonic() - told >= 1.0:
+                told = time.monotonic()
+                print(view.line(), file=sys.stderr, flush=True)
+        return
+    with Live(view.render(), console=Console(stderr=True), refresh_per_second=10) as live:
+        while not stop():
+            time.sleep(0.1)
+            session.check()
+            view.update()
+            live.update(view.render())
+
+
+def option_words(args: argparse.Namespace) -> tuple[str, ...]:
+    """The configuration options as words, for the engine's own command line."""
+    words: list[str] = []
+    for name in ("preset", "config", "out", "subject", "stream"):
+        value = getattr(args, name, None)
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    for setting in args.set:
+        words += ["--set", setting]
+    return tuple(words)
+
+
+def simulated_words(header: ModelHeader, skill: float, seed: int, cues: str) -> tuple[str, ...]:
+    """Words for ``bci stream`` that start a subject with the channels and classes of a model."""
+    p = header.preprocessing
+    words = ["simulated", "--channels", ",".join(p.labels), "--rate", f"{p.rate_hz:g}", "--skill", f"{skill:g}"]
+    words += ["--seed", str(seed), "--classes", ",".join(header.classes)]
+    words += ["--name", "simulated", "--set", "chunk=1"]
+    return tuple(words + (["--listen", cues] if cues else []))
