@@ -36,7 +36,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any single setting; may be given repeatedly"
     )
-    group.add_argument("--stream", metavar="QUERY", help="the EEG stream: its name or source_id, or name=Cyton,host=*")
+    group.add_argument("--stream", metavar="QUERY", help="the EEG stream: its name, or for instance source_id=abc,host=*")
     group.add_argument("--out", metavar="DIR", help="folder for recordings (record.out)")
     group.add_argument("--subject", metavar="LABEL", help="pseudonym, letters and digits (record.subject)")
 
@@ -72,7 +72,7 @@ def _stream_overrides(text: str) -> dict[str, str]:
     from bci.stream.discovery import StreamQuery
 
     query = StreamQuery.parse(text)
-    named = {key: getattr(query, key) for key in ("name", "source_id", "anything", "host")}
+    named = {"name": query.name or query.anything, "source_id": query.source_id, "host": query.host}
     return {f"stream.{key}": value for key, value in (named | ({"type": query.type} if query.type else {})).items()}
 
 

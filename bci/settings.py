@@ -58,8 +58,6 @@ class StreamSection(_Section):
     ----------
     name, type, source_id : str
         As the sender declares them.
-    anything : str
-        Name, type or source_id, whichever matches.
     host : str
         Machine of the sender; empty for this one, ``"*"`` for any.
     montage : str
@@ -73,7 +71,6 @@ class StreamSection(_Section):
     name: str = ""
     type: str = "EEG"
     source_id: str = ""
-    anything: str = ""
     host: str = ""
     montage: str = ""
     unit: Literal["", "uV", "mV", "V", "nV"] = ""
@@ -83,7 +80,7 @@ class StreamSection(_Section):
         """What is known of the wanted stream."""
         from bci.stream.discovery import StreamQuery  # loads liblsl, which not every user of settings needs
 
-        return StreamQuery(self.name, self.type, self.source_id, self.anything, self.host)
+        return StreamQuery(name=self.name, type=self.type, source_id=self.source_id, host=self.host)
 
 
 class MarkersSection(_Section):

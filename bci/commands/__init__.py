@@ -28,7 +28,6 @@ COMMANDS = {
     "record": "record streams into an XDF file that survives a crash",
     "train": "fit a decoder to recordings and write a model file",
     "run": "decode a live stream: recorder, engine and live view in one command",
-    "engine": "decode a live stream: the engine alone",
     "engine": "the decoding process of `bci run`, alone",
     "replay": "play a recording into LSL, or verify that it gives the same outcomes again",
     "info": "say what a recording or a model file holds, and whether it is intact",

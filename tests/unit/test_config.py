@@ -36,12 +36,12 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_preset(tmp_pa
     assert config.preprocessing.window_s == 1.0
     assert config.preprocessing.order == 2
     assert len(config.preprocessing.bands) == 4
-    assert config.stream.anything == "Cyton"
+    assert config.stream.name == "Cyton"
 
 
 def test_short_options_set_stream_folder_and_subject() -> None:
     config = config_of(parsed("--stream", "Cyton", "--out", "elsewhere", "--subject", "P07"))
-    assert (config.stream.anything, config.record.out, config.record.subject) == ("Cyton", "elsewhere", "P07")
+    assert (config.stream.name, config.record.out, config.record.subject) == ("Cyton", "elsewhere", "P07")
 
 
 def test_a_stream_on_the_command_line_replaces_the_one_in_the_file(tmp_path: Path) -> None:
