@@ -11,6 +11,7 @@ import re
 import socketserver
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,8 @@ from bci.stream.paths import free_path, label, recording_path
 
 PORT = 22345
 MAX_LINE = 4096
+LABELS = ("participant", "session", "task", "acquisition", "modality")
+OPTIONS = ("root", "template", "run", *LABELS)
 _OPTION = re.compile(r"\{(\w+):([^{}]*)\}")
 _WILDCARD = re.compile(r"%(.)")
 
@@ -107,25 +110,28 @@ class FileName:
         2
         """
         options = dict(_OPTION.findall(text))
-        problems = (
-            [f"filename: {rest.strip()!r} is not understood; options look like {{task:rest}}"]
-            if (rest := _OPTION.sub("", text)).strip()
-            else []
-        )
-        known = ("root", "template", "run", "participant", "session", "task", "acquisition", "modality")
-        problems += [f"filename: no option {key!r}; there are {', '.join(known)}" for key in options if key not in known]
-        run = options.pop("run", None)
-        if run is not None and not (run.isascii() and run.isdigit() and int(run[:5]) <= 9999):
-            problems.append(f"run = {run!r}: must be a number from 0 to 9999")
-        for key in ("participant", "session", "task", "acquisition", "modality"):
-            try:
-                label(key, options.get(key, "x") or ("x" if key == "acquisition" else ""))
-            except ConfigError as error:
-                problems += error.problems
+        problems = list(_option_problems(options, _OPTION.sub("", text).strip()))
         if problems:
             raise ConfigError(problems)
         root = Path(options.pop("root", self.root))
-        return replace(self, root=root, run=self.run if run is None else int(run), **options)
+        run = int(options.pop("run")) if "run" in options else self.run
+        return replace(self, root=root, run=run, **options)
+
+
+def _option_problems(options: dict[str, str], rest: str) -> Iterator[str]:
+    """Every reason why the options of a ``filename`` command cannot be used."""
+    if rest:
+        yield f"filename: {rest!r} is not understood; options look like {{task:rest}}"
+    for key, value in options.items():
+        if key not in OPTIONS:
+            yield f"filename: no option {key!r}; there are {', '.join(OPTIONS)}"
+        elif key == "run" and not re.fullmatch("[0-9]{1,4}", value):
+            yield f"run = {value!r}: must be a number from 0 to 9999"
+        elif key in LABELS and not (key == "acquisition" and not value):
+            try:
+                label(key, value)
+            except ConfigError as error:
+                yield from error.problems
 
 
 class Commands:

@@ -290,11 +290,9 @@ def _native(header: StreamHeader) -> np.dtype[Any]:
 def _deduce(stamps: FloatArray, stamped: BoolArray, rate_hz: float) -> None:
     """Fill in stamps that were left out: the previous one plus one period, one after another."""
     period_s = 1.0 / rate_hz if rate_hz else 0.0
-    steps = np.flatnonzero(stamped)
-    ends = np.append(steps[1:], len(stamps))
-    stamps[: steps[0] if len(steps) else len(stamps)] = np.nan
-    for first, end in zip(steps.tolist(), ends.tolist(), strict=True):
-        if end - first > 1:
-            stamps[first + 1 : end] = period_s
-            # cumsum adds one after another, so the rounding is that of a reader that goes sample by sample.
-            stamps[first:end] = np.cumsum(stamps[first:end])
+    filled = stamps.tolist()
+    stamp = np.nan
+    for i, given in enumerate(stamped.tolist()):
+        stamp = filled[i] if given else stamp + period_s
+        filled[i] = stamp
+    stamps[:] = filled

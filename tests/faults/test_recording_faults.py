@@ -54,6 +54,7 @@ def child(code, *args, **options):
 
 @posix
 @pytest.mark.live
+@pytest.mark.slow
 def test_a_killed_writer_loses_at_most_the_chunk_after_the_last_completed_write(tmp_path):
     """Fault 39, twenty times; our reader and pyxdf both open every file."""
     chance = random.Random(39)

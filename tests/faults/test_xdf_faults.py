@@ -106,6 +106,7 @@ def sample_ends(raw):
     return {"eeg": eeg, "cues": cues}
 
 
+@pytest.mark.slow
 def test_a_file_cut_at_any_byte_gives_all_its_complete_samples_and_nothing_else(small, tmp_path):
     raw = small.read_bytes()
     whole = samples_of(read_xdf(small))
@@ -137,6 +138,7 @@ def test_a_closed_file_cut_at_any_byte_is_reported_as_damaged(small):
             assert found == whole[name][: len(found)]
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_a_closed_file_is_found_and_no_altered_value_comes_through(small):
     raw = small.read_bytes()
     whole = {name: set(s) for name, s in samples_of(read_xdf(small)).items()}
@@ -171,6 +173,7 @@ def test_a_flipped_byte_costs_only_its_block(tmp_path):
     assert np.array_equal(file.streams[0].values, values[index])
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_without_a_sidecar_is_an_error_or_reported_as_unverified(small):
     sidecar_path(small).unlink()
     raw = small.read_bytes()
@@ -186,6 +189,7 @@ def test_a_flipped_byte_without_a_sidecar_is_an_error_or_reported_as_unverified(
             assert all(len(samples) <= N for samples in samples_of(found).values())
 
 
+@pytest.mark.slow
 def test_framing_damage_without_a_sidecar_lets_no_false_value_through(small):
     """Bytes outside sample values and stamps: lengths, counts, tags and marks."""
     sidecar_path(small).unlink()
