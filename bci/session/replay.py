@@ -184,6 +184,41 @@ def recompute(
     return rows
 
 
+def decode(info: StreamInfo, data: FloatArray, stamps: FloatArray, model: Model, settings: EngineSettings) -> list[FloatArray]:
+    """Outcome rows of any recorded signal, on the virtual clock.
+
+    Parameters
+    ----------
+    info : StreamInfo
+    data : ndarray, shape (n_samples, n_channels)
+        Microvolts.
+    stamps : ndarray, shape (n_samples,)
+    model : Model
+    settings : EngineSettings
+    """
+    engine = Engine(info, model.decoder, settings)
+    n_channels = len(model.header.preprocessing.labels)
+    raw = Chunk(data, stamps)
+    return [outcome.row(n_channels) for chunk in _virtual(raw, len(raw)) for outcome in engine.outcomes(chunk)]
+
+
+def differences(
+    recorded: Sequence[FloatArray] | FloatArray, classes: Sequence[str], found: Sequence[FloatArray], others: Sequence[str]
+) -> list[str]:
+    """One line for each window whose decision would have been another.
+
+    Windows are matched by the raw stamp of their newest sample, since another model may use another grid.
+    """
+    said = {row[3]: others[int(row[6])] if row[6] >= 0 else "nothing" for row in found}
+    lines = []
+    for row in recorded:
+        was = classes[int(row[6])] if row[6] >= 0 else "nothing"
+        now = said.get(row[3])
+        if now is not None and now != was:
+            lines.append(f"segment {row[0]:.0f} index {row[1]:.0f}: {was} → {now}")
+    return lines
+
+
 def _virtual(raw: Chunk, limit: int) -> Iterator[Chunk]:
     """The first ``limit`` samples, a second or so at a time."""
     step = 250

@@ -12,8 +12,7 @@ from bci.session.progress import Progress, silent
 from bci.session.timeline import Timeline
 from bci.stream.bus import Source
 from bci.stream.clock import VirtualClock
-from bci.stream.lsl_outlet import text_info
-from bci.stream.metadata import header_xml
+from bci.stream.metadata import header_xml, text_info
 from bci.stream.xdf_writer import XdfWriter
 
 CUES = "cues"

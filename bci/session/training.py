@@ -19,7 +19,7 @@ from bci.session.progress import Progress, silent
 from bci.settings import SessionConfig
 from bci.stream.montage import load_montage
 from bci.stream.readers import open_recording
-from bci.stream.recording import Recording
+from bci.stream.recording import RecordedSignal, Recording
 from bci.stream.triggers import MarkerTable
 
 
@@ -54,11 +54,20 @@ class Trained:
     recordings: tuple[str, ...]
 
 
+def open_with(path: Path, config: SessionConfig) -> Recording:
+    """Read a recording with the montage and the unit of the section ``stream``."""
+    montage = load_montage(config.stream.montage) if config.stream.montage else None
+    return open_recording(path, montage, config.stream.unit)
+
+
+def open_signal(path: Path, config: SessionConfig) -> RecordedSignal:
+    """The EEG of a recording."""
+    return open_with(path, config).eeg(config.stream.name or None)
+
+
 def open_labelled(path: Path, config: SessionConfig) -> LabelledRun:
     """Read a recording and label its trials, as the sections ``stream`` and ``markers`` say."""
-    montage = load_montage(config.stream.montage) if config.stream.montage else None
-    recording = open_recording(path, montage, config.stream.unit)
-    return labelled(recording, MarkerTable(config.markers.table), config.stream.name)
+    return labelled(open_with(path, config), MarkerTable(config.markers.table), config.stream.name)
 
 
 def labelled(recording: Recording, table: MarkerTable, stream: str = "") -> LabelledRun:

@@ -72,8 +72,9 @@ class LiveView:
 
     def close(self) -> None:
         """Unsubscribe."""
-        for inlet in (*self._rows.values(), self._state):
+        for inlet in self._rows.values():
             inlet.close()
+        self._state.close()
 
     def line(self) -> str:
         """The state in one line, for where there is no terminal."""

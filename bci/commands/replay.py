@@ -1,0 +1,174 @@
+"""``bci replay``: a recording again, into LSL or in process, and whether the same comes out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bci.session.model import Model
+    from bci.session.replay import RecordedSession, Verification
+    from bci.settings import SessionConfig
+
+HELP = """Play a recording into LSL, or run its samples through the engine again.
+
+Without further options all streams of the file are played into LSL with their original offsets. --verify recomputes
+every outcome of a recorded live session and compares bit for bit; --model decodes the recording with another model and
+lists what would have been decided otherwise."""
+
+EXAMPLES = """bci replay session.xdf
+bci replay recording.edf --speed 4
+bci replay --verify session.xdf
+bci replay --verify --lsl session.xdf
+bci replay session.xdf --model other.safetensors --json"""
+
+SHOWN = 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    from bci.config import add_config_options
+
+    parser.add_argument("recording", metavar="FILE", help="XDF, EDF, BDF, GDF, BrainVision, FIF or OpenViBE .ov")
+    parser.add_argument("--verify", action="store_true", help="recompute all outcomes of a recorded live session and compare")
+    parser.add_argument("--lsl", action="store_true", help="with --verify: send the samples through LSL in between, in real time")
+    parser.add_argument("--model", metavar="FILE", help="decode with this model, in process, as fast as possible")
+    parser.add_argument("--speed", type=float, default=1.0, help="times real time, when playing into LSL (default 1)")
+    parser.add_argument("--loop", action="store_true", help="begin again at the end, when playing into LSL")
+    parser.add_argument("--parent-pipe", action="store_true", help="end when standard input closes; ignore the interrupt key")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    add_config_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play, verify or decode."""
+    from pathlib import Path
+
+    from bci.config import config_of
+
+    config = config_of(args)
+    path = Path(args.recording)
+    if args.verify:
+        return _verify(path, args)
+    if args.model:
+        return _decode(path, Path(args.model), config, args.json)
+    return _play(path, config, args)
+
+
+def _verify(path: Path, args: argparse.Namespace) -> int:
+    """Recompute and compare."""
+    from bci.errors import VerificationError
+    from bci.session.replay import read_session, verify
+
+    session = read_session(path)
+    models = _models(path, args.model)
+    if args.lsl:
+        from bci.session.replay_lsl import through_lsl
+
+        with through_lsl(session.info, args.speed) as feed:
+            result = verify(session, models, feed)
+    else:
+        result = verify(session, models)
+    summary = {
+        "outcomes": result.outcomes,
+        "identical": result.identical,
+        "different": result.different,
+        "not_recorded": result.not_recorded,
+        "same_fingerprint": result.same_fingerprint,
+        "ok": result.ok,
+    }
+    print(json.dumps(summary) if args.json else _told(result))
+    return 0 if result.ok else VerificationError.exit_code
+
+
+def _models(path: Path, given: str | None) -> Callable[[str], Model]:
+    """Where the model of a hash comes from."""
+    from pathlib import Path
+
+    from bci.errors import ModelError
+    from bci.session.model import load_model
+    from bci.session.replay import find_model
+
+    if given is None:
+        return lambda sha256: find_model(path, sha256)
+
+    def named(sha256: str) -> Model:
+        model = load_model(Path(given))
+        if model.sha256 != sha256:
+            raise ModelError(f"{given}: has SHA-256 {model.sha256[:12]}…, the session ran with {sha256[:12]}…")
+        return model
+
+    return named
+
+
+def _told(result: Verification) -> str:
+    """The comparison for people."""
+    where = "bit for bit" if result.same_fingerprint else "to 1e-9 (another processor or library than when it was recorded)"
+    lines = [f"identical     {result.identical} of {result.outcomes} outcomes, {where}"]
+    lines += [f"different     {text}" for text in result.different[:SHOWN]]
+    if len(result.different) > SHOWN:
+        lines.append(f"different     … and {len(result.different) - SHOWN} more")
+    lines += [f"not recorded  {text}" for text in result.not_recorded]
+    return "\n".join([*lines, "verified" if result.ok else "NOT verified"])
+
+
+def _decode(path: Path, model_path: Path, config: SessionConfig, as_json: bool) -> int:
+    """What this model would have decided, beside what was decided if the file holds a live session."""
+    from bci.session.model import check_stream, load_model
+    from bci.session.replay import decode, differences, read_session
+    from bci.session.training import open_signal
+
+    model = load_model(model_path)
+    signal = open_signal(path, config)
+    check_stream(model.header, signal.info)
+    rows = decode(signal.info, signal.data, signal.stamps, model, config.engine_settings())
+    summary: dict[str, Any] = {"model": str(model_path), "outcomes": len(rows), "decided": int(sum(r[6] >= 0 for r in rows))}
+    session: RecordedSession | None = read_session(path) if _is_session(path) else None
+    if session is not None:
+        classes = _models(path, None)(session.model).header.classes
+        changed = differences(session.rows, classes, rows, model.header.classes)
+        summary |= {"recorded": len(session.rows), "different": changed}
+    print(json.dumps(summary) if as_json else _decoded(summary))
+    return 0
+
+
+def _is_session(path: Path) -> bool:
+    """Whether a file holds outcomes of an engine."""
+    from bci.stream.xdf_reader import read_xdf
+
+    return path.suffix.lower() == ".xdf" and any(s.header.type == "BCI-Outcome" for s in read_xdf(path).streams)
+
+
+def _decoded(summary: dict[str, Any]) -> str:
+    """The other model's decisions for people."""
+    lines = [f"{summary['model']}: {summary['outcomes']} windows, {summary['decided']} with a decision"]
+    if "different" in summary:
+        lines.append(f"{len(summary['different'])} of {summary['recorded']} recorded outcomes would have been otherwise")
+        lines += [f"  {text}" for text in summary["different"][:SHOWN]]
+    return "\n".join(lines)
+
+
+def _play(path: Path, config: SessionConfig, args: argparse.Namespace) -> int:
+    """Put all streams of a file on LSL."""
+    from bci.session.processes import Stop, say_ready
+    from bci.session.training import open_with
+    from bci.stream.player import PlayerSettings, play
+
+    stop = Stop(args.parent_pipe)
+    recording = open_with(path, config)
+
+    def ready() -> None:
+        if args.json:
+            say_ready(path=str(path))
+        else:
+            print(f"{path}: playing {len(recording.signals)} signals and {len(recording.markers)} marker streams; Ctrl-C ends")
+
+    while not stop():
+        play(recording, PlayerSettings(speed=args.speed), lambda: bool(stop()), ready=ready)
+        if not args.loop:
+            break
+    return 0
