@@ -8,18 +8,19 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from bci import plugins
 from bci.engine.chunk import FloatArray
 from bci.engine.decide import DecisionSettings
 from bci.engine.decoder import LiveDecoder
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
-from bci.errors import PluginError, TrainingError
+from bci.errors import TrainingError
 from bci.session.model import KERNEL_PREFIX, ModelHeader, build_decoder
 
 Labels = Sequence[str] | npt.NDArray[np.str_]
@@ -181,10 +182,7 @@ def load_family(name: str) -> DecoderFamily:
     PluginError
         If there is none.
     """
-    known = entry_points(group="bci.decoders")
-    if name not in known.names:
-        raise PluginError(f"decoder {name!r} is not installed; choose one of {', '.join(sorted(known.names))}")
-    family: DecoderFamily = known[name].load()()
+    family: DecoderFamily = plugins.load(plugins.DECODERS, name)()
     return family
 
 

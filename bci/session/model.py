@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bci import plugins
 from bci.engine.decide import Decide, DecisionSettings
 from bci.engine.decoder import Kernel, LiveDecoder
 from bci.engine.preprocessing import Preprocessing
@@ -180,7 +180,9 @@ def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preproce
     Raises
     ------
     ModelError
-        If an array is missing, of another type or shape, not finite, or the kernel is unknown.
+        If an array is missing, of another type or shape, or not finite.
+    PluginError
+        If the kernel is not installed.
     """
     bands, channels = len(preprocessing.bands), len(preprocessing.labels)
     covariance = _array(arrays, "covariance", (bands, channels, channels))
@@ -188,7 +190,7 @@ def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preproce
     own = {name[len(KERNEL_PREFIX) :]: a for name, a in arrays.items() if name.startswith(KERNEL_PREFIX)}
     if weights.min() < 0 or abs(float(weights.sum()) - 1) > 1e-6:
         raise ModelError("array 'weights': must be non-negative and sum to one")
-    built = _kernel_loader(kernel)(own, classes)
+    built: Kernel = plugins.load(plugins.KERNELS, kernel)(own, classes)
     if built.classes != classes or built.n_channels != channels:
         raise ModelError(
             f"kernel {kernel!r} is for {built.n_channels} channels and classes {built.classes}, "
@@ -328,12 +330,3 @@ def _array(arrays: Arrays, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.
         found = "missing" if array is None else f"{array.dtype} of shape {array.shape}"
         raise ModelError(f"array {name!r}: is {found}, must be finite float64 of shape {shape}")
     return array
-
-
-def _kernel_loader(name: str) -> Callable[[Arrays, tuple[str, ...]], Kernel]:
-    """The function that builds the kernel of this name, found among the installed ones."""
-    known = entry_points(group="bci.kernels")
-    if name not in known.names:
-        raise ModelError(f"kernel {name!r} is not installed; there are {', '.join(sorted(known.names))}")
-    loader: Callable[[Arrays, tuple[str, ...]], Kernel] = known[name].load()
-    return loader

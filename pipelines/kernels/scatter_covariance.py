@@ -9,6 +9,9 @@ from scipy.linalg.blas import ddot, dger
 
 from bci.engine.chunk import FloatArray
 
+LEAST_VARIANCE = 1e-9
+"""Part of the squared means that the variances must exceed: below, rounding of the sums is all that is left."""
+
 
 def oas_shrinkage(mean_square: float, mean_variance: float, n_samples: float, n_channels: int) -> float:
     """Weight of the scaled identity in the oracle approximating shrinkage estimate.
@@ -30,7 +33,7 @@ def oas_shrinkage(mean_square: float, mean_variance: float, n_samples: float, n_
     """
     square = mean_variance * mean_variance
     below = (n_samples + 1) * (mean_square - square / n_channels)
-    return 1.0 if below == 0 else min((mean_square + square) / below, 1.0)
+    return 1.0 if below <= 0 else min((mean_square + square) / below, 1.0)
 
 
 class ScatterCovariance:
@@ -59,7 +62,7 @@ class ScatterCovariance:
         Returns
         -------
         float
-            The factor ``f``; NaN where there is no covariance (no samples, all values equal, overflow).
+            The factor ``f``; NaN where there is no covariance (no samples, constant channels, overflow).
         """
         c = self._n_channels
         n = float(scatter[c, c])
@@ -71,8 +74,8 @@ class ScatterCovariance:
         mean_square = float(ddot(self._flat, self._flat)) / (c * c * n * n)
         if not mean_square < math.inf:
             return math.nan
-        mean_variance = float(self._diagonal.sum()) / (c * n)
-        if not mean_variance > 0:
+        mean_variance = float(np.add.reduce(self._diagonal)) / (c * n)
+        if not mean_variance * c > LEAST_VARIANCE * float(ddot(sums, sums)) / (n * n):
             return math.nan
         shrinkage = oas_shrinkage(mean_square, mean_variance, n, c)
         if shrinkage == 1.0:

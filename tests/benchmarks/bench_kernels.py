@@ -10,11 +10,6 @@ that the engine keeps summed up, *with hop* also computes and adds the newest 10
 
 from __future__ import annotations
 
-import os
-
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
-
 import argparse
 import gc
 import json
@@ -23,6 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
 
 from bci.engine.decoder import scatter
 from bci.engine.preprocessing import Preprocessing
@@ -57,7 +53,7 @@ def plain_pipeline(model: FittedModel, decoder: str) -> Callable[[np.ndarray], n
 def interleaved(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
     """Times in µs of each call, taken in turns."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for name, call in list(calls.items()) * 3:
+    for call in list(calls.values()) * 3:
         call()
     gc.collect()
     gc.disable()
@@ -108,18 +104,22 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=300)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = [measure(options.decoder, n, options.repeats) for n in options.channels]
+    with threadpool_limits(1):
+        rows = [measure(options.decoder, n, options.repeats) for n in options.channels]
     if options.json:
         print(json.dumps({"decoder": options.decoder, "rows": rows}))
         return
-    print(
-        f"{options.decoder}: {'channels':>8} {'reference':>10} {'kernel':>8} {'with hop':>9} {'ratio':>6} {'w. hop':>6} {'target':>6}  difference"
-    )
+    print_table(options.decoder, rows)
+
+
+def print_table(decoder: str, rows: list[dict[str, float]]) -> None:
+    """One line for each number of channels; times in µs."""
+    print(f"{decoder}, median µs\nchannels  reference  kernel  with hop  ratio  with hop  target  difference")
     for row in rows:
-        target = TARGETS.get(int(row["channels"]), "–") if options.decoder == "ts-lr" else "–"
+        target = f"{TARGETS[int(row['channels'])]:g}" if decoder == "ts-lr" and row["channels"] in TARGETS else "–"
         print(
-            f"{'':{len(options.decoder)}}  {row['channels']:8} {row['reference_us']:10.0f} {row['kernel_us']:8.0f} "
-            f"{row['with_hop_us']:9.0f} {row['ratio']:6.1f} {row['ratio_with_hop']:6.1f} {target!s:>6}  {row['difference']:.1e}"
+            f"{row['channels']:8} {row['reference_us']:10.0f} {row['kernel_us']:7.0f} {row['with_hop_us']:9.0f} "
+            f"{row['ratio']:6.1f} {row['ratio_with_hop']:9.1f} {target:>7}  {row['difference']:.1e}"
         )
 
 
