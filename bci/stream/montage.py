@@ -161,11 +161,18 @@ def standard_positions(labels: tuple[str, ...]) -> dict[str, Position]:
     dict
         From :func:`~bci.engine.stream_info.canonical` label to metres, head coordinates.
     """
-    import mne
+    from mne import create_info
+    from mne.channels import get_builtin_montages, make_standard_montage
 
-    known = {canonical(k): v for k, v in mne.channels.make_standard_montage("standard_1005").get_positions()["ch_pos"].items()}
-    wanted = {canonical(label) for label in labels} & set(known)
-    return {k: (float(known[k][0]), float(known[k][1]), float(known[k][2])) for k in wanted}
+    names = ("colin27_1005", "standard_1005")  # MNE 1.13 renamed it
+    standard = make_standard_montage(next(n for n in names if n in get_builtin_montages()))
+    wanted = {canonical(label) for label in labels}
+    known = [name for name in standard.ch_names if canonical(name) in wanted]
+    if not known:
+        return {}
+    info = create_info(known, 1.0, "eeg").set_montage(standard)  # turns the positions into head coordinates
+    places = ((canonical(c["ch_name"]), c["loc"]) for c in info["chs"])
+    return {label: (float(at[0]), float(at[1]), float(at[2])) for label, at in places}
 
 
 def _named(channels: tuple[Channel, ...], montage: Montage) -> list[Channel]:

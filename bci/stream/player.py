@@ -137,9 +137,9 @@ def timeline(stamps: FloatArray, step_s: float) -> FloatArray:
 def push_ends(stamps: FloatArray, rate_hz: float, chunk_samples: int | None) -> IntArray:
     """Where one push ended and the next began.
 
-    A sender that pushes chunks gives one stamp, that of the newest sample, from which liblsl counts back at
-    the nominal rate; so within a push stamps differ by exactly one period, and between pushes they do not.
-    Stretches in which nothing gives a push away are cut into pieces.
+    A sender that pushes chunks gives one stamp, that of the newest sample, from which liblsl (or the sender, by
+    its own fit) counts back in even steps; so within a push all steps are the usual one, and between pushes
+    they are not. Stretches in which nothing gives a push away are cut into pieces.
 
     Parameters
     ----------
@@ -155,7 +155,9 @@ def push_ends(stamps: FloatArray, rate_hz: float, chunk_samples: int | None) -> 
     if rate_hz <= 0:
         return np.arange(1, n + 1)
     with np.errstate(invalid="ignore"):
-        between = ~(np.abs(np.diff(stamps) - 1.0 / rate_hz) < 0.1 / rate_hz)
+        steps = np.diff(stamps)
+        usual = np.median(steps[np.isfinite(steps)]) if np.isfinite(steps).any() else 1.0 / rate_hz
+        between = ~(np.abs(steps - usual) < 1e-3 / rate_hz)
     ends = np.append(np.flatnonzero(between) + 1, n) if n else np.empty(0, np.int64)
     starts = np.concatenate([[0], ends[:-1]])
     longest, piece = max(1, round(LONGEST_PUSH_S * rate_hz)), max(1, round(PIECE_S * rate_hz))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import hashlib
+import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +21,18 @@ from bci.stream.montage import Montage
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording, check_unit_option
 from bci.stream.triggers import TriggerEdges
 
+# What MNE's many readers were seen to raise on damaged files.
+DAMAGED = (
+    ValueError,
+    RuntimeError,
+    OSError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    ArithmeticError,
+    configparser.Error,
+    struct.error,
+)
 _MNE_TYPES = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "stim": "TRIG"}
 _MNE_UNITS = {"V": "V", "mV": "mV", "µV": "uV", "uV": "uV", "nV": "nV"}
 
@@ -90,13 +104,13 @@ def _read_mne(path: Path) -> Recording:
         warnings.simplefilter("always")
         try:
             raw = mne.io.read_raw(path, preload=True, verbose="ERROR")
-        except (ValueError, RuntimeError, OSError, NotImplementedError, IndexError, KeyError, UnicodeDecodeError) as error:
+        except DAMAGED as error:
             raise RecordingError(f"{path}: MNE cannot read it ({type(error).__name__}: {error})") from error
     data, channels, unknown = _mne_channels(raw)
     info = StreamInfo(float(raw.info["sfreq"]), channels, name=path.stem, source_id="")
     stamps = np.arange(len(data)) / info.rate_hz
     signal = RecordedSignal(info, data, stamps, assumed_unit="V" if unknown else "")
-    onsets = raw.annotations.onset - (raw.first_time if raw.annotations.orig_time is not None else 0.0)
+    onsets = raw.annotations.onset - raw.first_time
     annotations = RecordedMarkers("annotations", tuple(map(str, raw.annotations.description)), np.asarray(onsets, np.float64))
     notes = tuple(dict.fromkeys(str(w.message) for w in caught))
     return Recording(path, (signal,), (annotations, *_trigger_markers(info, data, stamps, 0.0)), "", notes)

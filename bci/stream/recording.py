@@ -13,7 +13,7 @@ from bci.errors import ConfigError, RecordingError, StreamMismatch
 from bci.stream.metadata import scale_to_microvolts
 from bci.stream.montage import Montage, apply_montage
 
-PLAUSIBLE_UV = (0.05, 20_000.0)
+PLAUSIBLE_UV = (0.05, 5_000.0)
 """Between these lies the typical size of any scalp recording; a wrong unit is off by 10³ or 10⁶."""
 
 
