@@ -85,14 +85,14 @@ class ColouredNoise:
 
 def frequencies(n_block: int, rate_hz: float) -> FloatArray:
     """Frequencies of a segment, shape (n_block + 1,), Hz."""
-    return np.fft.rfftfreq(2 * n_block, 1 / rate_hz)
+    return np.asarray(np.fft.rfftfreq(2 * n_block, 1 / rate_hz), dtype=np.float64)
 
 
 def one_over_f(freqs_hz: FloatArray, exponent: float, knee_hz: float) -> FloatArray:
     """Amplitude of noise whose power falls as ``1 / f ** exponent`` above ``knee_hz``."""
     amplitude = np.maximum(freqs_hz, knee_hz) ** (-exponent / 2)
     amplitude[0] = 0.0
-    return np.asarray(amplitude)
+    return np.asarray(amplitude, dtype=np.float64)
 
 
 def rhythm(freqs_hz: FloatArray, peak_hz: float, width_hz: float) -> FloatArray:

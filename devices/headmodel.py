@@ -49,16 +49,15 @@ POSITIONS_M: dict[str, tuple[float, float, float]] = {
 }
 """Position of each electrode in metres (+x right, +y front, +z up)."""
 
-PRESETS: dict[int, tuple[str, ...]] = {
-    3: tuple("C3 Cz C4".split()),
-    8: tuple("FC3 FC4 C3 Cz C4 CP3 CP4 Pz".split()),
-    16: tuple("FC3 FCz FC4 C5 C3 C1 Cz C2 C4 C6 CP3 CPz CP4 Pz O1 O2".split()),
-    22: tuple("Fz FC3 FC1 FCz FC2 FC4 C5 C3 C1 Cz C2 C4 C6 CP3 CP1 CPz CP2 CP4 P1 Pz P2 POz".split()),
-    32: tuple(
-        "Fp1 AF3 F7 F3 FC1 FC5 T7 C3 CP1 CP5 P7 P3 Pz PO3 O1 Oz O2 PO4 P4 P8 CP6 CP2 C4 T8 FC6 FC2 F4 F8 AF4 Fp2 Fz Cz".split()
-    ),
-    64: tuple(label for label in POSITIONS_M if label not in ("M1", "M2", "A1", "A2")),
+_MONTAGES = {
+    3: "C3 Cz C4",
+    8: "FC3 FC4 C3 Cz C4 CP3 CP4 Pz",
+    16: "FC3 FCz FC4 C5 C3 C1 Cz C2 C4 C6 CP3 CPz CP4 Pz O1 O2",
+    22: "Fz FC3 FC1 FCz FC2 FC4 C5 C3 C1 Cz C2 C4 C6 CP3 CP1 CPz CP2 CP4 P1 Pz P2 POz",
+    32: "Fp1 AF3 F7 F3 FC1 FC5 T7 C3 CP1 CP5 P7 P3 Pz PO3 O1 Oz O2 PO4 P4 P8 CP6 CP2 C4 T8 FC6 FC2 F4 F8 AF4 Fp2 Fz Cz",
+    64: " ".join(label for label in POSITIONS_M if label not in ("M1", "M2", "A1", "A2")),
 }
+PRESETS: dict[int, tuple[str, ...]] = {count: tuple(labels.split()) for count, labels in _MONTAGES.items()}
 """Montages by number of channels. 22 is that of BCI Competition IV, data set 2a."""
 
 
@@ -150,4 +149,5 @@ def _homogeneous(surface: FloatArray, places: FloatArray, moments: FloatArray) -
     curve = d * (r * d + r**2 - along_place)
     c1 = (2 * np.sum(gap * places, axis=2) / d**3 + 1 / d - 1 / r) / eccentricity_2
     c2 = (2 / d**3 + (d + r) / (r * curve)) / eccentricity_2
-    return (c1 - c2 * along_place) * np.sum(places * moments, axis=1) + c2 * eccentricity_2 * (surface @ moments.T)
+    along_moment = np.sum(places * moments, axis=1)
+    return np.asarray((c1 - c2 * along_place) * along_moment + c2 * eccentricity_2 * (surface @ moments.T))

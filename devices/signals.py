@@ -243,7 +243,8 @@ def _referenced(s: SimulatedSettings, labels: tuple[str, ...], places: FloatArra
     """Lead field against the reference."""
     spelling = {canonical(label): label for label in (*PRESETS[64], "M1", "M2", "A1", "A2")}
     reference = tuple(spelling[canonical(x)] for x in s.reference.split("+"))
-    return lead_field(labels, places, moments) - lead_field(reference, places, moments).mean(axis=0)
+    field = lead_field(labels, places, moments) - lead_field(reference, places, moments).mean(axis=0)
+    return np.asarray(field)
 
 
 def _background_mixing(s: SimulatedSettings, labels: tuple[str, ...], rng: np.random.Generator) -> FloatArray:
@@ -264,8 +265,8 @@ def _background_mixing(s: SimulatedSettings, labels: tuple[str, ...], rng: np.ra
 
 
 def _blink_field(s: SimulatedSettings, labels: tuple[str, ...]) -> FloatArray:
-    """Potential of both eyes' dipoles, which turn up when the lids close; ``blink_uv`` at Fp1 and Fp2."""
-    eyes = np.array([[-0.33, 0.55, -0.30], [0.33, 0.55, -0.30]])
-    moments = np.array([[0.0, 0.6, 1.0], [0.0, 0.6, 1.0]])
+    """Potential of a dipole in each eye, cornea against retina, over which the lids slide; ``blink_uv`` at Fp1 and Fp2."""
+    eyes = np.array([[-0.33, 0.68, -0.30], [0.33, 0.68, -0.30]])
+    moments = np.array([[0.0, 1.0, 0.2], [0.0, 1.0, 0.2]])
     forehead = _referenced(s, ("Fp1", "Fp2"), eyes, moments).sum(axis=1).mean()
     return np.asarray(s.blink_uv * _referenced(s, labels, eyes, moments).sum(axis=1) / forehead)
