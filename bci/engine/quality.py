@@ -1,9 +1,9 @@
 """Which channels can be trusted, judged after the notch, in fixed blocks.
 
-Two looks at different depth. Every block: does a sample inside the decoder's bands exceed what a brain
-can do? That costs two array operations and keeps an artefact out of the very window it falls into.
-Every tenth of a second: is a channel flat, railed, too large, full of line noise, or bridged to
-another? That may be computed while waiting, because it counts from the next block on.
+Looks of different depth. Every block: does a sample inside the decoder's bands exceed what a brain can do? That
+costs two array operations and keeps an artefact out of the very window it falls into. Every tenth of a second:
+is a channel flat, railed or too large? Every 0.4 s: is it full of line noise, or bridged to another? The
+latter may be computed while waiting, because they count from the next block on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from bci.errors import ConfigError
 IntArray = npt.NDArray[np.int64]
 LINE_HZ = (50.0, 60.0)
 BESIDE_HZ = 8.0
+LOOK_S = 0.1
+MEMORY_S = 0.4
 
 
 class Fault(IntEnum):
@@ -102,20 +104,18 @@ class Quality:
 
     def __init__(self, settings: QualitySettings, rate_hz: float, n_channels: int, window: int, hop: int) -> None:
         self._settings = settings
-        self._rate_hz = rate_hz
+        self._hop = hop
         self._n_blocks = window // hop
-        self._period = max(1, round(0.1 * rate_hz / hop))
-        self._memory = max(self._period, math.ceil(0.4 * rate_hz / hop / self._period) * self._period)
-        self._raw = np.zeros((self._memory, hop, n_channels))
+        self._period = max(1, round(LOOK_S * rate_hz / hop))
+        self._memory = max(self._period, math.ceil(MEMORY_S * rate_hz / hop / self._period) * self._period)
+        self._raw = np.zeros((hop, n_channels))
         self._notched = np.zeros((self._memory, hop, n_channels))
+        self._raw_range = np.zeros((2, self._memory, n_channels))
+        self._notched_range = np.zeros((2, self._memory, n_channels))
         self._until: IntArray = np.full(n_channels, -1, dtype=np.int64)
         self._first = 0
         self._due = -1
-        time_s = np.arange(self._memory * hop) / rate_hz
-        taper = np.hanning(len(time_s))
-        lines = [line_hz for line_hz in LINE_HZ if line_hz < rate_hz / 2]
-        waves = [np.exp(-2j * np.pi * hz * time_s) for hz in (*lines, *(line_hz - BESIDE_HZ for line_hz in lines))]
-        self._waves = np.array([2 * taper * wave / taper.sum() for wave in waves])
+        self._waves = _waves(self._memory * hop, rate_hz)
         self.fault: npt.NDArray[np.int8] = np.zeros(n_channels, dtype=np.int8)
         self.marked: BoolArray = np.zeros(n_channels, dtype=np.bool_)
 
@@ -142,11 +142,9 @@ class Quality:
         ndarray of bool, shape (n_channels,)
         """
         self.prepare()
-        place = block % self._memory
-        self._raw[place] = raw
-        self._notched[place] = notched
-        if (block + 1) % self._period == 0:
-            self._due = block
+        self._raw[:] = raw
+        self._notched[block % self._memory] = notched
+        self._due = block
         peak = np.abs(bands).max(axis=(0, 1))
         if peak.max() > self._settings.band_uv:
             self._blame(peak > self._settings.band_uv, Fault.AMPLITUDE, block)
@@ -161,36 +159,49 @@ class Quality:
         return (Fault.MARKED if self.marked[channel] else Fault(int(self.fault[channel]))).name.lower()
 
     def prepare(self) -> None:
-        """Take the deeper look that is due; bits do not depend on when."""
+        """Take the deeper looks that are due; bits do not depend on when."""
         block, self._due = self._due, -1
-        if block < 0 or block - self._first + 1 < self._memory:
+        if block < 0:
             return
-        self._look(block)
+        place = block % self._memory
+        for ranges, data in ((self._raw_range, self._raw), (self._notched_range, self._notched[place])):
+            np.maximum.reduce(data, axis=0, out=ranges[0, place])
+            np.minimum.reduce(data, axis=0, out=ranges[1, place])
+        if block - self._first + 1 < self._memory:
+            return
+        if (block + 1) % self._period == 0:
+            self._look_at_size(block)
+        if (block + 1) % self._memory == 0:
+            self._look_at_shape(block)
 
-    def _look(self, block: int) -> None:
-        """Flat, railed, amplitude, line noise and bridges, over the last blocks up to ``block``."""
+    def _look_at_size(self, block: int) -> None:
+        """Flat, railed or too large over the last blocks up to ``block``."""
         s = self._settings
-        flat = (self._raw.max(axis=(0, 1)) - self._raw.min(axis=(0, 1))) < s.flat_uv
+        high, low = self._raw_range[0].max(axis=0), self._raw_range[1].min(axis=0)
         newest = [(block - i) % self._memory for i in range(self._period)]
-        recent = self._notched[newest]
-        level = recent.max(axis=(0, 1)) - recent.min(axis=(0, 1))
-        railed = np.abs(self._raw[newest]).max(axis=(0, 1)) >= s.rail_uv
-        shift = (block + 1) % self._memory
-        ordered = np.concatenate((self._notched[shift:], self._notched[:shift])).reshape(-1, self._notched.shape[2])
-        varying = ordered - ordered.mean(axis=0)
+        level = self._notched_range[0, newest].max(axis=0) - self._notched_range[1, newest].min(axis=0)
         self._blame(level > s.amplitude_uv, Fault.AMPLITUDE, block)
-        if len(self._waves):
-            self._blame(self._line(varying) > s.line_uv, Fault.LINE, block)
-        self._blame(_twins(varying, s.bridged_uv) & ~flat, Fault.BRIDGED, block)
-        self._blame(flat, Fault.FLAT, block)
-        self._blame(railed, Fault.RAILED, block)
+        self._blame(high - low < s.flat_uv, Fault.FLAT, block)
+        railed = np.maximum(self._raw_range[0, newest].max(axis=0), -self._raw_range[1, newest].min(axis=0))
+        self._blame(railed >= s.rail_uv, Fault.RAILED, block)
+
+    def _look_at_shape(self, block: int) -> None:
+        """Line noise and bridges, over a whole memory that ends with ``block``."""
+        data = self._notched.reshape(self._memory * self._hop, -1)
+        data = data - data.mean(axis=0)
+        flat = self._raw_range[0].max(axis=0) - self._raw_range[1].min(axis=0) < self._settings.flat_uv
+        self._blame(self._line(data) > self._settings.line_uv, Fault.LINE, block)
+        self._blame(_twins(data, self._settings.bridged_uv) & ~flat, Fault.BRIDGED, block)
 
     def _line(self, data: FloatArray) -> FloatArray:
         """Amplitude at the line frequencies beyond that beside them, µV, shape (n_channels,).
 
         A step or a slow drift of millivolts leaks into every frequency; only line noise stands out.
         """
-        at, beside = np.abs(self._waves @ data).reshape(2, -1, data.shape[1])
+        if not len(self._waves):
+            return np.zeros(data.shape[1])
+        products = self._waves @ data
+        at, beside = np.hypot(*products.reshape(2, -1, data.shape[1])).reshape(2, -1, data.shape[1])
         excess: FloatArray = (at - beside).max(axis=0)
         return excess
 
@@ -199,6 +210,15 @@ class Quality:
         if which.any():
             self._until[which] = block + self._n_blocks
             self.fault[which] = fault
+
+
+def _waves(n_samples: int, rate_hz: float) -> FloatArray:
+    """Tapered cosines, then sines, at the line frequencies below Nyquist and then beside them, shape (4 * n_lines, n_samples)."""
+    lines = [line_hz for line_hz in LINE_HZ if line_hz < rate_hz / 2]
+    taper = np.hanning(n_samples)
+    phase = 2 * np.pi * np.outer([*lines, *(line_hz - BESIDE_HZ for line_hz in lines)], np.arange(n_samples) / rate_hz)
+    waves: FloatArray = np.concatenate((np.cos(phase), np.sin(phase))) * (2 * taper / taper.sum())
+    return waves
 
 
 def _twins(data: FloatArray, apart_uv: float) -> BoolArray:

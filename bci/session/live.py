@@ -24,6 +24,8 @@ from bci.session.model import Model, load_model
 from bci.stream.bus import Clock, MarkerInlet, SignalInlet
 from bci.stream.watch import RateWatch
 
+LINGER_S = 0.3
+
 
 class RowOutlet(Protocol):
     """Something that sends one float64 row."""
@@ -69,8 +71,15 @@ class Wires:
     control: MarkerInlet
     cues: MarkerInlet | None = None
 
-    def close(self) -> None:
-        """End all streams of ours and unsubscribe from the others."""
+    def close(self, linger_s: float = LINGER_S) -> None:
+        """End all streams of ours and unsubscribe from the others.
+
+        Parameters
+        ----------
+        linger_s : float
+            What was sent last is still on its way, and liblsl drops it with the outlet.
+        """
+        time.sleep(linger_s)
         for end in (self.decisions, self.outcomes, self.timing, self.events, self.state, self.control, self.cues):
             if end is not None:
                 end.close()
