@@ -204,13 +204,14 @@ class SimulatedSubject:
         now_s = self._clock.now()
         deadline_s = now_s + timeout_s
         while True:
-            due_s = self.due_s
+            end = self._arrival_after(self._next)
+            due_s = self._stamp(end - 1)
             if due_s > now_s:
                 self._clock.wait_until(min(due_s, deadline_s))
                 now_s = self._clock.now()
                 if due_s > now_s:
                     return None
-            chunk = self._take(self._newest_arrival(now_s))
+            chunk = self._take(self._newest_arrival(end, now_s))
             if len(chunk):
                 return chunk
 
@@ -297,9 +298,8 @@ class SimulatedSubject:
         ends = self._arrivals[1]
         return ends[bisect_right(ends, index)]
 
-    def _newest_arrival(self, now_s: float) -> int:
-        """One past the newest sample that has arrived by ``now_s``."""
-        end = self._arrival_after(self._next)
+    def _newest_arrival(self, end: int, now_s: float) -> int:
+        """One past the newest sample that has arrived by ``now_s``, at least ``end``."""
         while self._stamp((after := self._arrival_after(end)) - 1) <= now_s:
             end = after
         return end
@@ -308,8 +308,7 @@ class SimulatedSubject:
         """Samples from the next up to ``end``, without those that are lost."""
         start, n = self._next, self._n_block
         blocks = range(start // n, (end - 1) // n + 1)
-        pieces = [self._block(b)[max(start - b * n, 0) : end - b * n] for b in blocks]
-        data = pieces[0].copy() if len(pieces) == 1 else np.concatenate(pieces)
+        data = np.concatenate([self._block(b)[max(start - b * n, 0) : end - b * n] for b in blocks])
         stamps = self._origin_s + np.arange(start, end) / self.settings.rate_hz
         self._next = end
         if not self.settings.loss:

@@ -149,7 +149,8 @@ def test_blinks_are_large_in_front_and_end_with_closed_eyes() -> None:
     assert peaks[1] > 90
     assert peaks[2] < 50
     assert peaks[3] < 25
-    assert np.abs(listen(subject(**settings_, eyes_closed=True), 60.0).data).max() < 30
+    closed = listen(subject(**settings_, eyes_closed=True), 60.0).data
+    assert np.abs(closed[:, :2]).max() < 30  # the frontal electrodes: mu goes on over the vertex
 
 
 @pytest.mark.parametrize("line_hz", [50.0, 60.0])
