@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Seconds = Annotated[float, Field(gt=0)]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
 Scalar = bool | int | float | str
 _T = TypeVar("_T")
 
@@ -197,8 +196,6 @@ class RecordSection(_Section):
         Letters and digits. The subject is a pseudonym such as P003, never a name.
     required : bool
         Whether a session may not go on when it cannot be recorded.
-    control_port : int
-        TCP port for LabRecorder's remote commands, on this machine only; 0 for none (LabRecorder's own is 22345).
     """
 
     out: str = "recordings"
@@ -206,7 +203,6 @@ class RecordSection(_Section):
     session: Label = "S001"
     task: Label = "mi"
     required: bool = True
-    control_port: Port = 0
 
 
 class TrialSection(_Section):

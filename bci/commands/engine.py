@@ -52,5 +52,5 @@ def run(args: argparse.Namespace) -> int:
 def query_words(config: SessionConfig, text: str | None) -> str:
     """The EEG stream that options and configuration name, as a query."""
     s = config.stream
-    terms = {"name": s.name, "type": s.type, "source_id": s.source_id}
+    terms = {"name": s.name, "type": s.type, "source_id": s.source_id, "host": s.host}
     return text or ",".join(f"{key}={value}" for key, value in terms.items() if value)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bci.session.processes import Stop
     from bci.session.run import LiveSession
     from bci.session.view import LiveView
+    from bci.settings import SessionConfig
 
 HELP = """Decode a live stream: starts recorder and engine, shows a live view, and ends cleanly with Ctrl-C.
 
@@ -30,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="model file (bci train writes one)")
     parser.add_argument("--source", metavar="QUERY", help="the EEG stream, for instance type=EEG or source_id=abc")
     parser.add_argument("--simulate", action="store_true", help="start a simulated subject with the model's channels first")
+    parser.add_argument("--device", action="store_true", help="start the source of the section [source] first")
     parser.add_argument("--skill", type=float, default=0.8, help="of the simulated subject, 0 to 1 (default 0.8)")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated subject (default 1)")
     parser.add_argument("--seconds", type=float, help="end after this long")
@@ -57,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
     if args.simulate:
         device = simulated_words(header, args.skill, args.seed, config.markers.stream)
         source = args.source or "name=simulated"
+    elif args.device:
+        device = source_words(config)
     stop = Stop(seconds=args.seconds)
     with LiveSession(SessionPlan(path, config, option_words(args), source, device)) as session:
         view = LiveView(header, session.stream_query)
@@ -113,3 +117,10 @@ def simulated_words(header: ModelHeader, skill: float, seed: int, cues: str) -> 
     words += ["--seed", str(seed), "--classes", ",".join(header.classes)]
     words += ["--name", "simulated", "--set", "chunk=1"]
     return tuple(words + (["--listen", cues] if cues else []))
+
+
+def source_words(config: SessionConfig) -> tuple[str, ...]:
+    """Words for ``bci stream`` that start the source of the configuration."""
+    settings = [word for key, value in config.source.settings.items() for word in ("--set", f"{key}={value}")]
+    cues = ["--listen", config.markers.stream] if config.markers.stream else []
+    return (config.source.name, *settings, *cues)

@@ -96,12 +96,16 @@ class LiveSession:
     def check(self) -> None:
         """Raise if a process that the session cannot do without has ended.
 
+        The engine notices by itself when the device has gone; a recorder may be missing where the section
+        ``record`` says so.
+
         Raises
         ------
         ChildError
         """
+        needed = {"engine", "recorder"} if self.plan.config.record.required else {"engine"}
         for child in self._children:
-            if child.name != "device" and not child.alive:
+            if child.name in needed and not child.alive:
                 raise ChildError(f"{child.name} ended with code {child.exit_code}:\n{child.last_words()}")
 
     def stop(self) -> None:

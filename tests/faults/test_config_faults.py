@@ -33,10 +33,9 @@ WRONG = {
     "NaN in the engine's own": ("[decision]\nsmoothing_s = nan", "decision.smoothing_s = nan: "),
     "negative timeout": ("[stream]\ntimeout_s = -1", "stream.timeout_s = -1: input should be greater than 0"),
     "duplicate port": (
-        "[record]\ncontrol_port = 5000\n[source.settings]\nport = 5000",
-        "source.settings.port = 5000: is the port of record.control_port too",
+        "[source.settings]\ndata_port = 5000\nport = 5000",
+        "source.settings.port = 5000: is the port of source.settings.data_port too",
     ),
-    "port out of range": ("[record]\ncontrol_port = 70000", "record.control_port = 70000: "),
     "name for a subject": ('[record]\nsubject = "Jane Doe"', "record.subject = 'Jane Doe': must be 1 to 32 letters or digits"),
     "path for a subject": ('[record]\nsubject = "../etc"', "record.subject = '../etc': must be 1 to 32 letters or digits"),
     "newline in a subject": ('[record]\nsubject = "P1\\n"', "record.subject = 'P1\\n': must be 1 to 32 letters or digits"),
@@ -73,7 +72,7 @@ def test_everything_wrong_is_reported_at_once(tmp_path: Path) -> None:
         '[stream]\nnam = "x"\ntimeout_s = -1\n'
         '[preprocessing]\nbands = [30, 8]\nhop_s = 0\nwindow_s = nan\norder = "four"\nnotch_hz = 500\n'
         '[decision]\nthreshold = "high"\nsmoothing_s = -1.0\n'
-        '[record]\nsubject = "Jane Doe"\ncontrol_port = 5000\n[source.settings]\nport = 5000\n',
+        '[record]\nsubject = "Jane Doe"\n[source.settings]\ndata_port = 5000\nport = 5000\n',
     )
     with pytest.raises(ConfigError) as raised:
         load_config(path, {"trial.stop_s": "0.1"}, rate_hz=RATE_HZ)
