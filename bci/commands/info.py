@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from bci.stream.xdf_reader import XdfFile
     from bci.stream.xdf_summary import StreamSummary
 
-HELP = """Say what a recording holds, and whether it is whole: streams, counts, measured rates, gaps, checksums.
+HELP = """Say what a recording or a model file holds, and whether it is whole.
 
-Ends with exit code 5 where the recording is damaged."""
+Of a recording: streams, counts, measured rates, gaps, checksums; ends with exit code 5 where it is damaged. Of a
+model: channels, filters, window, classes, what it was trained on, and how well."""
 EXAMPLES = """
 bci info recordings/sub-P003/ses-1/eeg/sub-P003_ses-1_task-mi_run-001_eeg.xdf
+bci info left-right.safetensors
 bci info FILE --json
 """
+MODEL = ".safetensors"
 DAMAGED = 5
 RATE_TOLERANCE = 0.02
 VERDICTS = {
@@ -30,12 +33,14 @@ VERDICTS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("file", type=Path, help="an XDF file")
+    parser.add_argument("file", type=Path, help="an XDF file or a model file")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what the file holds."""
+    if args.file.suffix == MODEL:
+        return _model(args.file, args.json)
     from bci.stream.xdf_reader import read_xdf
     from bci.stream.xdf_summary import summarise
 
@@ -46,6 +51,30 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_table(file, summaries)
     return DAMAGED if file.verified == "damaged" else 0
+
+
+def _model(path: Path, as_json: bool) -> int:
+    """Print a model's header."""
+    from bci.session.model import load_model
+
+    model = load_model(path)
+    header = asdict(model.header)
+    if as_json:
+        print(json.dumps({"path": str(path), "sha256": model.sha256, **header}))
+        return 0
+    for key, value in {"sha256": model.sha256, **header, **header.pop("preprocessing")}.items():
+        if key not in ("preprocessing", "channel_types", "units"):
+            print(f"{key:20} {_plain(value)}")
+    return 0
+
+
+def _plain(value: object) -> str:
+    """A value as people write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _print_json(file: XdfFile, summaries: list[StreamSummary]) -> None:

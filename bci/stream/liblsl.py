@@ -7,6 +7,7 @@ objects at every call (see ``docs/performance.md``). Functions: ``lsl_c.h`` of l
 from __future__ import annotations
 
 import ctypes
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,16 @@ from bci.errors import StreamError, StreamLost
 
 TIMEOUT, LOST = -1, -2  # lsl_error_code_t
 
+CONFIG_FILES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
+
+
+def _be_quiet() -> None:
+    """Keep liblsl's log off the terminal, unless the user has configured liblsl: what matters is told by errors."""
+    if "LSLAPICFG" not in os.environ and not any(os.path.exists(os.path.expanduser(path)) for path in CONFIG_FILES):
+        lib.lsl_set_config_content(b"[log]\nlevel = -3\n")
+
+
+_be_quiet()
 local_clock: Callable[[], float] = lib.lsl_local_clock
 ContinuousResolver: Any = pylsl.ContinuousResolver
 Inlet: Any = pylsl.StreamInlet
