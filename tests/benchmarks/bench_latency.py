@@ -98,14 +98,15 @@ def run(place: Place, options: argparse.Namespace) -> dict[str, report.Blocks]:
         for turn in range(options.rounds):
             for name in np.roll(options.only, -turn).tolist():
                 blocks = found[name]
-                if blocks.trouble:
+                if blocks.missing:
                     continue
                 print(f"round {turn + 1}/{options.rounds}: {name}", file=sys.stderr, flush=True)
                 try:
                     rows, silent = block(name, place, receiver, options)
-                except (NotInstalled, WorkerFailed) as error:
-                    blocks.trouble = str(error)
-                    print(f"  {error}", file=sys.stderr)
+                except NotInstalled as error:
+                    blocks.missing = str(error)
+                except WorkerFailed as error:
+                    blocks.failures.append(f"round {turn + 1}: {error}")
                 else:
                     blocks.rows.append(rows)
                     blocks.silent += silent
@@ -129,8 +130,8 @@ def options_from(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def measure(folder: Path, options: argparse.Namespace) -> dict[str, report.Latency | str]:
-    """Train, run, evaluate."""
+def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, report.Latency | str], list[str]]:
+    """Train, run, evaluate; also the blocks that failed."""
     place = Place(folder, environment(folder))
     accuracy = training.save(place.decoder)
     print(f"decoder trained on synthetic EEG: {accuracy:.0%} of its second half right", file=sys.stderr)
@@ -138,17 +139,25 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, report.Laten
         ours.prepare(folder)
     found = run(place, options)
     sent = np.load(folder / "stamps.npy")
-    return {name: report.latency(blocks, sent) or blocks.trouble or "no decision" for name, blocks in found.items()}
+    results = {name: report.latency(blocks, sent) or blocks.missing or "no decision" for name, blocks in found.items()}
+    return results, [f"{name}, {failure}" for name, blocks in found.items() for failure in blocks.failures]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the table; 1 where a contestant that is installed gave no numbers."""
+    """Print the table; 1 where a turn of a contestant that is installed failed."""
     options = options_from(arguments)
     with tempfile.TemporaryDirectory(prefix="bci-latency-") as temporary:
         folder = options.logs or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        results = measure(folder, options)
-    about = {"rounds": options.rounds, "seconds": options.seconds, "chunk": options.chunk, "channels": 32, "rate_hz": 250}
+        results, failures = measure(folder, options)
+    about = {
+        "failures": failures,
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "chunk": options.chunk,
+        "channels": 32,
+        "rate_hz": 250,
+    }
     everything = report.as_json(results, about)
     machine = everything["machine"]
     base = "ours" if isinstance(results.get("ours"), report.Latency) else "echo"
@@ -159,9 +168,11 @@ def main(arguments: list[str] | None = None) -> int:
     mine, floor = results.get("ours"), results.get("echo")
     if isinstance(mine, report.Latency) and isinstance(floor, report.Latency):
         print("\n" + report.shares(mine, floor))
+    for failure in failures:
+        print(f"\nfailed: {failure}")
     if options.json:
         options.json.write_text(json.dumps(everything, indent=1), encoding="utf-8")
-    return int(any(isinstance(r, str) and not r.startswith("not installed") for r in results.values()))
+    return int(bool(failures))
 
 
 if __name__ == "__main__":

@@ -27,14 +27,17 @@ class Blocks:
         Stamp of the newest sample used, time pushed, time received; seconds.
     silent : int
         Windows that were not decoded while measuring.
-    trouble : str
-        Why there is nothing, where there is nothing.
+    missing : str
+        Which packages are not installed.
+    failures : list of str
+        Turns that gave nothing, and why.
     """
 
     name: str
     rows: list[FloatArray] = field(default_factory=list)
     silent: int = 0
-    trouble: str = ""
+    missing: str = ""
+    failures: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class Worker:
             if "missing" in fields:
                 raise NotInstalled(fields["missing"])
             if "error" in fields:
-                raise WorkerFailed(f"{self.name}: {fields['error']}")
+                raise WorkerFailed(f"{self.name}: {fields['error']} {' '.join(fields.get('problems', ()))}".rstrip())
             return fields
 
     def _why(self, what: str) -> str:
