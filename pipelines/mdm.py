@@ -9,8 +9,12 @@ from pyriemann.geometry.tangentspace import unupper
 from sklearn.pipeline import make_pipeline
 
 from bci.engine.chunk import FloatArray
+from bci.errors import TrainingError
 from bci.session.fit import FittedDecoder
 from pipelines.covariance import BandCovariances, OnlyBand, shares
+
+MOST_FILTERED_CHANNELS = 64
+"""The discriminant of FgMDM solves a system of order c (c + 1) / 2: minutes and gigabytes beyond this."""
 
 
 class MinimumDistance:
@@ -53,6 +57,11 @@ class FilteredMinimumDistance:
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
         """Fit to windows, shape (n_windows, 1, n_samples, n_channels), µV."""
+        if windows.shape[3] > MOST_FILTERED_CHANNELS:
+            raise TrainingError(
+                f"fgmdm takes at most {MOST_FILTERED_CHANNELS} channels, there are {windows.shape[3]}; "
+                "choose fewer channels, or mdm or ts-lr"
+            )
         estimator = make_pipeline(BandCovariances(), OnlyBand(), FgMDM()).fit(windows, labels)
         # pyriemann keeps the two stages of FgMDM in private attributes only.
         discriminant, nearest = estimator[2]._fgda, estimator[2]._mdm

@@ -50,7 +50,7 @@ def test_kernel_equals_its_estimator_on_random_windows(family: str, classes: int
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f != "fgmdm"])
 def test_kernel_equals_its_estimator_at_128_channels(family: str) -> None:
     bands = bands_of(family)[:1]
     windows, labels = random_windows(np.random.default_rng(128), 2, 1, 128, trials=6)

@@ -156,3 +156,11 @@ def test_the_filter_bank_of_4_to_40_hz_has_nine_bands_of_4_hz() -> None:
 def test_a_filter_bank_above_nyquist_is_refused() -> None:
     with pytest.raises(ConfigError, match="50 Hz"):
         load_family("fbcsp").bands(4, 60, 100)
+
+
+def test_geodesic_filtering_refuses_more_channels_than_it_can_train_in_time() -> None:
+    labels = tuple(f"E{i}" for i in range(65))
+    wide = Preprocessing(100.0, labels, notch_hz=0, window=100, hop=4)
+    windows = 10 * np.random.default_rng(0).standard_normal((12, 1, 100, 65))
+    with pytest.raises(TrainingError, match=r"at most 64 channels, there are 65; .*ts-lr"):
+        fit_decoder("fgmdm", windows, ["left", "right"] * 6, wide)
