@@ -10,6 +10,8 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.errors import ConfigError
 
+LONGEST_S = 3600  # a longer time is a mistake, and one too long to be counted in windows would stop the loop
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
@@ -40,13 +42,13 @@ class DecisionSettings:
 
     def __post_init__(self) -> None:
         problems = [
-            f"{name} = {value}: must be a finite number, 0 or more"
+            f"{name} = {value}: must be a number between 0 and {LONGEST_S}"
             for name, value in (
                 ("smoothing_s", self.smoothing_s),
                 ("dwell_s", self.dwell_s),
                 ("refractory_s", self.refractory_s),
             )
-            if not math.isfinite(value) or value < 0
+            if not 0 <= value <= LONGEST_S
         ]
         if not 0 <= self.threshold <= 1:
             problems.append(f"threshold = {self.threshold}: must be between 0 and 1")

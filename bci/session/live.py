@@ -17,7 +17,7 @@ from bci.engine.decide import DecisionSettings
 from bci.engine.engine import Engine
 from bci.engine.outcome import Outcome, Reason
 from bci.engine.stream_info import StreamInfo
-from bci.errors import BciError, StreamError, StreamLost, StreamMismatch
+from bci.errors import BciError, StreamError, StreamLost
 from bci.session import wire
 from bci.session.fingerprint import fingerprint
 from bci.session.model import Model, load_model
@@ -116,26 +116,45 @@ class LiveSettings:
 class Age:
     """How much later than the freshest one a sample arrives, whatever clock its stamp is from.
 
-    The smallest difference between arrival and stamp over the last minute of data stands for "fresh", so
-    neither a constant clock offset nor a drift of thousands of ppm looks like old data.
+    The smallest difference between arrival and stamp in each second of the last minute stands for "fresh". A
+    straight line below these minima follows a sender's clock that runs fast or slow, so that neither a constant
+    offset nor a drift of thousands of ppm looks like old data. A steeper line would hide a queue that grows.
     """
 
     BIN_S = 1.0
     BINS = 60
+    DRIFT_AFTER = 5
+    MAX_DRIFT = 0.01
 
     def __init__(self) -> None:
-        self._bins: deque[float] = deque(maxlen=self.BINS)
-        self._started = float("-inf")
+        self._times: deque[float] = deque(maxlen=self.BINS)
+        self._least: deque[float] = deque(maxlen=self.BINS)
+        self._origin, self._started = 0.0, float("-inf")
+        self._drift, self._base = 0.0, float("inf")
 
     def __call__(self, now: float, stamp: float) -> float:
         """Age in seconds of a sample stamped ``stamp`` that is acted on at ``now``."""
         delay = now - stamp
-        if now - self._started >= self.BIN_S or not self._bins:
-            self._bins.append(delay)
-            self._started = now
-        elif delay < self._bins[-1]:
-            self._bins[-1] = delay
-        return delay - min(self._bins)
+        if now - self._started >= self.BIN_S:
+            self._begin(now, delay)
+        elif delay < self._least[-1]:
+            self._times[-1], self._least[-1] = now, delay
+        above = delay - self._drift * (now - self._origin)
+        self._base = min(self._base, above)
+        return above - self._base
+
+    def _begin(self, now: float, delay: float) -> None:
+        """Once a second: the line below the minima so far, and a new minimum."""
+        if not self._times:
+            self._origin = now
+        if len(self._times) >= self.DRIFT_AFTER:
+            times, least = np.array(self._times) - self._origin, np.array(self._least)
+            centred = times - times.mean()
+            self._drift = float(np.clip(centred @ least / (centred @ centred), -self.MAX_DRIFT, self.MAX_DRIFT))
+        self._started = now
+        self._times.append(now)
+        self._least.append(delay)
+        self._base = min(d - self._drift * (t - self._origin) for t, d in zip(self._times, self._least, strict=True))
 
 
 class LiveLoop:
@@ -176,7 +195,7 @@ class LiveLoop:
         self._rate = RateWatch(engine.info)
         self._rate_level = "ok"
         self._row = np.zeros(len(wire.DECISION_FIELDS))
-        self._row[1] = -1.0
+        self._row[1], self._row[5] = -1.0, Reason.REFILL
         self._timing = np.zeros(len(wire.TIMING_FIELDS))
         self._n_channels = len(model.header.preprocessing.labels)
         self._hop_s = model.header.preprocessing.hop / model.header.preprocessing.rate_hz
@@ -203,7 +222,7 @@ class LiveLoop:
         return self._stopping
 
     def step(self) -> None:
-        """One turn: at most one heartbeat long."""
+        """One turn: until data come, or something is due."""
         chunk = self._pull()
         if chunk is not None and len(chunk):
             self._take(chunk)
@@ -217,12 +236,15 @@ class LiveLoop:
             self._tell_state()
 
     def _pull(self) -> Chunk | None:
-        """The next samples, or None; a loss is turned into silence here."""
+        """The next samples, or None when a heartbeat or neutral is due; a loss is turned into silence here."""
+        due = self._sent + self.settings.heartbeat_s
+        if self._phase == "running":
+            due = min(due, self._arrival + self.settings.stale_s)
         if self._inlet is None:
-            self._clock.wait_until(self._clock.now() + self.settings.heartbeat_s / 2)
+            self._clock.wait_until(due)
             return None
         try:
-            return self._inlet.pull(self.settings.heartbeat_s)
+            return self._inlet.pull(max(0.0, due - self._clock.now()))
         except StreamLost as error:
             self._lose(str(error))
             return None
@@ -231,6 +253,7 @@ class LiveLoop:
         """Decode what came and publish each decision before anything else is done."""
         began = time.perf_counter()
         self._arrival = self._clock.now()
+        self._phase = "running"
         self._join(chunk)
         backlog = len(chunk)
         if backlog > self.settings.max_backlog_s * self._engine.info.rate_hz:
@@ -240,6 +263,7 @@ class LiveLoop:
         self._engine.prepare()
         self._watch_rate(backlog)
         for d in self._engine.take_discontinuities():
+            self._rate.restart()
             self._wires.events.push(
                 wire.line(d.why.partition(":")[0], consumed=d.consumed, segment=d.segment, index=d.index, lost=d.lost, why=d.why)
             )
@@ -271,7 +295,6 @@ class LiveLoop:
                 settings=wire.settings_to_json(self._engine.settings),
                 fingerprint=fingerprint(),
             )
-        self._phase = "running"
 
     def _skip(self, backlog: int) -> None:
         """Too much is waiting: only the newest window may be decoded."""
@@ -311,9 +334,10 @@ class LiveLoop:
 
     def _watch(self, now: float) -> None:
         """Neutral when no data came for too long; a heartbeat when nothing else was sent."""
-        if self._phase == "running" and now - self._arrival > self.settings.stale_s and self._row[5] != Reason.LOST:
+        if self._phase == "running" and now >= self._arrival + self.settings.stale_s:
+            self._phase = "lost"
             self._neutral(Reason.LOST)
-        elif now - self._sent >= self.settings.heartbeat_s:
+        elif now >= self._sent + self.settings.heartbeat_s:
             self._row[0] += 1.0
             self._row[6] = 1.0
             self._wires.decisions.push(self._row)
@@ -349,7 +373,7 @@ class LiveLoop:
             return
         try:
             self._inlet = self._reopen()
-        except StreamMismatch as error:
+        except BciError as error:
             if str(error) != self._refused:
                 self._refused = str(error)
                 self._event("refused", why=self._refused)
@@ -378,7 +402,7 @@ class LiveLoop:
             case "resume":
                 self._apply(steer.Resume(why), "resume", why=why)
             case "mark":
-                labels, bad = tuple(map(str, message.get("labels", ()))), bool(message.get("bad", True))
+                labels, bad = _labels(message), bool(message.get("bad", True))
                 self._apply(steer.Mark(labels, bad), "mark", labels=labels, bad=bad)
             case "model":
                 model = load_model(Path(str(message.get("path"))))
@@ -431,3 +455,11 @@ class LiveLoop:
                 settings=asdict(self._decision_settings),
             )
         )
+
+
+def _labels(message: dict[str, Any]) -> tuple[str, ...]:
+    """The channels that a control message names."""
+    found = message.get("labels")
+    if not isinstance(found, list) or not all(isinstance(x, str) for x in found):
+        raise StreamError(f"mark: labels = {found!r} must be a list of channel names")
+    return tuple(found)

@@ -166,7 +166,9 @@ class Stop:
         self._why = signal.Signals(number).name
 
     def _watch_pipe(self) -> None:
-        while sys.stdin.buffer.read(4096):
+        # Unbuffered: the interpreter could not take a buffer's lock back at its end, and would abort.
+        handle = sys.stdin.fileno()
+        while os.read(handle, 4096):
             pass
         self._why = self._why or "the parent's pipe closed"
 
