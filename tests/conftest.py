@@ -16,9 +16,13 @@ def _isolate_lsl() -> str:
     """Give this run its own LSL session; liblsl reads the file when it is first used, children inherit it."""
     folder = Path(tempfile.mkdtemp(prefix="bci-lsl-"))
     session = f"bci-test-{uuid.uuid4().hex[:12]}"
+    # liblsl gives every stream of a machine a port of one range of 32, whatever its session, and does not find what is
+    # beyond; so each run has a range of its own. Kept below the ports that the system hands out by itself.
+    base = 17000 + 100 * (int(session[-6:], 16) % 150)
     config = folder / "lsl_api.cfg"
     config.write_text(
-        f"[lab]\nSessionID = {session}\n[multicast]\nResolveScope = machine\n[log]\nlevel = -2\n",
+        f"[lab]\nSessionID = {session}\n[multicast]\nResolveScope = machine\n[log]\nlevel = -2\n"
+        f"[ports]\nMulticastPort = {base}\nBasePort = {base + 1}\nPortRange = 80\n",
         encoding="utf-8",
     )
     os.environ["LSLAPICFG"] = str(config)

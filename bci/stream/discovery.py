@@ -133,7 +133,8 @@ def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE
     timeout_s : float
         Wait this long for a first answer.
     settle_s : float
-        Go on listening this long after the first answer, for a second one that would make it ambiguous.
+        Go on listening this long after the first answer, for a second one that would make it ambiguous;
+        0: take the first.
 
     Raises
     ------
@@ -144,7 +145,7 @@ def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE
     """
     found = find(query, timeout_s, settle_s)
     if not found:
-        seen = list_streams(settle_s)
+        seen = list_streams(2 * SETTLE_S)
         listing = "".join(f"\n  {s}" for s in seen) or " nothing"
         raise StreamNotFound(
             f"no stream with {query} within {timeout_s:g} s; seen on the network:{listing}\n"
@@ -158,9 +159,9 @@ def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE
 def find(query: StreamQuery, timeout_s: float, settle_s: float = SETTLE_S) -> list[FoundStream]:
     """All streams that match: waits ``timeout_s`` for the first and ``settle_s`` for a second."""
     predicate = query.predicate()
-    if not liblsl.resolve(predicate, 1, timeout_s):
-        return []
-    handles = liblsl.resolve(predicate, 1024, settle_s)
+    handles = liblsl.resolve(predicate, 1, timeout_s)
+    if handles and settle_s > 0:
+        handles = liblsl.resolve(predicate, 1024, settle_s) or handles
     return sorted((_found(h) for h in handles), key=lambda s: (s.host, s.name, s.source_id))
 
 

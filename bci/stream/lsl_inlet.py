@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,54 +15,13 @@ from bci.engine.stream_info import StreamInfo
 from bci.errors import StreamError, StreamLost
 from bci.stream import liblsl
 from bci.stream.discovery import FoundStream
+from bci.stream.false_head import FalseHead
 from bci.stream.metadata import scale_to_microvolts, stream_info
 from bci.stream.montage import Montage, apply_montage
 
 OPEN_TIMEOUT_S = 5.0
-
-
-class FalseHead:
-    """Drop the stamps that liblsl invents when an inlet joins in the middle of a chunk.
-
-    A chunk carries one stamp; liblsl deduces the others from the one before. An inlet that joins behind the
-    stamped sample starts from zero, so that the first samples are stamped ``1/rate, 2/rate, …`` until the next
-    real stamp. Such a head is held back; when stamps then jump it is dropped and counted, when they go on for
-    ``patience_s`` they are real (a file played from time zero) and are released.
-
-    Parameters
-    ----------
-    rate_hz : float
-    patience_s : float
-    """
-
-    def __init__(self, rate_hz: float, patience_s: float = 2.0) -> None:
-        self.dropped = 0
-        self._step = 1.0 / rate_hz if rate_hz > 0 else 0.0
-        self._limit = max(1, round(patience_s * rate_hz))
-        self._held: list[tuple[FloatArray, FloatArray]] = []
-        self._count = 0
-        self.done = rate_hz <= 0
-
-    def __call__(self, values: FloatArray, stamps: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """What may be delivered of these samples and of those held back.
-
-        Parameters
-        ----------
-        values : ndarray, shape (n_samples, n_channels)
-        stamps : ndarray, shape (n_samples,)
-        """
-        expected = self._step * np.arange(self._count + 1, self._count + 1 + len(stamps))
-        false = np.abs(stamps - expected) < 1e-3 * self._step
-        n = len(stamps) if false.all() else int(np.argmin(false))
-        self._held.append((values[:n].copy(), stamps[:n].copy()))
-        self._count += n
-        if n < len(stamps):
-            self.done, self.dropped, self._held = True, self._count, []
-            return values[n:], stamps[n:]
-        if self._count < self._limit:
-            return values[:0], stamps[:0]
-        held, self.done, self._held = self._held, True, []
-        return np.concatenate([v for v, _ in held]), np.concatenate([s for _, s in held])
+READ_S = 0.05  # longest that closing an inlet may have to wait
+MAX_SAMPLES = 2048
 
 
 class LslSignalInlet:
@@ -162,25 +124,31 @@ class LslSignalInlet:
 class LslRawInlet:
     """A stream as it comes, for the recorder (protocol :class:`~bci.stream.bus.RawInlet`).
 
+    A thread takes every sample out of liblsl as soon as it comes: with ``recover=False`` liblsl throws away
+    whatever still waits in an inlet at the moment its sender goes (measured: 500 of 500 samples that had
+    already arrived). Here it stays, and :class:`StreamLost` is raised after the last of it was pulled.
+
     Parameters
     ----------
     found : FoundStream
     buffer_s : int
-        As for :class:`LslSignalInlet`; for irregular streams in units of 100 samples.
+        Most that may wait to be pulled; for irregular streams in units of 100 samples.
     timeout_s : float
         Time allowed for the connection.
-    max_samples : int
-        At most this many at one pull.
     """
 
-    def __init__(
-        self, found: FoundStream, buffer_s: int = 360, timeout_s: float = OPEN_TIMEOUT_S, max_samples: int = 2048
-    ) -> None:
+    def __init__(self, found: FoundStream, buffer_s: int = 360, timeout_s: float = OPEN_TIMEOUT_S) -> None:
         self.found = found
         self._inlet, self.header_xml = _connect(found, buffer_s, timeout_s)
-        self._text = found.channel_format == "string"
-        self._max_samples = max_samples
-        self._numeric = None if self._text else liblsl.NumericPull(self._inlet, str(found), True, max_samples)
+        self._take = _taker(self._inlet, found)
+        self._limit = round(buffer_s * (found.rate_hz if found.rate_hz > 0 else 100.0))
+        self._pieces: deque[tuple[npt.NDArray[Any] | list[list[str]], FloatArray]] = deque()
+        self._changed = threading.Condition()
+        self._waiting = 0
+        self._failed: StreamError | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._read, name=f"inlet {found.name}", daemon=True)
+        self._thread.start()
 
     def pull(self, timeout_s: float) -> tuple[npt.NDArray[Any] | list[list[str]], FloatArray] | None:
         """Values in the stream's own format, shape (n_samples, n_channels), and raw stamps; None: none came.
@@ -188,32 +156,88 @@ class LslRawInlet:
         Raises
         ------
         StreamLost
+            If the sender is gone and everything it sent was pulled.
+        StreamError
+            If more came than ``buffer_s`` while nobody pulled; what came before was pulled first.
         """
-        if self._inlet is None:
-            raise StreamLost(f"{self.found}: this inlet is closed")
-        if self._numeric is not None:
-            values, stamps = self._numeric(timeout_s)
-            return (values.copy(), stamps.copy()) if len(stamps) else None
-        rows, text_stamps = _pull_texts(self._inlet, str(self.found), timeout_s, self._max_samples)
-        return (rows, text_stamps) if rows else None
+        with self._changed:
+            if not self._pieces and self._failed is None and timeout_s > 0:
+                self._changed.wait_for(lambda: bool(self._pieces) or self._failed is not None, timeout_s)
+            if not self._pieces:
+                if self._failed is not None:
+                    raise self._failed
+                return None
+            pieces = list(self._pieces)
+            self._pieces.clear()
+            self._waiting = 0
+        stamps = np.concatenate([s for _, s in pieces])
+        if self.found.channel_format == "string":
+            return [row for rows, _ in pieces for row in rows], stamps
+        return np.concatenate([np.asarray(values) for values, _ in pieces]), stamps
 
     def time_correction(self, timeout_s: float) -> tuple[float, float] | None:
         """Collection time and clock offset in seconds, or None where the sender did not answer in time.
 
         The first call measures and may take all of ``timeout_s``; later ones return the background's estimate.
         """
-        if self._inlet is None:
+        inlet = self._inlet
+        if inlet is None:
             return None
         try:
-            offset = float(self._inlet.time_correction(timeout_s))
+            offset = float(inlet.time_correction(timeout_s))
         except (liblsl.LslTimeout, liblsl.LslLost):
             return None
         return liblsl.local_clock(), offset
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
+        self._closing = True
+        self._thread.join()
         _disconnect(self._inlet)
-        self._inlet = self._numeric = None
+        self._inlet = None
+
+    def _read(self) -> None:
+        """Until closed or lost: move samples from liblsl's queue into ours."""
+        failed: StreamError = StreamLost(f"{self.found}: this inlet is closed")
+        while not self._closing:
+            try:
+                values, stamps = self._take(READ_S)
+            except StreamError as error:
+                failed = error
+                break
+            if len(stamps) and not self._keep(values, stamps):
+                failed = StreamError(
+                    f"{self.found}: {self._limit} samples wait and nobody takes them; what comes from now on is lost. "
+                    "Is the disk, or whatever reads this stream, too slow?"
+                )
+                break
+        with self._changed:
+            self._failed = failed
+            self._changed.notify_all()
+
+    def _keep(self, values: npt.NDArray[Any] | list[list[str]], stamps: FloatArray) -> bool:
+        """Queue one piece; False where there is no room."""
+        with self._changed:
+            if self._waiting + len(stamps) > self._limit:
+                return False
+            self._pieces.append((values, stamps))
+            self._waiting += len(stamps)
+            self._changed.notify_all()
+        return True
+
+
+def _taker(inlet: Any, found: FoundStream) -> Callable[[float], tuple[npt.NDArray[Any] | list[list[str]], FloatArray]]:
+    """How to take samples of this stream's format, as copies."""
+    what = str(found)
+    if found.channel_format == "string":
+        return lambda timeout_s: _pull_texts(inlet, what, timeout_s, MAX_SAMPLES)
+    pull = liblsl.NumericPull(inlet, what, True, MAX_SAMPLES)
+
+    def take(timeout_s: float) -> tuple[npt.NDArray[Any], FloatArray]:
+        values, stamps = pull(timeout_s)
+        return values.copy(), stamps.copy()
+
+    return take
 
 
 class LslMarkerInlet:
