@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from latency import task
+
 FloatArray = npt.NDArray[np.float64]
 PACKAGES = ("numpy", "scipy", "scikit-learn", "pyriemann", "pylsl", "mne-lsl", "ezmsg", "ezmsg-lsl", "ezmsg-sigproc", "numba")
 
@@ -47,7 +49,7 @@ class Latency:
     Parameters
     ----------
     p50, p95, p99, max : float
-        From the newest sample's stamp to the decision at the receiver.
+        From the push of the newest sample to the decision at the receiver.
     p50_sent, p99_sent : float
         Of it, until the decision was handed to LSL.
     p50_return : float
@@ -69,22 +71,30 @@ class Latency:
     n_silent: int
 
 
-def true_stamps(claimed: FloatArray, sent: FloatArray) -> FloatArray:
-    """The sender's own stamps of the samples that decisions claim to be based on.
+def pushed_at(claimed: FloatArray, sent: FloatArray) -> FloatArray:
+    """When the samples that decisions claim to be based on were pushed.
 
-    A peer may carry time as a start and a rate, so what it claims can be off by the sender's jitter.
+    A peer may carry time as a start and a rate, so what it claims can be off by the sender's jitter. And a
+    sample waits in the sender until its chunk is full, which is no contestant's doing.
+
+    Parameters
+    ----------
+    claimed : ndarray, shape (n_decisions,)
+    sent : ndarray, shape (n_samples, 2)
+        Stamp and time of pushing of every sample.
 
     Raises
     ------
     ValueError
         If a claimed stamp is more than half a sample away from every sample that was sent.
     """
-    after = np.clip(np.searchsorted(sent, claimed), 1, len(sent) - 1)
-    nearest = np.where(claimed - sent[after - 1] < sent[after] - claimed, sent[after - 1], sent[after])
-    worst = np.abs(nearest - claimed).max(initial=0.0)
-    if worst > 0.002:
+    stamps = sent[:, 0]
+    after = np.clip(np.searchsorted(stamps, claimed), 1, len(stamps) - 1)
+    nearest = np.where(claimed - stamps[after - 1] < stamps[after] - claimed, after - 1, after)
+    worst = np.abs(stamps[nearest] - claimed).max(initial=0.0)
+    if worst > 0.5 / task.RATE_HZ:
         raise ValueError(f"a decision claims a sample that is {1e3 * worst:.1f} ms away from every sample sent")
-    return np.asarray(nearest)
+    return np.asarray(sent[nearest, 1])
 
 
 def latency(blocks: Blocks, sent: FloatArray) -> Latency | None:
@@ -93,13 +103,13 @@ def latency(blocks: Blocks, sent: FloatArray) -> Latency | None:
     Parameters
     ----------
     blocks : Blocks
-    sent : ndarray, shape (n_samples,)
-        Stamp of every sample.
+    sent : ndarray, shape (n_samples, 2)
+        Stamp and time of pushing of every sample.
     """
     rows = [rows for rows in blocks.rows if len(rows)]
     if not rows:
         return None
-    stamps = [true_stamps(part[:, 0], sent) for part in rows]
+    stamps = [pushed_at(part[:, 0], sent) for part in rows]
     total = [1e3 * (part[:, 2] - stamp) for part, stamp in zip(rows, stamps, strict=True)]
     pushed = np.concatenate([1e3 * (part[:, 1] - stamp) for part, stamp in zip(rows, stamps, strict=True)])
     back = np.concatenate([1e3 * (part[:, 2] - part[:, 1]) for part in rows])

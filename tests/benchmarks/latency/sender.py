@@ -28,7 +28,7 @@ def outlet(name: str) -> pylsl.StreamOutlet:
     return pylsl.StreamOutlet(info)
 
 
-def send(out: pylsl.StreamOutlet, samples: list[list[float]], chunk: int, stamps: np.ndarray, stop: threading.Event) -> int:
+def send(out: pylsl.StreamOutlet, samples: list[list[float]], chunk: int, sent_at: np.ndarray, stop: threading.Event) -> int:
     """Push until told to stop; sleep until each is due, never spin. Return how many were sent.
 
     Parameters
@@ -38,14 +38,15 @@ def send(out: pylsl.StreamOutlet, samples: list[list[float]], chunk: int, stamps
         Played again and again.
     chunk : int
         Samples per push.
-    stamps : ndarray, shape (n_max,)
-        Takes the stamp of every sample.
+    sent_at : ndarray, shape (n_max, 2)
+        Takes the stamp of every sample and the time it was pushed: the same, except in a chunk.
     stop : threading.Event
     """
     period_s, n_samples, sent = chunk / task.RATE_HZ, len(samples), 0
+    before_s = np.arange(chunk - 1, -1, -1) / task.RATE_HZ
     clock, sleep = pylsl.local_clock, time.sleep
     due = clock()
-    while sent + chunk <= len(stamps) and not stop.is_set():
+    while sent + chunk <= len(sent_at) and not stop.is_set():
         due += period_s
         while (left := due - clock()) > 0.0:
             sleep(left)
@@ -55,7 +56,8 @@ def send(out: pylsl.StreamOutlet, samples: list[list[float]], chunk: int, stamps
             out.push_sample(samples[place], stamp)
         else:
             out.push_chunk(samples[place : place + chunk], stamp)
-        stamps[sent : sent + chunk] = stamp - np.arange(chunk - 1, -1, -1) / task.RATE_HZ if chunk > 1 else stamp
+        sent_at[sent : sent + chunk, 0] = stamp - before_s
+        sent_at[sent : sent + chunk, 1] = stamp
         sent += chunk
     return sent
 
@@ -69,15 +71,15 @@ def main() -> None:
     options = parser.parse_args()
     data, _ = training.recording(80.0, seed=2)
     samples = data.astype(np.float32).tolist()
-    stamps = np.zeros(round(options.max_seconds * task.RATE_HZ))
+    sent_at = np.zeros((round(options.max_seconds * task.RATE_HZ), 2))
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), stop.set()), daemon=True).start()
     out = outlet(task.SENDER_NAME)
     task.settle()
     gc.disable()
     task.say(ready=True)
-    sent = send(out, samples, options.chunk, stamps, stop)
-    np.save(options.stamps, stamps[:sent])
+    sent = send(out, samples, options.chunk, sent_at, stop)
+    np.save(options.stamps, sent_at[:sent])
 
 
 if __name__ == "__main__":
