@@ -14,8 +14,9 @@ from bci.engine.preprocessing import Preprocessing
 class Kernel(Protocol):
     """A fitted decoder, reduced to what the loop needs; everything that can be is precomputed.
 
-    A kernel never raises on finite input and never returns NaN for it. It keeps no state between
-    calls. It may reuse its return buffer: a caller that keeps the result copies it.
+    A kernel never raises on finite input. Where the input has no covariance (every channel constant, overflow) it
+    answers NaN for every class, which the engine turns into no decision. It keeps no state between calls. It may reuse its
+    return buffer: a caller that keeps the result copies it.
 
     Attributes
     ----------

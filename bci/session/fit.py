@@ -309,7 +309,7 @@ def _check_values(windows: FloatArray, labels: npt.NDArray[np.str_]) -> None:
     if amplitude != 0 and not low <= amplitude <= high:
         raise TrainingError(
             f"the signal's median amplitude is {amplitude:.3g} µV, band-passed EEG has {low:g} to {high:g} µV: the unit is "
-            f"wrong{_unit_guess(amplitude)}. Declare the unit (option --unit, or `unit` in a montage file)."
+            f"wrong{_unit_guess(amplitude)}. Declare the unit (--set stream.unit=uV, or `unit` in a montage file)."
         )
 
 
