@@ -73,7 +73,7 @@ def test_a_value_that_is_no_number_is_refused_with_its_place() -> None:
 @pytest.mark.parametrize("factor", [1e6, 1e-6, 1e3, 1e-3])
 def test_a_wrong_unit_is_refused_with_both_amplitudes_and_the_option(factor: float) -> None:
     windows, labels = trials()
-    with pytest.raises(TrainingError, match=r"amplitude is .* µV, .*0.05 to 1000 µV.*it would be 9.99 µV.*--unit"):
+    with pytest.raises(TrainingError, match=r"amplitude is .* µV, .*0.05 to 1000 µV.*it would be 9.99 µV.*--set stream.unit"):
         fit_decoder("ts-lr", windows * factor, labels, settings())
 
 
