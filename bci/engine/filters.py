@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi, tf2sos
+from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi, sosfreqz, tf2sos
 
 from bci.engine.chunk import FloatArray
 
@@ -34,6 +34,11 @@ def settling(sos: FloatArray) -> int:
     poles = np.concatenate([np.roots(section[3:]) for section in sos])
     radius = float(np.abs(poles).max())
     return math.ceil(math.log(SETTLED) / math.log(radius))
+
+
+def gain(sos: FloatArray, frequencies_hz: list[float], rate_hz: float) -> FloatArray:
+    """How much of an oscillation the sections let through, shape (n_frequencies,); 1 for all of it."""
+    return np.abs(np.asarray(sosfreqz(sos, frequencies_hz, fs=rate_hz)[1]))
 
 
 class FilterBank:

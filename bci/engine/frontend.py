@@ -83,9 +83,9 @@ class Frontend:
         columns = info.columns(self.labels)
         self.quality_settings = quality or QualitySettings()
         self.continuity = Continuity(info.rate_hz, info.sample_clock, continuity or ContinuitySettings())
-        self.quality = Quality(self.quality_settings, p.rate_hz, len(columns), p.window, p.hop)
-        self._blocks = Blocks(columns, p.hop)
         sections = [band_pass(low, high, p.order, p.rate_hz) for low, high in p.bands]
+        self.quality = Quality(self.quality_settings, p.rate_hz, len(columns), p.window, p.hop, sections)
+        self._blocks = Blocks(columns, p.hop)
         self._filters = FilterBank(notch(p.notch_hz, p.rate_hz) if p.notch_hz else None, sections, p.hop, len(columns))
         shape = (len(p.bands), len(columns), p.window, p.hop)
         self._window = ScatterWindow(*shape) if features == "scatter" else SampleWindow(*shape)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bci.engine.chunk import BoolArray, FloatArray
+from bci.engine.filters import gain
 from bci.errors import ConfigError
 
 IntArray = npt.NDArray[np.int64]
@@ -53,7 +54,8 @@ class QualitySettings:
     band_uv : float
         Absolute value inside the decoder's bands that no brain reaches.
     line_uv : float
-        Amplitude of 50 or 60 Hz left after the notch, over 0.4 s.
+        Amplitude of 50 or 60 Hz that notch and band-pass leave in the decoder's bands, over 0.4 s: a fifth of a
+        rhythm. What the band-pass removes anyway does no harm, and boards without a shield have plenty of it.
     bridged_uv : float
         Two channels whose difference is smaller than this (root mean square over 0.4 s after the notch) are
         one gel bridge: amplifier noise alone keeps separate electrodes further apart.
@@ -71,7 +73,7 @@ class QualitySettings:
     rail_uv: float = 187_000.0
     amplitude_uv: float = 500.0
     band_uv: float = 150.0
-    line_uv: float = 100.0
+    line_uv: float = 2.0
     bridged_uv: float = 0.4
     bad_share: float = 0.2
     heavy_share: float = 2.5
@@ -100,9 +102,13 @@ class Quality:
         Input channels: the decoder's, then those only the reference needs.
     window, hop : int
         Samples.
+    bands : list of ndarray, each of shape (n_sections, 6)
+        The decoder's band-passes, which say how much of line noise gets through.
     """
 
-    def __init__(self, settings: QualitySettings, rate_hz: float, n_channels: int, window: int, hop: int) -> None:
+    def __init__(
+        self, settings: QualitySettings, rate_hz: float, n_channels: int, window: int, hop: int, bands: list[FloatArray]
+    ) -> None:
         self._settings = settings
         self._hop = hop
         self._n_blocks = window // hop
@@ -115,7 +121,7 @@ class Quality:
         self._until: IntArray = np.full(n_channels, -1, dtype=np.int64)
         self._first = 0
         self._due = -1
-        self._waves = _waves(self._memory * hop, rate_hz)
+        self._waves = _waves(self._memory * hop, rate_hz, bands)
         self.fault: npt.NDArray[np.int8] = np.zeros(n_channels, dtype=np.int8)
         self.marked: BoolArray = np.zeros(n_channels, dtype=np.bool_)
 
@@ -194,7 +200,7 @@ class Quality:
         self._blame(_twins(data, self._settings.bridged_uv) & ~flat, Fault.BRIDGED, block)
 
     def _line(self, data: FloatArray) -> FloatArray:
-        """Amplitude at the line frequencies beyond that beside them, µV, shape (n_channels,).
+        """Amplitude at the line frequencies beyond that beside them, as the bands let it through, µV, shape (n_channels,).
 
         A step or a slow drift of millivolts leaks into every frequency; only line noise stands out.
         """
@@ -212,12 +218,17 @@ class Quality:
             self.fault[which] = fault
 
 
-def _waves(n_samples: int, rate_hz: float) -> FloatArray:
-    """Tapered cosines, then sines, at the line frequencies below Nyquist and then beside them, shape (4 * n_lines, n_samples)."""
+def _waves(n_samples: int, rate_hz: float, bands: list[FloatArray]) -> FloatArray:
+    """Tapered cosines, then sines, at the line frequencies below Nyquist and then beside them, shape (4 * n_lines, n_samples).
+
+    Their size is what a band lets through at the line frequency.
+    """
     lines = [line_hz for line_hz in LINE_HZ if line_hz < rate_hz / 2]
     taper = np.hanning(n_samples)
     phase = 2 * np.pi * np.outer([*lines, *(line_hz - BESIDE_HZ for line_hz in lines)], np.arange(n_samples) / rate_hz)
-    waves: FloatArray = np.concatenate((np.cos(phase), np.sin(phase))) * (2 * taper / taper.sum())
+    through = np.max([gain(sos, lines, rate_hz) for sos in bands], axis=0)
+    size = np.tile(through, 4)[:, np.newaxis] * (2 * taper / taper.sum())
+    waves: FloatArray = np.concatenate((np.cos(phase), np.sin(phase))) * size
     return waves
 
 

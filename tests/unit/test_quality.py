@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from parts import LABELS, PowerKernel, decoder, eeg, preprocessing, stream
@@ -79,6 +81,19 @@ def test_line_noise_that_the_notch_removes_is_no_fault() -> None:
     found, bad = after(raw.data + hum[:, np.newaxis], raw.stamps)
     assert bad == {}
     assert found[-1].reason in DECODED
+
+
+def test_line_noise_that_the_band_pass_removes_is_no_fault_whether_there_is_a_notch_or_not() -> None:
+    raw = eeg(2000)
+    hum = 200 * np.sin(2 * np.pi * 60 * np.arange(2000) / RATE)
+    d = decoder()
+    wide, narrow = d.preprocessing, replace(d.preprocessing, notch_hz=0.0, bands=((8.0, 20.0),))
+    said = []
+    for p in (wide, narrow):
+        engine = Engine(stream(), replace(d, preprocessing=p))
+        engine.push(Chunk(raw.data + hum[:, np.newaxis], raw.stamps))
+        said.append(set(engine.bad_channels().values()))
+    assert said == [{"line"}, set()]
 
 
 def test_a_large_artefact_never_reaches_the_decoder_not_even_in_its_first_window() -> None:
