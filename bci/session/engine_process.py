@@ -15,6 +15,7 @@ from bci.engine.chunk import Chunk
 from bci.engine.engine import Engine
 from bci.engine.frontend import Frontend
 from bci.engine.outcome import Reason, fields
+from bci.engine.quality import QualitySettings
 from bci.engine.stream_info import StreamInfo
 from bci.errors import StreamMismatch
 from bci.session import wire
@@ -125,7 +126,8 @@ def check_unit(model: Model, inlet: LslSignalInlet) -> None:
     StreamMismatch
         If they differ by more than two orders of magnitude: the unit is not what it is taken for.
     """
-    frontend = Frontend(inlet.info, model.header.preprocessing, "samples")
+    # No value is too large here: to find that out is what this is for.
+    frontend = Frontend(inlet.info, model.header.preprocessing, "samples", QualitySettings(range_uv=1e300))
     powers = []
     end = time.monotonic() + LOOK_S
     while time.monotonic() < end:

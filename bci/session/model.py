@@ -269,6 +269,8 @@ def _read_bounded(path: Path) -> bytes:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Give the path of a model file.") from error
+    except ValueError as error:
+        raise ModelError(f"{str(path)!r}: is no path ({error}). Give the path of a model file.") from error
     if len(data) > MAX_FILE_BYTES:
         raise _damaged(path, f"larger than {MAX_FILE_BYTES >> 20} MiB, the most that a model may have")
     return data

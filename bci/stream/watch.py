@@ -79,13 +79,15 @@ class RateWatch:
     """
 
     EVERY_S = 1.0
+    PAUSE_S = 1.0  # nothing for so long is silence, and says nothing about the rate
+    POINT_S = 0.05  # a backlog that comes as a thousand small chunks must not outweigh the ten seconds around it
     ERRORS = 4.0  # standard errors; arrivals are not independent, so more than the usual two
 
     def __init__(self, info: StreamInfo, over_s: float = 10.0, warn: float = 0.01, mismatch: float = 0.10) -> None:
         self._info, self._over_s, self._warn, self._mismatch = info, over_s, warn, mismatch
         self._arrivals: deque[tuple[float, int]] = deque()
         self._total = 0
-        self._told = -math.inf
+        self._told = self._arrived = self._begin = -math.inf
 
     def arrived(self, now: float, n_samples: int) -> RateVerdict | None:
         """Count samples; a verdict once a second after the first full stretch, else None.
@@ -99,6 +101,11 @@ class RateWatch:
         if n_samples <= 0:
             return None
         self._total += n_samples
+        paused, self._arrived = now - self._arrived > self.PAUSE_S, now
+        if paused:
+            self.restart()
+        if now < self._begin or (self._arrivals and now - self._arrivals[-1][0] < self.POINT_S):
+            return None
         self._arrivals.append((now, self._total))
         while len(self._arrivals) > 2 and now - self._arrivals[1][0] >= self._over_s:
             self._arrivals.popleft()
@@ -108,8 +115,9 @@ class RateWatch:
         return self._verdict(*self._slope())
 
     def restart(self) -> None:
-        """Forget: a gap or a loss was met, which continuity reports by itself."""
+        """Forget: a gap or a loss was met, which continuity reports by itself. A backlog may come first."""
         self._arrivals.clear()
+        self._begin = self._arrived + self.PAUSE_S
 
     def _slope(self) -> tuple[float, float]:
         """Rate and its standard error, Hz, by least squares."""
