@@ -134,8 +134,9 @@ class Age:
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=self.BINS)
         self._least: deque[float] = deque(maxlen=self.BINS)
-        self._origin, self._fell = 0.0, -math.inf
-        self.restart()
+        self._origin, self._started, self._fell = 0.0, -math.inf, -math.inf
+        self._drift, self._base, self._level = 0.0, math.inf, math.inf
+        self._learned = False
 
     def restart(self) -> None:
         """Forget: stamps are of another clock from here on."""

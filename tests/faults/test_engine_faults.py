@@ -424,7 +424,7 @@ class Hum:
 
 def test_fault_21_line_noise_is_judged_after_the_notch() -> None:
     rig = Rig(Imagery(30), [Hum()]).run(20)
-    assert not rig.events("mask")
+    assert not between(rig.events("mask"), SETTLED_S, 20)
     assert reasons(between(rig.outcomes, 3, 20)) == {Reason.DECIDED}
 
 
