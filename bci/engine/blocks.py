@@ -53,7 +53,7 @@ class Blocks:
     """
 
     def __init__(self, columns: list[int], hop: int) -> None:
-        self._columns = columns
+        self._columns = np.array(columns)
         self._hop = hop
         self._data = np.zeros((hop, len(columns)))
         self._crc_data, self._crc_stamps = 0, 0

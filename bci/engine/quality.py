@@ -114,10 +114,10 @@ class Quality:
         self._n_blocks = window // hop
         self._period = max(1, round(LOOK_S * rate_hz / hop))
         self._memory = max(self._period, math.ceil(MEMORY_S * rate_hz / hop / self._period) * self._period)
-        self._raw = np.zeros((hop, n_channels))
+        self._raw = np.zeros((self._period, hop, n_channels))
         self._notched = np.zeros((self._memory, hop, n_channels))
-        self._raw_range = np.zeros((2, self._memory, n_channels))
-        self._notched_range = np.zeros((2, self._memory, n_channels))
+        self._highest = np.zeros((self._memory // self._period, n_channels))
+        self._lowest = np.zeros((self._memory // self._period, n_channels))
         self._until: IntArray = np.full(n_channels, -1, dtype=np.int64)
         self._first = 0
         self._due = -1
@@ -148,12 +148,13 @@ class Quality:
         ndarray of bool, shape (n_channels,)
         """
         self.prepare()
-        self._raw[:] = raw
+        self._raw[block % self._period] = raw
         self._notched[block % self._memory] = notched
-        self._due = block
-        peak = np.abs(bands).max(axis=(0, 1))
-        if peak.max() > self._settings.band_uv:
-            self._blame(peak > self._settings.band_uv, Fault.AMPLITUDE, block)
+        if (block + 1) % self._period == 0:
+            self._due = block
+        size = np.abs(bands)
+        if size.max() > self._settings.band_uv:
+            self._blame(size.max(axis=(0, 1)) > self._settings.band_uv, Fault.AMPLITUDE, block)
         return (self._until >= block) | self.marked
 
     def mark(self, channel: int, bad: bool) -> None:
@@ -169,33 +170,33 @@ class Quality:
         block, self._due = self._due, -1
         if block < 0:
             return
-        place = block % self._memory
-        for ranges, data in ((self._raw_range, self._raw), (self._notched_range, self._notched[place])):
-            np.maximum.reduce(data, axis=0, out=ranges[0, place])
-            np.minimum.reduce(data, axis=0, out=ranges[1, place])
-        if block - self._first + 1 < self._memory:
-            return
-        if (block + 1) % self._period == 0:
-            self._look_at_size(block)
-        if (block + 1) % self._memory == 0:
+        self._look_at_size(block)
+        if (block + 1) % self._memory == 0 and block - self._first + 1 >= self._memory:
             self._look_at_shape(block)
 
     def _look_at_size(self, block: int) -> None:
         """Flat, railed or too large over the last blocks up to ``block``."""
         s = self._settings
-        high, low = self._raw_range[0].max(axis=0), self._raw_range[1].min(axis=0)
-        newest = [(block - i) % self._memory for i in range(self._period)]
-        level = self._notched_range[0, newest].max(axis=0) - self._notched_range[1, newest].min(axis=0)
-        self._blame(level > s.amplitude_uv, Fault.AMPLITUDE, block)
-        self._blame(high - low < s.flat_uv, Fault.FLAT, block)
-        railed = np.maximum(self._raw_range[0, newest].max(axis=0), -self._raw_range[1, newest].min(axis=0))
-        self._blame(railed >= s.rail_uv, Fault.RAILED, block)
+        end = block % self._memory + 1
+        high, low = self._highest[end // self._period - 1], self._lowest[end // self._period - 1]
+        np.maximum.reduce(self._raw, axis=(0, 1), out=high)
+        np.minimum.reduce(self._raw, axis=(0, 1), out=low)
+        newest = self._notched[end - self._period : end]
+        large = np.maximum.reduce(newest, axis=(0, 1)) - np.minimum.reduce(newest, axis=(0, 1)) > s.amplitude_uv
+        flat = np.maximum.reduce(self._highest) - np.minimum.reduce(self._lowest) < s.flat_uv
+        railed = np.maximum(high, -low) >= s.rail_uv
+        seen = block - self._first + 1
+        if seen < self._period or not np.logical_or.reduce(large | flat | railed):
+            return
+        self._blame(large, Fault.AMPLITUDE, block)
+        self._blame(flat & (seen >= self._memory), Fault.FLAT, block)
+        self._blame(railed, Fault.RAILED, block)
 
     def _look_at_shape(self, block: int) -> None:
         """Line noise and bridges, over a whole memory that ends with ``block``."""
         data = self._notched.reshape(self._memory * self._hop, -1)
         data = data - data.mean(axis=0)
-        flat = self._raw_range[0].max(axis=0) - self._raw_range[1].min(axis=0) < self._settings.flat_uv
+        flat = np.maximum.reduce(self._highest) - np.minimum.reduce(self._lowest) < self._settings.flat_uv
         self._blame(self._line(data) > self._settings.line_uv, Fault.LINE, block)
         self._blame(_twins(data, self._settings.bridged_uv) & ~flat, Fault.BRIDGED, block)
 

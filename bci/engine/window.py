@@ -54,7 +54,8 @@ class ScatterWindow:
         place = block % self._n_blocks
         self._block[:, :, :-1] = data
         newest = self._blocks[place]
-        np.matmul(self._block.transpose(0, 2, 1), self._block, out=newest)
+        for samples, products in zip(self._block, newest, strict=True):
+            np.dot(samples.T, samples, out=products)
         if place == 0:
             self._prefix[:] = newest
         else:
