@@ -128,7 +128,7 @@ def _live(args: argparse.Namespace, model: Path, config: SessionConfig, words: t
     table = tuple(word for code, name in TABLE.items() for word in ("--set", f"markers.table.{code}={name}"))
     device = simulated_words(header, args.skill, args.seed, "cues")
     plan = SessionPlan(model, config, (*words, *table), "name=simulated", device)
-    with LiveSession(plan) as session:
+    with LiveSession(plan, stop) as session:
         view = LiveView(header, session.stream_query)
         try:
             timeline = short(CLASSES, args.trials, args.seed + 1)

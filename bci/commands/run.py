@@ -62,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.device:
         device = source_words(config)
     stop = Stop(seconds=args.seconds)
-    with LiveSession(SessionPlan(path, config, option_words(args), source, device)) as session:
+    with LiveSession(SessionPlan(path, config, option_words(args), source, device), stop) as session:
+        for text in session.warnings:
+            print(f"warning: {text}", file=sys.stderr, flush=True)
         view = LiveView(header, session.stream_query)
         try:
             _watch(session, view, stop, quiet=args.json)

@@ -95,19 +95,29 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
             model,
             wires,
             LslClock(),
-            LiveSettings(e.stale_s, e.expiry_s, e.max_backlog_s, e.heartbeat_s),
+            LiveSettings(e.stale_s, e.expiry_s, e.max_backlog_s, e.heartbeat_s, rehearse_s=e.rehearse_s),
             Reopen(inlet.info, job.query.host, montage),
             table.class_of,
         )
         # What is loaded stays: a collection over it would stop the loop for a tenth of a second.
         gc.collect()
         gc.freeze()
-        say_ready(stream=inlet.info.name, model=model.sha256)
+        say_ready(stream=inlet.info.name, model=model.sha256, warnings=warnings_of(inlet.info))
         return loop.run(stopped)
     finally:
         inlet.close()
         if wires is not None:
             wires.close()
+
+
+def warnings_of(info: StreamInfo) -> list[str]:
+    """What a person should know of a stream before relying on it."""
+    if info.source_id:
+        return []
+    return [
+        f"stream {info.name!r} has no source_id: it cannot be told from another one, so it will not be taken back "
+        "once it is lost. Have its sender declare one."
+    ]
 
 
 def montage_of(config: SessionConfig) -> Montage | None:

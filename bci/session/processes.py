@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,20 @@ THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THR
 
 
 class ChildError(BciError):
-    """A process of the session did not start, or ended when it should not have."""
+    """A process of the session did not start, or ended when it should not have.
+
+    Parameters
+    ----------
+    message : str
+    exit_code : int
+        That of the process, where it said itself what was wrong.
+    """
 
     exit_code = 9
+
+    def __init__(self, message: str, exit_code: int = 9) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class Child:
@@ -75,19 +86,31 @@ class Child:
         """How it ended; None while it runs."""
         return self._process.poll()
 
-    def wait_ready(self, timeout_s: float) -> dict[str, Any]:
+    def wait_ready(self, timeout_s: float, stopped: Callable[[], str] = lambda: "") -> dict[str, Any]:
         """The JSON line with which the child says that it is ready.
+
+        Parameters
+        ----------
+        timeout_s : float
+        stopped : callable
+            Why to wait no longer, or "".
 
         Raises
         ------
         ChildError
             If it ends or stays silent instead; the message ends with what it last said.
+        KeyboardInterrupt
+            If ``stopped`` says so.
         """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             found = self.message(0.1)
+            if stopped():
+                raise KeyboardInterrupt
             if found is not None and found.get("ready"):
                 return found
+            if found is not None and "error" in found:
+                raise ChildError(f"{self.name}: " + "\n".join(map(str, found["problems"])), int(found["exit_code"]))
             if not self.alive and self._lines.empty():
                 raise ChildError(f"{self.name} ended with code {self.exit_code} before it was ready:\n{self.last_words()}")
         raise ChildError(f"{self.name} was not ready after {timeout_s:g} s:\n{self.last_words()}")

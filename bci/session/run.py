@@ -6,11 +6,11 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bci.errors import ModelError
 from bci.session import wire
@@ -56,6 +56,8 @@ class LiveSession:
     Parameters
     ----------
     plan : SessionPlan
+    stopped : callable
+        Why to end, or ""; asked while it starts.
 
     Attributes
     ----------
@@ -63,10 +65,14 @@ class LiveSession:
         Known once started.
     session_id : str
         In every stream of the session.
+    warnings : list of str
+        What a person should know from the start.
     """
 
-    def __init__(self, plan: SessionPlan) -> None:
+    def __init__(self, plan: SessionPlan, stopped: Callable[[], str] = lambda: "") -> None:
         self.plan = plan
+        self.warnings: list[str] = []
+        self._stopped = stopped
         self.session_id = uuid.uuid4().hex[:12]
         self.recording = Path()
         self._name = plan.config.engine.name
@@ -131,7 +137,8 @@ class LiveSession:
         model = self.recording.with_name(self.recording.stem + "_model.safetensors")
         shutil.copyfile(self.plan.model, model)
         words = ["engine", "--model", str(model), "--source", self.plan.source, "--session-id", self.session_id]
-        self._child("engine", [*words, "--wait-recorder", *self.plan.options])
+        engine = self._child("engine", [*words, "--wait-recorder", *self.plan.options])
+        self.warnings += engine["warnings"]
 
     def _recorder_words(self) -> Sequence[str]:
         """Options that make the recorder take this session's streams, and no other's."""
@@ -144,11 +151,11 @@ class LiveSession:
         place = ["--out", record.out, "--subject", record.subject, "--session", record.session, "--task", record.task]
         return [*words, *place, "--timeout", f"{config.stream.timeout_s:g}"]
 
-    def _child(self, name: str, words: Sequence[str]) -> dict[str, str]:
+    def _child(self, name: str, words: Sequence[str]) -> dict[str, Any]:
         """Start one process and wait until it is ready."""
         child = Child(name, [*words, "--parent-pipe", "--json"], self._logs / f"{name}.log")
         self._children.append(child)
-        return child.wait_ready(READY_S)
+        return child.wait_ready(READY_S, self._stopped)
 
 
 def check_model(path: Path) -> Path:
