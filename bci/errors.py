@@ -81,3 +81,9 @@ class PluginError(BciError):
     """A source, decoder, kernel or actuator cannot be found or loaded."""
 
     exit_code = 8
+
+
+class ActuatorError(BciError):
+    """An actuator did not take a command in time, or its wire is gone."""
+
+    exit_code = 10

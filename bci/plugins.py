@@ -1,4 +1,4 @@
-"""Sources, decoders, kernels and presets, found by name through entry points.
+"""Sources, decoders, kernels, actuators and presets, found by name through entry points.
 
 Ours are registered in our own ``pyproject.toml`` exactly as a third party's are in theirs, so nothing in
 ``bci`` imports the packages that stand on it, and nothing heavy is imported before it is used.
@@ -15,8 +15,9 @@ from bci.errors import PluginError
 SOURCES = "bci.sources"
 DECODERS = "bci.decoders"
 KERNELS = "bci.kernels"
+ACTUATORS = "bci.actuators"
 PRESETS = "bci.presets"
-GROUPS = (SOURCES, DECODERS, KERNELS, PRESETS)
+GROUPS = (SOURCES, DECODERS, KERNELS, ACTUATORS, PRESETS)
 
 EXTRAS = {
     "PySide6": "gui",

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.command import Command
 from bci.engine.stream_info import StreamInfo
 
 
@@ -83,4 +84,29 @@ class MarkerInlet(Protocol):
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
+        ...
+
+
+class Actuator(Protocol):
+    """Something that is moved: a serial device, a program on the network, a key, a log file.
+
+    Registered under ``bci.actuators``; its class has ``from_settings(mapping)``. Called from one thread.
+    """
+
+    def send(self, command: Command) -> None:
+        """Carry out one command, and return once it is acknowledged (or, where nothing acknowledges, written).
+
+        Raises
+        ------
+        ActuatorError
+            If this takes longer than 20 ms, the wire is gone, or the command has no entry in the actuator's table.
+        """
+        ...
+
+    def neutral(self) -> None:
+        """Stop whatever moves. May be called at any time and any number of times; never raises."""
+        ...
+
+    def close(self) -> None:
+        """Go to neutral and release the wire. May be called twice."""
         ...
