@@ -271,6 +271,9 @@ class EngineSection(_Section):
         With more than this waiting, only the newest window is decoded.
     heartbeat_s : float
         A row goes out at least this often.
+    rehearse_s : float
+        A step is rehearsed this long before the last sample of a window is due, so that the processor's caches are
+        warm when it comes; 0 for never.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")] = "bci"
@@ -278,6 +281,7 @@ class EngineSection(_Section):
     expiry_s: Seconds = 0.25
     max_backlog_s: Seconds = 0.25
     heartbeat_s: Seconds = 0.05
+    rehearse_s: Annotated[float, Field(ge=0, le=0.01)] = 0.0015
 
 
 class SessionConfig(_Section):

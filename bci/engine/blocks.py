@@ -68,14 +68,18 @@ class Blocks:
         """CRC-32 of all values consumed, exclusive-or that of all stamps."""
         return self._crc_data ^ self._crc_stamps
 
+    @property
+    def room(self) -> int:
+        """Samples until the next block is whole, if nothing is lost before."""
+        return self._hop - self._next % self._hop
+
     def push(self, piece: Chunk) -> Iterator[Block]:
         """Blocks that end inside this piece."""
         if self._filled < 0 or piece.segment != self._segment or piece.start != self._next:
             self._restart(piece)
         taken = 0
         while taken < len(piece):
-            room = self._hop - (self._filled if self._filled >= 0 else self._next % self._hop)
-            end = min(len(piece), taken + room)
+            end = min(len(piece), taken + self.room)
             self._take(piece, taken, end)
             if self._next % self._hop == 0:
                 if self._filled >= 0:

@@ -108,6 +108,11 @@ class Frontend:
         return self._blocks.crc
 
     @property
+    def room(self) -> int:
+        """Samples until the next point of the window grid, if nothing is lost before."""
+        return self._blocks.room
+
+    @property
     def settling_blocks(self) -> int:
         """Blocks after a restart that no window may hold."""
         return self._settle

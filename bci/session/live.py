@@ -15,6 +15,7 @@ import numpy as np
 from bci.engine import inputs as steer
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.decide import DecisionSettings
+from bci.engine.decoder import LiveDecoder
 from bci.engine.engine import Engine
 from bci.engine.outcome import Outcome, Reason
 from bci.engine.stream_info import StreamInfo
@@ -104,6 +105,8 @@ class LiveSettings:
         Control messages and cues are looked for this often.
     reconnect_s : float
         A lost stream is looked for this often.
+    rehearse_s : float
+        How long before the last sample of a window is due a step is rehearsed (:class:`Rehearsal`); 0 for never.
     """
 
     stale_s: float = 0.25
@@ -112,6 +115,7 @@ class LiveSettings:
     heartbeat_s: float = 0.05
     poll_s: float = 0.02
     reconnect_s: float = 0.5
+    rehearse_s: float = 0.0
 
 
 class Age:
@@ -185,6 +189,36 @@ class Age:
         self._drift, self._base, self._level = 0.0, math.inf, math.inf
 
 
+class Rehearsal:
+    """One step of a twin of the engine, whose result is thrown away.
+
+    While the loop sleeps between samples, other programs take the processor's caches, and the next step would
+    begin with fetching code and matrices from memory. A step taken just before the last sample of a window is due
+    has them at hand when it counts. The twin shares the decoder and nothing else, so no outcome depends on it.
+
+    Parameters
+    ----------
+    engine : Engine
+    decoder : LiveDecoder
+    """
+
+    def __init__(self, engine: Engine, decoder: LiveDecoder) -> None:
+        self._twin = Engine(engine.info, decoder, engine.settings)
+        p = decoder.preprocessing
+        deviation = float(np.sqrt(np.median(np.diag(decoder.covariance[0]))))
+        self._data = np.random.default_rng(0).normal(0.0, deviation, (p.window, len(engine.info.channels)))
+        self._period_s, self._hop = 1.0 / engine.info.rate_hz, p.hop
+        while self._twin.consumed < 3 * p.window:
+            self()
+
+    def __call__(self) -> None:
+        """Take one step."""
+        start = self._twin.consumed % len(self._data)
+        stamps = (self._twin.consumed + np.arange(self._hop, dtype=np.float64)) * self._period_s
+        self._twin.push(Chunk(self._data[start : start + self._hop], stamps))
+        self._twin.prepare()
+
+
 class LiveLoop:
     """Pull, decode, publish; notice silence; obey control messages; record what steered.
 
@@ -225,6 +259,9 @@ class LiveLoop:
         self._row = np.zeros(len(wire.DECISION_FIELDS))
         self._row[1], self._row[5] = -1.0, Reason.REFILL
         self._timing = np.zeros(len(wire.TIMING_FIELDS))
+        self._untold: list[tuple[Outcome, tuple[float, ...]]] = []
+        self._pace = 0
+        self._rehearsal = Rehearsal(engine, model.decoder) if self.settings.rehearse_s > 0 else None
         self._n_channels = len(model.header.preprocessing.labels)
         self._hop_s = model.header.preprocessing.hop / model.header.preprocessing.rate_hz
         self._decision_settings = engine.settings.decision
@@ -272,10 +309,26 @@ class LiveLoop:
             self._clock.wait_until(due)
             return None
         try:
-            return self._inlet.pull(max(0.0, due - self._clock.now()))
+            return self._rehearsed(self._inlet) or self._inlet.pull(max(0.0, due - self._clock.now()))
         except StreamLost as error:
             self._lose(str(error))
             return None
+
+    def _rehearsed(self, inlet: SignalInlet) -> Chunk | None:
+        """Before a window ends: wait until shortly before its last sample is due, and rehearse a step.
+
+        Samples that come while waiting are returned at once.
+        """
+        if self._rehearsal is None or self._engine.frontend.room > self._pace:
+            return None
+        expected = self._arrival + self._pace / self._engine.info.rate_hz - self.settings.rehearse_s
+        wait_s = expected - self._clock.now()
+        if not 0 < wait_s < self.settings.heartbeat_s:
+            return None
+        chunk = inlet.pull(wait_s)
+        if chunk is None:
+            self._rehearsal()
+        return chunk
 
     def _take(self, chunk: Chunk) -> None:
         """Decode what came and publish each decision before anything else is done."""
@@ -288,7 +341,9 @@ class LiveLoop:
             self._skip(backlog)
         for outcome in self._engine.outcomes(chunk):
             self._publish(outcome, began, backlog)
+        self._pace = backlog
         self._engine.prepare()
+        self._tell_outcomes()
         self._watch_rate(backlog)
         for d in self._engine.take_discontinuities():
             self._rate.restart()
@@ -330,8 +385,8 @@ class LiveLoop:
         self._apply(steer.Skip(until), "skip", until=until)
 
     def _publish(self, outcome: Outcome, began: float, backlog: int) -> None:
-        """Send the decision; then, no longer in a hurry, the outcome and how long it took."""
-        row, timing = self._row, self._timing
+        """Send the decision; the outcome and how long it took are told when nothing is in a hurry any more."""
+        row = self._row
         moment = self._engine.time_of(outcome.index)
         now = self._clock.now()
         if outcome.segment != self._segment:
@@ -348,12 +403,19 @@ class LiveLoop:
         row[6] = 0.0
         self._wires.decisions.push(row)
         self._sent = now
-        self._wires.outcomes.push(outcome.row(self._n_channels))
-        timing[:] = (row[0], outcome.segment, outcome.index, moment, age, time.perf_counter() - began, backlog)
-        self._wires.timing.push(timing)
+        timing = (row[0], outcome.segment, outcome.index, moment, age, time.perf_counter() - began, backlog)
+        self._untold.append((outcome, timing))
         self._segment, self._index, self._last_age = outcome.segment, outcome.index, age
-        if outcome.mask or self._bad:
-            self._tell_mask()
+
+    def _tell_outcomes(self) -> None:
+        """Outcomes and timing of the decisions that have been sent."""
+        for outcome, timing in self._untold:
+            self._wires.outcomes.push(outcome.row(self._n_channels))
+            self._timing[:] = timing
+            self._wires.timing.push(self._timing)
+            if outcome.mask or self._bad:
+                self._tell_mask()
+        self._untold.clear()
 
     def _tell_mask(self) -> None:
         """An event when the set of bad channels changes."""
