@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.engine import Engine
 from bci.engine.frontend import Frontend
 from bci.engine.outcome import Outcome, Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import QualitySettings
-from bci.engine.spatial import reference_matrix
+from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo
+from bci.errors import TrainingError
 from bci.stream.recording import RecordedSignal, Recording
 from bci.stream.triggers import MarkerTable
+
+MIN_WHOLE = 10
+"""Trials with all channels good, from which it is learned what a bad channel would have shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Epochs:
     labels : ndarray of str, shape (n_trials,)
     runs : ndarray of int, shape (n_trials,)
         Which recording a trial comes from; cross-validation never splits inside one.
+    bad : ndarray of bool, shape (n_trials, n_channels)
+        Channels that live decoding would have done without; :func:`filled` replaces them.
     rejected : tuple of (Trial, str)
         Trials left out, and why.
     """
@@ -53,6 +59,7 @@ class Epochs:
     windows: FloatArray
     labels: npt.NDArray[np.str_]
     runs: npt.NDArray[np.int64]
+    bad: BoolArray
     rejected: tuple[tuple[Trial, str], ...] = ()
 
 
@@ -102,6 +109,8 @@ def cut(
 ) -> Epochs:
     """One window for each cue: the first that ends at or after cue + ``stop_s``.
 
+    A window that would not be decoded live is left out, and no other: with few enough bad channels it stays.
+
     Parameters
     ----------
     info, raw : StreamInfo, Chunk
@@ -121,30 +130,79 @@ def cut(
     Epochs
     """
     frontend = Frontend(info, preprocessing, "samples", quality)
-    reference = reference_matrix(preprocessing, np.ones(len(frontend.labels), dtype=np.bool_))
+    n_channels = len(preprocessing.labels)
+    few = frontend.quality_settings.bad_share * n_channels
     grid = Grid(cues, stop_s, 0.5 / preprocessing.rate_hz)
-    kept: list[tuple[Trial, FloatArray]] = []
+    kept: list[tuple[Trial, FloatArray, BoolArray]] = []
     rejected: list[tuple[Trial, str]] = []
     for piece in pieces(raw, preprocessing.hop):
         for window in frontend.push(piece):
             end = (window.block.number + 1) * preprocessing.hop - 1
             for cue in grid.take(frontend.continuity.time_of(end)):
-                bad = [label for label, is_bad in zip(frontend.labels, window.bad, strict=True) if is_bad]
+                bad = window.bad[:n_channels].copy()
                 if window.reason is not Reason.DECIDED:
                     rejected.append((cue, window.reason.name.lower()))
-                elif bad:
-                    rejected.append((cue, f"bad {', '.join(bad)}"))
+                elif bad.any() and bad.sum() >= few:
+                    rejected.append((cue, _named(preprocessing.labels, bad)))
                 else:
-                    kept.append((cue, window.features @ reference.T))
+                    kept.append((cue, window.features @ reference_matrix(preprocessing, ~window.bad).T, bad))
         progress(frontend.consumed / max(1, len(raw)))
     rejected += [(cue, "recording ended") for cue in grid.left]
-    shape = (0, len(preprocessing.bands), preprocessing.window, len(preprocessing.labels))
+    shape = (0, len(preprocessing.bands), preprocessing.window, n_channels)
     return Epochs(
-        np.array([w for _, w in kept]) if kept else np.zeros(shape),
-        np.array([c.class_ for c, _ in kept], dtype=np.str_),
+        np.array([w for _, w, _ in kept]) if kept else np.zeros(shape),
+        np.array([c.class_ for c, _, _ in kept], dtype=np.str_),
         np.full(len(kept), run),
+        np.array([b for _, _, b in kept], dtype=np.bool_).reshape(-1, n_channels),
         tuple(rejected),
     )
+
+
+def _named(labels: Sequence[str], bad: BoolArray) -> str:
+    return f"bad {', '.join(label for label, is_bad in zip(labels, bad, strict=True) if is_bad)}"
+
+
+def filled(epochs: Epochs, labels: Sequence[str]) -> Epochs:
+    """Bad channels replaced by what the good ones imply, as the engine does it live.
+
+    What the good channels do not explain is taken from the nearest whole trial (hot-deck imputation: Little and
+    Rubin, Statistical Analysis with Missing Data, section 4.3), so that a covariance keeps its full rank.
+
+    Parameters
+    ----------
+    epochs : Epochs
+    labels : sequence of str
+        Of the channels, for messages.
+
+    Returns
+    -------
+    Epochs
+        All trials; the same object where nothing is bad.
+
+    Raises
+    ------
+    TrainingError
+        If there are too few whole trials to learn from what a channel usually is; names the bad channels.
+    """
+    whole = np.flatnonzero(~epochs.bad.any(axis=1))
+    if len(whole) == len(epochs.labels):
+        return epochs
+    if len(whole) < MIN_WHOLE:
+        counts = zip(labels, epochs.bad.sum(axis=0).tolist(), strict=True)
+        listing = ", ".join(f"{label} in {n}" for label, n in counts if n)
+        raise TrainingError(
+            f"only {len(whole)} of {len(epochs.labels)} trials are without a bad channel, at least {MIN_WHOLE} are needed "
+            f"(bad: {listing}). Leave such channels out of `preprocessing.channels`, or record again with better contact."
+        )
+    windows = epochs.windows.copy()
+    donors = epochs.windows[whole]
+    covariances = np.einsum("tbsi,tbsj->bij", donors, donors, optimize=True) / (len(whole) * donors.shape[2])
+    for i in np.flatnonzero(epochs.bad.any(axis=1)):
+        donor = windows[whole[np.abs(whole - i).argmin()]]
+        for band, covariance in enumerate(covariances):
+            fill, _ = expectation(covariance, ~epochs.bad[i])
+            windows[i, band] = donor[band] + (windows[i, band] - donor[band]) @ fill.T
+    return replace(epochs, windows=windows)
 
 
 def join(parts: Iterable[Epochs]) -> Epochs:
@@ -154,6 +212,7 @@ def join(parts: Iterable[Epochs]) -> Epochs:
         np.concatenate([p.windows for p in parts]),
         np.concatenate([p.labels for p in parts]),
         np.concatenate([p.runs for p in parts]),
+        np.concatenate([p.bad for p in parts]),
         tuple(r for p in parts for r in p.rejected),
     )
 

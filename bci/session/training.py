@@ -12,7 +12,7 @@ from bci.engine.chunk import Chunk
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
-from bci.session.epochs import Epochs, Trial, cut, join, trials_of
+from bci.session.epochs import Epochs, Trial, cut, filled, join, trials_of
 from bci.session.fit import FittedModel, fit_decoder, load_family
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
@@ -122,7 +122,7 @@ def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress
                 partial(progress, f"cutting {run.name}"),
             )
         )
-    epochs = join(parts)
+    epochs = filled(join(parts), preprocessing.labels)
     progress("fitting", 0.0)
     rejected = Counter(cue.class_ for cue, _ in epochs.rejected)
     model = fit_decoder(config.decoder.name, epochs.windows, epochs.labels, preprocessing, rejected=rejected)
