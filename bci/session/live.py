@@ -27,6 +27,7 @@ from bci.stream.bus import Clock, MarkerInlet, SignalInlet
 from bci.stream.watch import RateWatch
 
 LINGER_S = 0.3
+YIELD_S = 0.0003
 
 
 class RowOutlet(Protocol):
@@ -342,6 +343,9 @@ class LiveLoop:
         for outcome in self._engine.outcomes(chunk):
             self._publish(outcome, began, backlog)
         self._pace = backlog
+        if self._untold:
+            # liblsl's threads deliver the decision now; on few cores our next work would hold them up.
+            self._clock.wait_until(self._clock.now() + YIELD_S)
         self._engine.prepare()
         self._tell_outcomes()
         self._watch_rate(backlog)
