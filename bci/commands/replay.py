@@ -159,7 +159,7 @@ def _play(path: Path, config: SessionConfig, args: argparse.Namespace) -> int:
     from bci.stream.player import PlayerSettings, play
 
     stop = Stop(args.parent_pipe)
-    recording = open_with(path, config)
+    recording = open_with(path, config).corrected()
 
     def ready() -> None:
         if args.json:

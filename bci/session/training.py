@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from bci.engine.chunk import Chunk
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
@@ -107,22 +109,40 @@ def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress
     ------
     TrainingError
     """
+    return fit([trials(run, config, progress) for run in runs], runs, config, progress)
+
+
+def trials(run: LabelledRun, config: SessionConfig, progress: Progress = silent) -> Epochs:
+    """The trials of one run, cut through the live steps."""
+    return cut(
+        run.info,
+        run.raw,
+        run.cues,
+        preprocessing_for(run.info, config),
+        config.trial.stop_s,
+        quality=config.quality,
+        progress=partial(progress, f"cutting {run.name}"),
+    )
+
+
+def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress = silent) -> Trained:
+    """Fit the configured decoder to trials that were cut before.
+
+    Parameters
+    ----------
+    parts : sequence of Epochs
+        Of each run, as :func:`trials` cuts them.
+    runs : sequence of LabelledRun
+    config : SessionConfig
+    progress : callable
+
+    Raises
+    ------
+    TrainingError
+    """
     preprocessing = preprocessing_for(runs[0].info, config)
-    parts = []
-    for i, run in enumerate(runs):
-        parts.append(
-            cut(
-                run.info,
-                run.raw,
-                run.cues,
-                preprocessing,
-                config.trial.stop_s,
-                i,
-                config.quality,
-                partial(progress, f"cutting {run.name}"),
-            )
-        )
-    epochs = filled(join(parts), preprocessing.labels)
+    numbered = [replace(part, runs=np.full(len(part.labels), i)) for i, part in enumerate(parts)]
+    epochs = filled(join(numbered), preprocessing.labels)
     progress("fitting", 0.0)
     rejected = Counter(cue.class_ for cue, _ in epochs.rejected)
     model = fit_decoder(config.decoder.name, epochs.windows, epochs.labels, preprocessing, rejected=rejected)

@@ -92,6 +92,24 @@ class Recording:
     notes: tuple[str, ...] = ()
     montage: Montage | None = field(default=None)
 
+    def corrected(self) -> Recording:
+        """The recording with the montage and the unit that were given with it written into its EEG streams.
+
+        Raises
+        ------
+        StreamMismatch
+            If a signal's size cannot be that of microvolts.
+        """
+        if self.montage is None:
+            return self
+        signals = []
+        for signal in self.signals:
+            if signal.info.type.upper() == "EEG":
+                signal = with_montage(signal, self.montage)
+                check_unit(signal, str(self.path))
+            signals.append(signal)
+        return replace(self, signals=tuple(signals), montage=None)
+
     def eeg(self, query: str | None = None) -> RecordedSignal:
         """The one EEG stream, with the montage applied and its unit checked.
 

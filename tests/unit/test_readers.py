@@ -122,6 +122,15 @@ def test_a_wrongly_declared_unit_is_refused_and_can_be_overruled(tmp_path: Path)
     np.testing.assert_allclose(open_recording(path, unit="uV").eeg().data, data.T, atol=0.01)
 
 
+def test_what_is_played_carries_the_unit_and_the_names_that_were_given(tmp_path: Path) -> None:
+    data = volts() * 1e6
+    path = edf(tmp_path / "a.edf", data, "")
+    recording = open_recording(path, Montage(names=("F3", "F4", "Fz")), unit="uV").corrected()
+    np.testing.assert_allclose(recording.signals[0].data, data.T, atol=0.01)
+    assert recording.signals[0].info.labels == ("F3", "F4", "Fz")
+    assert recording.eeg().info == recording.signals[0].info
+
+
 def test_electrode_offsets_and_drift_are_no_unit_error() -> None:
     n = round(60 * RATE)
     data = np.random.default_rng(0).normal(0, 10, (n, 1)) + 150_000 + np.arange(n)[:, None] * 5.0
