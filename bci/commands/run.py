@@ -61,11 +61,12 @@ def run(args: argparse.Namespace) -> int:
         source = args.source or "name=simulated"
     elif args.device:
         device = source_words(config)
-    stop = Stop(seconds=args.seconds)
+    stop = Stop()
     with LiveSession(SessionPlan(path, config, option_words(args), source, device), stop) as session:
         for text in session.warnings:
             print(f"warning: {text}", file=sys.stderr, flush=True)
         view = LiveView(header, session.stream_query)
+        stop.after(args.seconds)
         try:
             _watch(session, view, stop, quiet=args.json)
         finally:

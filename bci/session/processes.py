@@ -165,7 +165,7 @@ class Stop:
 
     def __init__(self, parent_pipe: bool = False, seconds: float | None = None) -> None:
         self._why = ""
-        self._deadline = time.monotonic() + seconds if seconds is not None else None
+        self.after(seconds)
         signal.signal(signal.SIGTERM, self._signalled)
         if parent_pipe:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -178,6 +178,10 @@ class Stop:
         if not self._why and self._deadline is not None and time.monotonic() >= self._deadline:
             self._why = "time is over"
         return self._why
+
+    def after(self, seconds: float | None) -> None:
+        """End so long from now; None for no such end."""
+        self._deadline = time.monotonic() + seconds if seconds is not None else None
 
     def ask(self, why: str) -> None:
         """Ask this process to end."""
