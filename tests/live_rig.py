@@ -17,8 +17,9 @@ from bci.engine.outcome import fields
 from bci.engine.stream_info import StreamInfo
 from bci.errors import StreamLost, StreamNotFound
 from bci.session import wire
-from bci.session.live import LiveLoop, Wires
+from bci.session.live import LiveLoop
 from bci.session.model import Model, ModelHeader
+from bci.session.wires import Wires
 from bci.stream.bus import SignalInlet, Source
 from bci.stream.clock import VirtualClock
 from bci.stream.inprocess import InProcessBus, InProcessOutlet

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,14 +13,14 @@ import numpy as np
 from bci.engine.chunk import Chunk
 from bci.engine.engine import Engine
 from bci.engine.frontend import Frontend
-from bci.engine.outcome import Reason, fields
+from bci.engine.outcome import Reason
 from bci.engine.quality import QualitySettings
 from bci.engine.stream_info import StreamInfo
 from bci.errors import StreamMismatch
-from bci.session import wire
-from bci.session.live import LiveLoop, LiveSettings, Wires
+from bci.session.live import LiveLoop, LiveSettings
 from bci.session.model import Model, check_stream, load_model
 from bci.session.processes import say_ready
+from bci.session.wires import Wires, open_wires
 from bci.settings import SessionConfig
 from bci.stream.clock import LslClock
 from bci.stream.late_markers import LateMarkers
@@ -32,7 +31,6 @@ from bci.stream.lsl import (
     Reopen,
     StreamQuery,
     resolve,
-    row_info,
 )
 from bci.stream.montage import Montage, load_montage
 from bci.stream.triggers import MarkerTable
@@ -83,7 +81,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
         settings = job.config.engine_settings()
         engine = Engine(inlet.info, model.decoder, settings)
         warm_up(model, inlet.info)
-        wires = open_wires(job, model)
+        wires = lsl_wires(job, model)
         if job.wait_recorder:
             for outlet in (wires.outcomes, wires.events, wires.decisions, wires.timing, wires.state):
                 outlet.wait_for_consumers(CONSUMERS_S)
@@ -169,26 +167,15 @@ def warm_up(model: Model, info: StreamInfo) -> None:
         engine.prepare()
 
 
-def open_wires(job: EngineJob, model: Model) -> Wires:
-    """All streams of the engine, named as docs/streams.md says."""
-    name = job.config.engine.name
-    header = model.header
-    labels, classes = header.preprocessing.labels, tuple(header.classes)
-    bci = {"session": job.session, "classes": json.dumps(classes), "channels": json.dumps(labels)}
-
-    def rows(what: str, type_: str, columns: tuple[str, ...]) -> LslOutlet:
-        return LslOutlet(row_info(f"{name}-{what}", type_, f"{name}-{what}-{job.session}", columns), bci=bci)
-
-    def texts(what: str, type_: str) -> LslTextOutlet:
-        return LslTextOutlet(f"{name}-{what}", type_, f"{name}-{what}-{job.session}", {"session": job.session})
-
-    cues = job.config.markers.stream
-    return Wires(
-        decisions=rows("decisions", "BCI-Decision", wire.DECISION_FIELDS),
-        outcomes=rows("outcomes", "BCI-Outcome", fields(len(labels), classes)),
-        timing=rows("timing", "BCI-Timing", wire.TIMING_FIELDS),
-        events=texts("events", "BCI-Event"),
-        state=texts("state", "BCI-State"),
-        control=LateMarkers(StreamQuery(name=f"{name}-control")),
-        cues=LateMarkers(StreamQuery(name=cues)) if cues else None,
+def lsl_wires(job: EngineJob, model: Model) -> Wires:
+    """All streams of the engine on LSL; control messages and cues from whoever sends them, whenever."""
+    name, cues = job.config.engine.name, job.config.markers.stream
+    return open_wires(
+        name,
+        job.session,
+        model.header,
+        lambda info, bci: LslOutlet(info, bci=bci),
+        lambda info, bci: LslTextOutlet(info.name, info.type, info.source_id, bci),
+        LateMarkers(StreamQuery(name=f"{name}-control")),
+        LateMarkers(StreamQuery(name=cues)) if cues else None,
     )

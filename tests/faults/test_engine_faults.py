@@ -20,7 +20,7 @@ from bci.engine.outcome import Reason
 from bci.engine.stream_info import StreamInfo
 from bci.errors import BciError, StreamMismatch
 from bci.session import engine_process, wire
-from bci.session.live import Age
+from bci.session.age import Age
 from bci.session.replay import RecordedSession, Verification, _input, recompute
 from bci.stream.inprocess import InProcessBus
 from bci.stream.reconnect import require_same

@@ -17,7 +17,7 @@ from bci.engine.engine import Engine
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.session import wire
-from bci.session.engine_process import EngineJob, open_wires
+from bci.session.engine_process import EngineJob, lsl_wires
 from bci.session.fit import fit_decoder
 from bci.session.live import LiveLoop
 from bci.session.model import Model, load_model, save_model
@@ -104,7 +104,7 @@ def live_session(folder: Path, model: Model, number: int, one_stamp: bool = Fals
             sending.start()  # the engine joins somewhere inside a chunk
             time.sleep(0.05)
         inlet = LslSignalInlet(resolve(StreamQuery(source_id=sent.source_id), 5.0))
-        wires = open_wires(EngineJob(model.path, config, StreamQuery()), model)
+        wires = lsl_wires(EngineJob(model.path, config, StreamQuery()), model)
         until(lambda: len(recording.streams) == 3, recording.update, told=lambda: recording.streams)
         control = LslTextOutlet(f"{name}-control", "BCI-Control", f"{name}-control")
         until(lambda: wires.control.streams == 1)
