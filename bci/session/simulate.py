@@ -22,6 +22,11 @@ END_S = 2.0
 class Subject(Source, Protocol):
     """A source that answers cues."""
 
+    @property
+    def due_s(self) -> float:
+        """Time on its clock at which the next samples arrive."""
+        ...
+
     def cue(self, cue: str | int, time_s: float | None = None) -> bool:
         """Show something to the person."""
         ...

@@ -1,0 +1,100 @@
+"""A whole live session in one thread, faster than real time: subject, cues, engine and recorder on a virtual clock.
+
+The engine, the loop and the recorder are those of a live session over LSL; only the bus and the clock are others. What
+is recorded can be verified by a replay like any other session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bci.engine.engine import Engine
+from bci.session.live import LiveLoop
+from bci.session.model import Model
+from bci.session.progress import Progress, silent
+from bci.session.simulate import CUES, END_S, Subject
+from bci.session.timeline import Timeline
+from bci.session.wires import open_wires
+from bci.settings import SessionConfig
+from bci.stream.clock import VirtualClock
+from bci.stream.inprocess import InProcessBus, InProcessOutlet, InProcessTextOutlet
+from bci.stream.recorder import Recorder
+from bci.stream.triggers import MarkerTable
+from bci.stream.xdf_writer import XdfWriter
+
+SESSION = "virtual"
+
+
+def run_virtually(
+    subject: Subject,
+    clock: VirtualClock,
+    timeline: Timeline,
+    model: Model,
+    config: SessionConfig,
+    path: Path,
+    progress: Progress = silent,
+) -> None:
+    """Decode a subject that answers the cues of a timeline, and record everything.
+
+    Parameters
+    ----------
+    subject : Subject
+        Built on ``clock``.
+    clock : VirtualClock
+    timeline : Timeline
+    model : Model
+    config : SessionConfig
+    path : Path
+        XDF file to write; must not exist.
+    progress : callable
+    """
+    bus = InProcessBus(clock)
+    eeg = bus.outlet(subject.info)
+    cues = bus.text_outlet(CUES, "Markers", CUES)
+    name, began = config.engine.name, clock.now()
+    duration_s = timeline.duration_s + END_S
+    bus.text_outlet(f"{name}-control", "BCI-Control", f"{name}-control-{SESSION}")
+    wires = open_wires(
+        name,
+        SESSION,
+        model.header,
+        lambda info, bci: bus.outlet(info, bci=bci),
+        lambda info, bci: bus.text_outlet(info.name, info.type, info.source_id, bci),
+        bus.markers(f"{name}-control"),
+        bus.markers(CUES),
+    )
+    engine = Engine(subject.info, model.decoder, config.engine_settings())
+    class_of = MarkerTable(config.markers.table).class_of
+    loop = LiveLoop(bus.signal(subject.info.name), engine, model, wires, clock, classes_of=class_of)
+    with Recorder(XdfWriter(path), clock) as recorder:
+        for stream in bus.streams():
+            recorder.add(bus.raw(stream.source_id), stream.name)
+        clock.add(_send(subject, eeg, began + duration_s))
+        clock.add(_present(subject, cues, timeline, began))
+
+        def over() -> str:
+            recorder.poll()
+            progress("decoding the simulated subject", min(1.0, (clock.now() - began) / duration_s))
+            return "timeline is over" if clock.now() >= began + duration_s else ""
+
+        loop.run(over)
+        recorder.poll()
+    wires.close(linger_s=0.0)
+
+
+def _send(subject: Subject, outlet: InProcessOutlet, end: float) -> Iterator[float]:
+    """An actor that sends what the subject's amplifier has, when it has it."""
+    while subject.due_s < end:
+        yield subject.due_s
+        chunk = subject.read(0.0)
+        if chunk is not None:
+            outlet.push_chunk(chunk.data, chunk.stamps)
+
+
+def _present(subject: Subject, cues: InProcessTextOutlet, timeline: Timeline, began: float) -> Iterator[float]:
+    """An actor that shows the cues."""
+    for cue in timeline.cues:
+        yield began + cue.time_s
+        subject.cue(cue.marker, began + cue.time_s)
+        cues.push(cue.marker, began + cue.time_s)
