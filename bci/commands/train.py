@@ -70,6 +70,7 @@ def _told(result: dict) -> str:  # type: ignore[type-arg]
     lines = [
         f"{result['model']}: {result['decoder']} on {trials}",
         f"cross-validated {100 * result['accuracy']:.0f} % correct (95 % interval {low:.0f}–{high:.0f}, chance {chance:.0f})",
+        "better than chance" if low > chance else "NOT shown to be better than chance: record more trials, or change the imagery",
     ]
     if result["rejected"]:
         lines.append(f"{len(result['rejected'])} trials left out, for instance {result['rejected'][0]}")
