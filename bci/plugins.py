@@ -25,7 +25,6 @@ EXTRAS = {
     "torch": "networks",
     "onnx": "networks",
     "onnxruntime": "networks",
-    "mne_realtime": "hardware",
     "pythonosc": "hardware",
 }
 """Which extra of this package installs what a plug-in may miss, by import name."""

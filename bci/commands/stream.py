@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 HELP = """Put a source on LSL: the simulated subject, or a device.
 
-Stamps are computed from the source's sample clock. The simulated subject imagines what the markers of another
+Stamps are computed from the source's sample clock. What a device marks itself (triggers, events) goes to a stream of
+its own, NAME-markers. The simulated subject imagines what the markers of another
 stream ask for, and can be shown what is decoded."""
 EXAMPLES = """
 bci stream simulated                                    8 channels, 250 Hz, until Ctrl-C
@@ -24,6 +25,8 @@ bci stream simulated --channels 22 --skill 0.9 --listen Cues
 bci stream simulated --listen Cues --feedback bci-decisions
 bci stream simulated --bursty --loss 0.01               as a consumer board on a bad day
 bci stream simulated --set blinks_per_min=0 --set line_hz=60
+bci stream brainvision-rda --set host=192.168.1.2       BrainVision Recorder with Remote Data Access
+bci stream fieldtrip --set host=192.168.1.2 --set unit=V
 """
 
 POLL_S = 0.05
@@ -58,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     source = open_source(args.device, options(args))
     ears = _ears(args, source)
     outlet = LslOutlet(source.info)
+    marked = Marked(source)
     stop = Stop(args.parent_pipe, args.seconds)
     info, sent = source.info, 0
     try:
@@ -72,9 +76,11 @@ def run(args: argparse.Namespace) -> int:
             if chunk is not None:
                 outlet.push_chunk(chunk.data, chunk.stamps)
                 sent += len(chunk)
+            marked.pass_on()
     finally:
         for ear in ears:
             ear.close()
+        marked.close()
         outlet.close()
         source.close()
     print(json.dumps({"event": "done", "samples": sent}) if args.json else f"{sent} samples sent", flush=True)
@@ -133,6 +139,35 @@ def _ears(args: argparse.Namespace, source: Source) -> list[Ear]:
                 raise ConfigError(f"{option}: source {args.device!r} does not listen; leave the option out")
             ears.append(Ear(query, partial(kind, tell=tell)))
     return ears
+
+
+class Marked:
+    """What a source marks itself, on a stream ``NAME-markers``; nothing where it has no method ``markers``.
+
+    Parameters
+    ----------
+    source : Source
+        ``markers()``, where it has it, returns (text, stamp) of what has come since the last call.
+    """
+
+    def __init__(self, source: Source) -> None:
+        from bci.stream.lsl import LslTextOutlet
+
+        self._markers: Callable[[], list[tuple[str, float]]] | None = getattr(source, "markers", None)
+        if self._markers is not None:
+            info = source.info
+            self._outlet = LslTextOutlet(f"{info.name}-markers", "Markers", f"{info.source_id}-markers")
+
+    def pass_on(self) -> None:
+        """Send what has come since the last call."""
+        if self._markers is not None:
+            for text, stamp in self._markers():
+                self._outlet.push(text, stamp)
+
+    def close(self) -> None:
+        """End the stream."""
+        if self._markers is not None:
+            self._outlet.close()
 
 
 class Hearing(Protocol):

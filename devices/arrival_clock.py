@@ -1,0 +1,114 @@
+"""Stamps from a sample counter, on our clock: no jitter of arrival, and no drift.
+
+Samples of a network stream arrive late by a varying amount, never early. So the count gives the step, and the
+earliest arrivals of the last seconds (the lower envelope of arrival minus count) say where the count lies on our
+clock. Corrections are spread so thinly that each step of the stamps stays one period to a thousandth of it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bci.engine.chunk import FloatArray
+
+SLEW = 9e-4
+"""Largest correction, as a part of the time that passes: 900 ppm."""
+SPAN_S = 4.0
+"""The earliest arrival of the last one to two spans counts."""
+FOLLOW_S = 10.0
+"""Time constant with which a sender that is slower than it says is followed."""
+JUMP_S = 1.0
+"""A clock that is off by more than this for a whole span is set anew, by whole samples: the sender paused."""
+
+
+class ArrivalClock:
+    """Stamps of counted samples.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Nominal rate; the true one may differ by ``SLEW``.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate = rate_hz
+        self._index, self._time = 0, math.nan
+        self._paused = False
+        self._before_s = self._lately_s = math.inf
+        self._since_s = 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether any sample has come yet, so that times can be told."""
+        return math.isfinite(self._time)
+
+    def time(self, index: int) -> float:
+        """Stamp of sample ``index``, as far as is known now; NaN before the first has come."""
+        return self._time + (index - self._index) / self._rate
+
+    def pause(self) -> None:
+        """The sender stopped counting: what passes until its next sample is a gap."""
+        self._paused = True
+
+    def stamps(self, first: int, count: int, now_s: float) -> FloatArray:
+        """Stamps of samples ``first`` … ``first + count - 1``, the newest of which arrived at ``now_s``.
+
+        Returns
+        -------
+        ndarray, shape (count,)
+        """
+        newest = first + count - 1
+        if not self.known:
+            self._index, self._time = newest, now_s
+            self._judge_anew(now_s)
+        late_s = now_s - self.time(newest)
+        self._note(late_s, now_s)
+        jump_s = self._jump(late_s, now_s)
+        most_s = SLEW * count / self._rate
+        late_s = self._earliest_s
+        # Even the earliest arrival of a span is a little late by chance, so what is late is followed slowly.
+        drift_s = max(late_s, -most_s) if late_s < 0 else min(late_s * min(count / self._rate / FOLLOW_S, 1.0), most_s)
+        self._move(drift_s)
+        found = self.time(first - 1) + jump_s + np.arange(1, count + 1) * (1 / self._rate + drift_s / count)
+        self._index, self._time = newest, float(found[-1])
+        return np.asarray(found)
+
+    @property
+    def _earliest_s(self) -> float:
+        """How late the earliest of the last samples was; negative where the clock is behind."""
+        return min(self._before_s, self._lately_s)
+
+    def _note(self, late_s: float, now_s: float) -> None:
+        """Remember the earliest of this span and of the one before."""
+        if now_s - self._since_s >= SPAN_S:
+            self._before_s, self._lately_s, self._since_s = self._lately_s, late_s, now_s
+        self._lately_s = min(self._lately_s, late_s)
+
+    def _jump(self, late_s: float, now_s: float) -> float:
+        """Whole samples by which the clock is set, seconds."""
+        # Late can be a burst that has yet to be drained, so it must last; early cannot be anything else.
+        lasting = math.isfinite(self._before_s) and self._earliest_s > JUMP_S
+        if self._paused:
+            self._paused = False
+            self._judge_anew(now_s)
+            self._lately_s = late_s
+            by_s = max(late_s, 0.0)
+        elif lasting or self._earliest_s < -JUMP_S:
+            by_s = self._earliest_s
+        else:
+            return 0.0
+        whole_s = round(by_s * self._rate) / self._rate
+        self._move(whole_s)
+        return whole_s
+
+    def _move(self, by_s: float) -> None:
+        """The clock is moved, so all that was noted is less late by as much."""
+        self._before_s -= by_s
+        self._lately_s -= by_s
+
+    def _judge_anew(self, now_s: float) -> None:
+        """Forget what was noted."""
+        self._before_s = self._lately_s = math.inf
+        self._since_s = now_s

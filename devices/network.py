@@ -1,0 +1,170 @@
+"""What sources on the network share: a wire that never blocks for long, settings, labels fit to be shown."""
+
+from __future__ import annotations
+
+import math
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+from bci.engine.stream_info import Channel, canonical
+from bci.errors import ConfigError, StreamLost, StreamNotFound
+from bci.stream.metadata import channel_type
+
+MAX_CHANNELS = 8192
+MAX_RATE_HZ = 1e6
+MAX_LABEL = 256
+RECEIVE_BYTES = 1 << 16
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+_UNITS = {"EEG": "uV", "EOG": "uV", "EMG": "uV"}
+
+T = TypeVar("T")
+
+
+class Wire:
+    """A TCP connection that waits no longer than it is told and knows when the peer has gone.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+    timeout_s : float
+        For connecting.
+    peer : str
+        What is expected there, for messages.
+
+    Raises
+    ------
+    StreamNotFound
+        If nobody answers.
+    """
+
+    def __init__(self, host: str, port: int, timeout_s: float, peer: str) -> None:
+        self.where = f"{peer} at {host}:{port}"
+        try:
+            self._socket = socket.create_connection((host, port), timeout_s)
+        except OSError as error:
+            raise StreamNotFound(
+                f"{self.where}: no connection within {timeout_s:g} s ({error}); start it there, "
+                "or say where it is with --set host=ADDRESS --set port=NUMBER"
+            ) from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def receive(self, timeout_s: float) -> bytes:
+        """What has come, at most 64 KiB; empty where nothing came in time.
+
+        Raises
+        ------
+        StreamLost
+            If the peer has closed the connection, or the network has.
+        """
+        try:
+            self._socket.settimeout(max(timeout_s, 0.0))
+            data = self._socket.recv(RECEIVE_BYTES)
+        except (BlockingIOError, TimeoutError):
+            return b""
+        except OSError as error:
+            raise StreamLost(f"{self.where}: the connection broke ({error})") from error
+        if not data:
+            raise StreamLost(f"{self.where}: the peer closed the connection")
+        return data
+
+    def send(self, data: bytes, timeout_s: float = 1.0) -> None:
+        """Send a request; requests are a few bytes, so a peer that does not take them hangs.
+
+        Raises
+        ------
+        StreamLost
+        """
+        try:
+            self._socket.settimeout(timeout_s)
+            self._socket.sendall(data)
+        except OSError as error:
+            raise StreamLost(f"{self.where}: the connection broke ({error})") from error
+
+    def close(self) -> None:
+        """Hang up. May be called twice."""
+        self._socket.close()
+
+
+def read_settings(kind: type[T], options: Mapping[str, object], device: str) -> T:
+    """Settings from loosely typed options, every problem reported at once.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass whose fields have defaults.
+    options : mapping
+        Names of its fields; values of their type, or text.
+    device : str
+        For messages.
+
+    Raises
+    ------
+    ConfigError
+    """
+    defaults = {f.name: f.default for f in fields(kind) if f.default is not MISSING}  # type: ignore[arg-type]
+    problems: list[str] = []
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        if name not in defaults:
+            problems.append(f"{name}: {device} has no such setting; it has {', '.join(defaults)}")
+            continue
+        try:
+            found[name] = type(defaults[name])(str(value).strip())
+        except ValueError:
+            problems.append(f"{name} = {value!r}: must be like {defaults[name]!r}")
+    if problems:
+        raise ConfigError(problems)
+    return kind(**found)
+
+
+def address_problems(host: str, port: int, timeout_s: float, name: str) -> list[str]:
+    """Why these cannot be used, one line each."""
+    found = []
+    if not host:
+        found.append("host is empty: give a name or an address")
+    if not 1 <= port <= 65535:
+        found.append(f"port = {port}: must be from 1 to 65535")
+    if not (math.isfinite(timeout_s) and 0 < timeout_s <= 600):
+        found.append(f"timeout_s = {timeout_s}: must be above 0 and at most 600 s")
+    if not name:
+        found.append("name is empty: give the stream a name")
+    return found
+
+
+def channels(labels: Sequence[str]) -> tuple[Channel, ...]:
+    """Channels with labels that can be shown and told apart; types by label, since these protocols carry none.
+
+    Empty labels become ``ch1``, ``ch2``, …; a label that occurs again gets a number; control characters U+FFFD.
+
+    >>> [(c.label, c.type, c.unit) for c in channels(["C3", "", "C3", "EOG_L", "x_acc"])]
+    [('C3', 'EEG', 'uV'), ('ch2', 'EEG', 'uV'), ('C3-2', 'EEG', 'uV'), ('EOG_L', 'EOG', 'uV'), ('x_acc', 'EEG', 'uV')]
+    """
+    taken: set[str] = set()
+    found = []
+    for number, label in enumerate(labels, start=1):
+        label = _unique(_CONTROL.sub("\ufffd", label).strip()[:MAX_LABEL] or f"ch{number}", taken)
+        taken.add(canonical(label))
+        kind = channel_type(label, "EEG")
+        found.append(Channel(label, kind, _UNITS.get(kind, "")))
+    return tuple(found)
+
+
+def text(data: bytes) -> str:
+    """Text of a device: UTF-8, or what Windows programs wrote before."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _unique(label: str, taken: set[str]) -> str:
+    """The label, numbered where it is taken."""
+    name, number = label, 2
+    while canonical(name) in taken:
+        name, number = f"{label}-{number}", number + 1
+    return name
