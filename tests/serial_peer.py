@@ -6,6 +6,7 @@ import os
 import select
 import threading
 import time
+import tty
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -37,6 +38,7 @@ class SerialPeer:
         self._answer, self._greeting = answer, greeting
         self._master, self._slave = os.openpty()
         self.port = os.ttyname(self._slave)
+        tty.setraw(self._slave)  # a new terminal echoes, which no cable does
         os.set_blocking(self._master, False)
         self.log: list[tuple[float, bytes]] = []
         self._stop = threading.Event()

@@ -165,10 +165,10 @@ def whole_number(low: int, high: int) -> Callable[[object], int]:
 
 def _rows(value: object) -> dict[str, object]:
     if isinstance(value, str):
-        pairs = [entry.partition("=") for entry in value.split(",") if entry]
-        if wrong := [name for name, equals, _ in pairs if not equals or not name]:
+        pairs = [entry.partition("=") for entry in value.split(",") if entry.strip()]
+        if wrong := [name for name, equals, _ in pairs if not equals or not name.strip()]:
             raise ValueError(f"{wrong[0]!r} must look like name=value")
-        value = {name: entry for name, _, entry in pairs}
+        value = {name.strip(): entry for name, _, entry in pairs}
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise ValueError(f"{value!r} must be a table of names and values")
     return dict(value)

@@ -131,20 +131,25 @@ class Port:
             with suppress(*_BROKEN):
                 self._serial.reset_output_buffer()
 
-    def drain(self, until_s: float) -> None:
-        """Wait until everything is sent, at most until ``until_s``; never raises."""
-        if self._serial is not None:
-            with suppress(*_BROKEN):
-                while self._serial.out_waiting and time.monotonic() < until_s:
-                    time.sleep(_SLICE_S)
+    def close(self, drain_s: float = 0.0) -> None:
+        """Let go of the port. May be called twice.
 
-    def close(self) -> None:
-        """Let go of the port without waiting for a device that does not read. May be called twice."""
+        Parameters
+        ----------
+        drain_s : float
+            How long to wait until everything is sent. What is left then is thrown away, for else the system waits by
+            itself, half a minute, for a device that does not read.
+        """
         if self._serial is None:
             return
-        self.discard()  # else the system may wait for many seconds until the device has taken it
-        wire, self._serial = self._serial, None
+        until_s = time.monotonic() + drain_s
         with suppress(*_BROKEN):  # unplugged
+            while self._serial.out_waiting and time.monotonic() < until_s:
+                time.sleep(_SLICE_S)
+            if self._serial.out_waiting:
+                self._serial.reset_output_buffer()
+        wire, self._serial = self._serial, None
+        with suppress(*_BROKEN):
             wire.close()
 
     def _wire(self) -> serial.Serial:

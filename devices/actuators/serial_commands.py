@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bci.engine.command import Command
 from bci.errors import ActuatorError
@@ -49,13 +49,14 @@ class SerialSettings:
     heartbeat_s : float
         Time between heartbeats.
     hold_s : float
-        With a heartbeat: a command stands so long after it was last sent; then neutral goes out.
+        With a heartbeat: a command stands so long after it was last sent; then neutral goes out, because whoever sends
+        may hang. A discrete decision that shall last longer is repeated by the host (``pace.repeat_s``).
     ready : bytes
         What the device says when it has started (opening the port restarts many an Arduino). Empty for not waiting.
     ready_s : float
         Longest time to wait for that.
     deadline_s : float
-        Longest time for a command to be written and acknowledged.
+        Longest time for a command to be written and acknowledged. The host counts more than 50 ms as a failure.
     """
 
     port: str
@@ -68,7 +69,7 @@ class SerialSettings:
     hold_s: float = 0.25
     ready: bytes = b""
     ready_s: float = 3.0
-    deadline_s: float = field(default=DEADLINE_S)
+    deadline_s: float = DEADLINE_S
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> SerialSettings:
@@ -96,7 +97,7 @@ class SerialSettings:
             hold_s=o.number("hold_s", 0.25, 0.05, 3600.0),
             ready=o.parsed("ready", "", to_bytes) or b"",
             ready_s=o.number("ready_s", 3.0, 0.1, 30.0),
-            deadline_s=o.number("deadline_s", DEADLINE_S, 0.005, 0.2),
+            deadline_s=o.number("deadline_s", DEADLINE_S, 0.005, 0.03),
         )
         for line in settings.problems():
             o.problem(line)
@@ -200,8 +201,7 @@ class SerialActuator:
             if not self._closed:
                 self._stop()
                 self._closed = True
-                self._port.drain(time.monotonic() + CLOSE_S)
-                self._port.close()
+                self._port.close(CLOSE_S)
         if self._alarm is not None:
             self._alarm.close()
 

@@ -145,8 +145,7 @@ class TriggerActuator:
             if not self._closed:
                 self._stop()
                 self._closed = True
-                self._port.drain(time.monotonic() + CLOSE_S)
-                self._port.close()
+                self._port.close(CLOSE_S)
         self._alarm.close()
 
     def _stop(self) -> None:

@@ -1,0 +1,50 @@
+"""The example sketch, compiled for this computer: a small stand-in for Arduino's core, standard input and output as its port."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import devices.actuators
+
+SKETCH = Path(devices.actuators.__file__).parent / "arduino" / "bci_hand" / "bci_hand.ino"
+
+CORE = r"""
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+const int LOW = 0, HIGH = 1, OUTPUT = 1;
+unsigned long millis() { timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1000UL + t.tv_nsec / 1000000; }
+int pins[20];
+void pinMode(int, int) {}
+void digitalWrite(int pin, int level) {  // each change goes to the log: monotonic seconds, pin, level
+  if (pins[pin] == level) return;
+  pins[pin] = level;
+  timespec t; clock_gettime(CLOCK_MONOTONIC, &t);
+  fprintf(stderr, "%ld.%09ld %d %d\n", (long)t.tv_sec, t.tv_nsec, pin, level);
+}
+struct Wire {
+  void begin(long) {}
+  int available() { pollfd p = {0, POLLIN, 0}; return poll(&p, 1, 1) > 0 && (p.revents & POLLIN); }
+  int read() { unsigned char c; return ::read(0, &c, 1) == 1 ? c : -1; }
+  void write(int c) { unsigned char b = c; if (::write(1, &b, 1) < 0) {} }
+  void print(const char *text) { if (::write(1, text, strlen(text)) > 0) fprintf(stderr, "0 ready 1\n"); }
+} Serial;
+"""
+
+
+def compile_sketch(folder: Path) -> Path:
+    """The sketch as a program of this computer; it runs until it is killed."""
+    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("there is no C++ compiler to compile the example sketch with")
+    source, program = folder / "hand.cpp", folder / "hand"
+    source.write_text(CORE + SKETCH.read_text(encoding="utf-8") + "\nint main() { setup(); for (;;) loop(); }\n")
+    subprocess.run([compiler, "-Wall", "-Werror", "-O1", "-o", str(program), str(source)], check=True)
+    return program
