@@ -9,8 +9,8 @@ The states and what leads from one to the other::
                      SAFE ◀──1 s of doubt; or at once: stop, fault (from anywhere)── HOLD
 
 A doubt is a condition that holds for some time; its beginning is known exactly, however seldom :meth:`Guard.step`
-is called. The doubt of one HOLD is added up: a board whose bursts come 300 ms apart is in doubt for 50 ms each time,
-and does not latch (docs/safety.md).
+is called. What latches is doubt that lasts: a board whose bursts come 300 ms apart is in doubt for 50 ms again and
+again, which may hold it for long and does not latch it (docs/safety.md).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class GuardSettings:
     stale_s : float
         Longest time without a new decision (or a decision for nothing); the engine's own expiry may be shorter.
     latch_s : float
-        Doubt within one HOLD that makes it SAFE.
+        Doubt that lasts so long without a break makes it SAFE.
     refill_s : float
         The same for windows that fill again after a gap, which takes their length however short the gap was.
     resume_s : float
@@ -288,7 +288,7 @@ class Guard:
         self._row_since = -math.inf
         self._sequence = -1
         self._good_since = math.inf
-        self._doubted = self._refilled = 0.0
+        self._doubt_since = self._refilling_since = math.inf
         self._orders = 0
         self._moving = False
         self._blank_until = -math.inf
@@ -390,6 +390,7 @@ class Guard:
             self._hold(now, before, doubts)
         else:
             self._good_since = min(self._good_since, now)
+            self._doubt_since = self._refilling_since = math.inf
             if self.state is State.HOLD and now - self._good_since >= self.settings.resume_s:
                 self._change(State.ARMED, Cause.NONE, "no doubt any more")
         if self._blanked and now >= self._blank_until:
@@ -403,17 +404,15 @@ class Guard:
             return
         first, cause = min(doubts)
         if self.state is not State.HOLD:
-            self._doubted = self._refilled = 0.0
             self._leave(State.HOLD, cause, self._engine_why if cause is Cause.ENGINE else WHY[cause])
-        self._refilled += now - max(before, first)
-        others = [begin for begin, c in doubts if c is not Cause.REFILL]
-        if others:
-            self._doubted += now - max(before, min(others))
-        if self._doubted >= self.settings.latch_s:
-            cause = min(doubt for doubt in doubts if doubt[1] is not Cause.REFILL)[1] if others else cause
-            self._latch(cause, self._doubted)
-        elif self._refilled >= self.settings.refill_s:
-            self._latch(cause, self._refilled)
+        # What ended by itself between two steps was seen by the row that ended it: a doubt that is here began at ``first``.
+        self._refilling_since = min(self._refilling_since, max(before, first))
+        others = [doubt for doubt in doubts if doubt[1] is not Cause.REFILL]
+        self._doubt_since = min(self._doubt_since, max(before, min(others)[0])) if others else math.inf
+        if now - self._doubt_since >= self.settings.latch_s:
+            self._latch(min(others)[1], now - self._doubt_since)
+        elif now - self._refilling_since >= self.settings.refill_s:
+            self._latch(cause, now - self._refilling_since)
 
     def _latch(self, cause: Cause, seconds: float) -> None:
         why = self._engine_why if cause is Cause.ENGINE else WHY[cause]

@@ -148,12 +148,18 @@ def test_doubt_that_adds_up_to_a_second_is_latched_and_only_a_person_arms_again(
     assert b.state is State.ARMED
 
 
-def test_doubts_that_come_again_before_the_hold_is_over_add_up():
+def test_short_doubts_that_come_again_and_again_hold_and_do_not_latch():
     b = Bench().active()
-    for _ in range(3):
-        b.rows(0.32, reason=Reason.QUALITY).rows(0.32)
-    assert b.state is State.HOLD
-    assert b.rows(0.2, reason=Reason.QUALITY).state is State.SAFE
+    orders = len(b.of(g.Order))
+    for _ in range(50):
+        b.rows(0.32, reason=Reason.STALE).rows(0.32, 0)
+    assert (b.state, len(b.of(g.Order))) == (State.HOLD, orders)
+    assert b.rows(0.4, 0).state is State.ACTIVE
+
+
+def test_doubts_that_follow_each_other_without_a_break_are_one():
+    b = Bench().active().rows(0.4, reason=Reason.LOST).rows(0.4, reason=Reason.STALE)
+    assert b.rows(0.28, reason=Reason.QUALITY).state is State.SAFE
 
 
 def test_windows_that_fill_again_after_a_gap_may_take_their_time():
@@ -336,7 +342,7 @@ class GuardMachine(RuleBasedStateMachine):
         self.heard = self.fresh = -math.inf
         self.last: Row | None = None
         self.clean_since = math.inf  # by the model
-        self.doubt_s = self.slow_s = 0.0  # within this HOLD, by the model; an upper bound
+        self.doubt_s = self.slow_s = 0.0  # without a break, by the model; an upper bound
         self.cause = ""  # what has happened that may latch
         self.armed_by_person = False
         self.blank_until = -math.inf
@@ -409,7 +415,9 @@ class GuardMachine(RuleBasedStateMachine):
         start = self.now
         self.now = end
         since = self.doubt()
-        if since < math.inf:
+        if since == math.inf:
+            self.doubt_s = self.slow_s = 0.0
+        else:
             self.clean_since = math.inf
             passed = end - max(start, since)
             self.slow_s += passed
@@ -417,8 +425,7 @@ class GuardMachine(RuleBasedStateMachine):
                 self.present and self.last is not None and self.last.reason in SLOW
                 and min(self.fresh, self.heard + self.limits.silence_s) > end
             )  # fmt: skip
-            if not slow_only:
-                self.doubt_s += passed
+            self.doubt_s = 0.0 if slow_only else self.doubt_s + passed
         self.step()
 
     @rule(seconds=st.sampled_from([0.001, 0.005, 0.04, 0.2, 0.3, 0.6, 1.2, 7.0]))
