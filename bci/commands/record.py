@@ -214,8 +214,11 @@ class Output:
         self._as_json = as_json
 
     def say(self, event: str, text: str, **fields: Any) -> None:
-        """Print one event at once."""
-        print(json.dumps({"event": event, **fields}) if self._as_json else text, flush=True)
+        """Print one event at once. When whoever listened has gone, recording goes on."""
+        try:
+            print(json.dumps({"event": event, **fields}) if self._as_json else text, flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def note(self, text: str) -> None:
         """Say what a person should know; errors are raised besides."""

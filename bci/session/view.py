@@ -14,9 +14,11 @@ from bci.engine.outcome import FIXED_FIELDS, Reason, fields
 from bci.errors import StreamError
 from bci.session import wire
 from bci.session.model import ModelHeader
-from bci.stream.lsl import LslMarkerInlet, LslRawInlet, StreamQuery, resolve
+from bci.stream.lsl import LslMarkerInlet, LslRawInlet, StreamQuery
+from bci.stream.lsl_recording import LslWatch
 
-RESOLVE_S = 5.0
+ROWS = ("outcomes", "decisions", "timing")
+STATE = "state"
 KEPT = 500
 
 
@@ -33,8 +35,11 @@ class LiveView:
     def __init__(self, header: ModelHeader, query_of: Any) -> None:
         self.classes = tuple(header.classes)
         self._names = fields(len(header.preprocessing.labels), self.classes)
-        self._rows = {what: self._open(query_of(what)) for what in ("outcomes", "decisions", "timing")}
-        self._state = LslMarkerInlet(resolve(StreamQuery.parse(query_of("state")), RESOLVE_S))
+        queries = {what: StreamQuery.parse(query_of(what)) for what in (*ROWS, STATE)}
+        self._wanted = {query.source_id: what for what, query in queries.items()}
+        self._watch = LslWatch(list(queries.values()))
+        self._rows: dict[str, LslRawInlet] = {}
+        self._state: LslMarkerInlet | None = None
         self.outcome: dict[str, float] = {}
         self.decision: dict[str, float] = {}
         self.state: dict[str, Any] = {}
@@ -44,9 +49,16 @@ class LiveView:
         self.decided = 0
         self.windows = 0
 
-    @staticmethod
-    def _open(query: str) -> LslRawInlet:
-        return LslRawInlet(resolve(StreamQuery.parse(query), RESOLVE_S))
+    def _open(self) -> None:
+        """Connect to what has been found: nobody waits for it, least of all a person who wants to stop."""
+        for stream in self._watch.found():
+            what = self._wanted.pop(stream.source_id, None)
+            if what == STATE:
+                self._state = LslMarkerInlet(stream)
+            elif what is not None:
+                self._rows[what] = LslRawInlet(stream)
+        if not self._wanted:
+            self._watch.close()
 
     def update(self) -> None:
         """Read what has come.
@@ -56,6 +68,8 @@ class LiveView:
         StreamLost
             If the engine is gone.
         """
+        if self._wanted:
+            self._open()
         for row in self._pull("outcomes"):
             self.outcome = dict(zip(self._names, row, strict=True))
             self.windows += 1
@@ -67,14 +81,16 @@ class LiveView:
             self._ages.append(found["age_s"])
             self._steps.append(found["step_s"])
             self._backlog = int(found["backlog"])
-        for text, _ in self._state.pull(0.0):
+        for text, _ in self._state.pull(0.0) if self._state else ():
             self.state = wire.parse(text, "state")
 
     def close(self) -> None:
         """Unsubscribe."""
         for inlet in self._rows.values():
             inlet.close()
-        self._state.close()
+        if self._state:
+            self._state.close()
+        self._watch.close()
 
     def line(self) -> str:
         """The state in one line, for where there is no terminal."""
@@ -112,7 +128,7 @@ class LiveView:
         return Group(bars, Text(), facts)
 
     def _pull(self, what: str) -> list[list[float]]:
-        pulled = self._rows[what].pull(0.0)
+        pulled = self._rows[what].pull(0.0) if what in self._rows else None
         if pulled is None:
             return []
         values, _ = pulled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -166,24 +167,48 @@ def find(query: StreamQuery, timeout_s: float, settle_s: float = SETTLE_S) -> li
 
 
 class Watcher:
-    """Looks for matching streams in the background, so that nobody waits: for the time after a loss.
+    """Looks for matching streams in the background, so that nobody waits.
+
+    liblsl's resolver opens two more ports every half second, of the few (32 by default) through which the streams
+    of a machine can be found, and keeps each for seconds: two or three such resolvers make new streams invisible.
+    So there is one for all queries, and it is given up for a new one before it has taken many.
 
     Parameters
     ----------
-    query : StreamQuery
+    *queries : StreamQuery
+        A stream that matches any of them is found.
     """
 
-    def __init__(self, query: StreamQuery) -> None:
-        self.query = query
-        self._resolver: Any = liblsl.ContinuousResolver(pred=query.predicate(), forget_after=1.0)
+    RENEW_S = 1.5
+    FORGET_S = 1.0
+
+    def __init__(self, *queries: StreamQuery) -> None:
+        self._predicate = "(" + " or ".join(f"({query.predicate()})" for query in queries) + ")"
+        self._before: list[FoundStream] = []
+        self._resolver: Any = None
+        self._renew()
 
     def found(self) -> list[FoundStream]:
-        """Streams that answered within the last second."""
-        return [] if self._resolver is None else [_found(h) for h in self._resolver.results()]
+        """Streams that answered within the last second or two."""
+        if self._resolver is None:
+            return []
+        streams = [_found(h) for h in self._resolver.results()]
+        age_s = time.monotonic() - self._began
+        if age_s < self.FORGET_S:
+            return list({s.uid: s for s in (*self._before, *streams)}.values())
+        if age_s >= self.RENEW_S:
+            self._before = streams
+            self._renew()
+        return streams
 
     def close(self) -> None:
         """Stop looking. May be called twice."""
         self._resolver = None
+
+    def _renew(self) -> None:
+        self._resolver = None  # its ports first
+        self._resolver = liblsl.ContinuousResolver(pred=self._predicate, forget_after=self.FORGET_S)
+        self._began = time.monotonic()
 
 
 def _listing(found: Sequence[FoundStream]) -> str:

@@ -29,7 +29,7 @@ class LslWatch:
 
     def __init__(self, queries: Sequence[StreamQuery]) -> None:
         self.queries = tuple(queries)
-        self._watchers = [Watcher(query) for query in queries]
+        self._watcher = Watcher(*queries)
 
     def __enter__(self) -> Self:
         return self
@@ -39,8 +39,7 @@ class LslWatch:
 
     def found(self) -> list[FoundStream]:
         """Streams in reach, each once, in a stable order."""
-        by_uid = {s.uid: s for watcher in self._watchers for s in watcher.found()}
-        return sorted(by_uid.values(), key=lambda s: (s.host, s.name, s.source_id))
+        return sorted(self._watcher.found(), key=lambda s: (s.host, s.name, s.source_id))
 
     def wait(self, required: Sequence[str], timeout_s: float, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Return when every required stream is in reach; without any required, when at least one is.
@@ -75,8 +74,7 @@ class LslWatch:
 
     def close(self) -> None:
         """Stop looking. May be called twice."""
-        for watcher in self._watchers:
-            watcher.close()
+        self._watcher.close()
 
 
 class LslRecording:
