@@ -16,7 +16,7 @@ from bci.engine.frontend import Frontend
 from bci.engine.outcome import Reason
 from bci.engine.quality import QualitySettings
 from bci.engine.stream_info import StreamInfo
-from bci.errors import StreamMismatch
+from bci.errors import StreamMismatch, StreamNotFound
 from bci.session.live import LiveLoop, LiveSettings
 from bci.session.model import Model, check_stream, load_model
 from bci.session.processes import say_ready
@@ -38,7 +38,7 @@ from bci.stream.triggers import MarkerTable
 UNIT_FACTOR = 100.0
 LOOK_S = 1.5
 WARM_UP_S = 4.0
-CONSUMERS_S = 5.0
+RECORDER_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
         warm_up(model, inlet.info)
         wires = lsl_wires(job, model)
         if job.wait_recorder:
-            for outlet in (wires.outcomes, wires.events, wires.decisions, wires.timing, wires.state):
-                outlet.wait_for_consumers(CONSUMERS_S)
+            await_recorder(wires, job.config.record.required)
         table = MarkerTable(job.config.markers.table)
         e = job.config.engine
         loop = LiveLoop(
@@ -116,6 +115,24 @@ def warnings_of(info: StreamInfo) -> list[str]:
         f"stream {info.name!r} has no source_id: it cannot be told from another one, so it will not be taken back "
         "once it is lost. Have its sender declare one."
     ]
+
+
+def await_recorder(wires: Wires, required: bool) -> None:
+    """Return when every stream of the engine has a listener.
+
+    Raises
+    ------
+    StreamNotFound
+        If one has none in time, and the session must be recorded.
+    """
+    end = time.monotonic() + RECORDER_S
+    ends = {n: getattr(wires, n) for n in ("outcomes", "events", "decisions", "timing", "state")}
+    deaf = [name for name, outlet in ends.items() if not outlet.wait_for_consumers(max(0.1, end - time.monotonic()))]
+    if deaf and required:
+        raise StreamNotFound(
+            f"nobody records the engine's {', '.join(deaf)} after {RECORDER_S:g} s: what is decided could not be verified. Is the "
+            "recorder running? A session may go on without it with --set record.required=false."
+        )
 
 
 def montage_of(config: SessionConfig) -> Montage | None:

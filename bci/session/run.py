@@ -19,7 +19,7 @@ from bci.session.processes import Child, ChildError
 from bci.settings import SessionConfig
 from bci.stream.lsl import LslTextOutlet
 
-READY_S = 30.0
+READY_S = 60.0
 FLUSH_S = 0.5
 ENGINE_STREAMS = ("outcomes", "decisions", "timing", "events", "state")
 
