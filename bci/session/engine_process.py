@@ -130,8 +130,8 @@ def await_recorder(wires: Wires, required: bool) -> None:
     deaf = [name for name, outlet in ends.items() if not outlet.wait_for_consumers(max(0.1, end - time.monotonic()))]
     if deaf and required:
         raise StreamNotFound(
-            f"nobody records the engine's {', '.join(deaf)} after {RECORDER_S:g} s: what is decided could not be verified. Is the "
-            "recorder running? A session may go on without it with --set record.required=false."
+            f"nobody records the engine's {', '.join(deaf)} within {RECORDER_S:g} s: what it decides could not be "
+            "verified. Is the recorder running? A session may go on without it with --set record.required=false."
         )
 
 
