@@ -19,6 +19,8 @@ MAX_LABEL = 256
 RECEIVE_BYTES = 1 << 16
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+# Sensors of Brain Products on the auxiliary inputs, by the names that Recorder gives them.
+_SENSOR = re.compile(r"[xyz][ _](?:dir|acc)|(?:gsr|resp|photo|temp|bloodpulse)(?:[ _-].*)?", re.I)
 _UNITS = {"EEG": "uV", "EOG": "uV", "EMG": "uV"}
 
 T = TypeVar("T")
@@ -141,15 +143,15 @@ def channels(labels: Sequence[str]) -> tuple[Channel, ...]:
 
     Empty labels become ``ch1``, ``ch2``, …; a label that occurs again gets a number; control characters U+FFFD.
 
-    >>> [(c.label, c.type, c.unit) for c in channels(["C3", "", "C3", "EOG_L", "x_acc"])]
-    [('C3', 'EEG', 'uV'), ('ch2', 'EEG', 'uV'), ('C3-2', 'EEG', 'uV'), ('EOG_L', 'EOG', 'uV'), ('x_acc', 'EEG', 'uV')]
+    >>> [(c.label, c.type, c.unit) for c in channels(["C3", "", "C3", "EOG_L", "x_dir"])]
+    [('C3', 'EEG', 'uV'), ('ch2', 'EEG', 'uV'), ('C3-2', 'EEG', 'uV'), ('EOG_L', 'EOG', 'uV'), ('x_dir', 'AUX', '')]
     """
     taken: set[str] = set()
     found = []
     for number, label in enumerate(labels, start=1):
         label = _unique(_CONTROL.sub("\ufffd", label).strip()[:MAX_LABEL] or f"ch{number}", taken)
         taken.add(canonical(label))
-        kind = channel_type(label, "EEG")
+        kind = "AUX" if _SENSOR.fullmatch(label) else channel_type(label, "EEG")
         found.append(Channel(label, kind, _UNITS.get(kind, "")))
     return tuple(found)
 

@@ -239,6 +239,16 @@ def saying(words: bytes) -> Iterator[int]:
             thread.join()
 
 
+def test_a_server_that_hangs_costs_no_more_than_the_time_given() -> None:
+    with saying(answer(header())) as port:
+        source = FieldTripSource(FieldTripSettings(port=port))
+        for timeout_s in (0.0, 0.2, 0.0, 0.2):
+            begin = time.monotonic()
+            assert source.read(timeout_s) is None
+            assert timeout_s <= time.monotonic() - begin < timeout_s + 0.3
+        source.close()
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_no_buffer_is_refused_at_once_in_little_memory(name: str) -> None:
     with saying(HOSTILE[name]) as port:
