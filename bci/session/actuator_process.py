@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
 
 from bci import plugins
 from bci.engine import guard as g
@@ -18,7 +17,7 @@ from bci.engine.pace import PaceSettings
 from bci.errors import PluginError, StreamError
 from bci.session.actuate import ActuatorHost, DecisionFeed, HostWires, ThreadHand
 from bci.session.processes import say_ready
-from bci.stream.bus import Actuator, RawInlet
+from bci.stream.bus import Actuator, MarkerInlet, RawInlet
 from bci.stream.clock import LslClock
 from bci.stream.lsl import FoundStream, LslMarkerInlet, LslRawInlet, LslTextOutlet, StreamQuery, Watcher, this_host
 
@@ -26,7 +25,7 @@ TOKEN = "BCI_TOKEN"
 LOOK_S = 0.1
 LINGER_S = 0.3
 CONSUMERS_S = 5.0
-OFFSET_S = 1.0
+CONNECT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +63,38 @@ class ActuatorJob:
     wait_recorder: bool = False
 
 
-class Closing(Protocol):
-    """Something that is released."""
-
-    def close(self) -> None:
-        """Release it."""
-        ...
-
-
-_Inlet = TypeVar("_Inlet", bound=Closing)
-
-
-class Joiner(Generic[_Inlet]):
-    """Finds and connects streams in a thread of its own, so that the host never waits for a network.
+class Joiner:
+    """Finds and connects the streams that a host reads, in a thread of its own, so that the host never waits for a network.
 
     Parameters
     ----------
-    query : StreamQuery
-    connect : callable
-        Opens an inlet of a stream that was found.
+    decisions, control : StreamQuery
     """
 
-    def __init__(self, query: StreamQuery, connect: Callable[[FoundStream], _Inlet]) -> None:
-        self._watcher, self._connect = Watcher(query), connect
-        self._opened: queue.SimpleQueue[_Inlet] = queue.SimpleQueue()
+    def __init__(self, decisions: StreamQuery, control: StreamQuery) -> None:
+        self._watcher = Watcher(decisions, control)
+        self._control_name = control.name
+        self._decisions: queue.SimpleQueue[RawInlet] = queue.SimpleQueue()
+        self._control: queue.SimpleQueue[MarkerInlet] = queue.SimpleQueue()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._look, name=f"joins {query}", daemon=True)
+        self._thread = threading.Thread(target=self._look, name="joins streams", daemon=True)
         self._thread.start()
 
-    def take(self) -> _Inlet | None:
-        """A newly opened inlet, or None."""
-        try:
-            return self._opened.get_nowait()
-        except queue.Empty:
-            return None
+    def decisions(self) -> RawInlet | None:
+        """A newly opened decisions stream, or None."""
+        return None if self._decisions.empty() else self._decisions.get()
+
+    def control(self) -> MarkerInlet | None:
+        """A newly opened control stream, or None."""
+        return None if self._control.empty() else self._control.get()
 
     def close(self) -> None:
         """Stop looking. May be called twice."""
         self._closing.set()
         self._thread.join()
-        while (inlet := self.take()) is not None:
-            inlet.close()
+        for take in (self.decisions, self.control):
+            while (inlet := take()) is not None:
+                inlet.close()
 
     def _look(self) -> None:
         """Until closed: open every stream that appears, once."""
@@ -114,28 +104,35 @@ class Joiner(Generic[_Inlet]):
                 if found.uid in known:
                     continue
                 try:
-                    self._opened.put(self._connect(found))
+                    self._open(found)
                 except StreamError:
                     continue  # it does not answer; tried again at the next look
                 known.add(found.uid)
         self._watcher.close()
 
+    def _open(self, found: FoundStream) -> None:
+        if found.name == self._control_name:
+            self._control.put(LslMarkerInlet(found, CONNECT_S))
+        else:
+            self._decisions.put(_connect_decisions(found))
+
 
 class Ears:
-    """Texts of all streams that match, without waiting on one while another speaks (``MarkerInlet``).
+    """Texts of several streams, without waiting on one while another speaks (protocol ``MarkerInlet``).
 
     Parameters
     ----------
-    query : StreamQuery
+    joiner : Joiner
+        Finds them; closed with this.
     """
 
-    def __init__(self, query: StreamQuery) -> None:
-        self._joiner: Joiner[LslMarkerInlet] = Joiner(query, LslMarkerInlet)
-        self._inlets: list[LslMarkerInlet] = []
+    def __init__(self, joiner: Joiner) -> None:
+        self._joiner = joiner
+        self._inlets: list[MarkerInlet] = []
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
         """Texts at hand with their raw stamps; never waits."""
-        while (inlet := self._joiner.take()) is not None:
+        while (inlet := self._joiner.control()) is not None:
             self._inlets.append(inlet)
         texts: list[tuple[str, float]] = []
         for inlet in tuple(self._inlets):
@@ -154,30 +151,10 @@ class Ears:
         self._inlets.clear()
 
 
-class LslDecisionFeed(DecisionFeed):
-    """A decision feed over LSL: an engine that comes back is met again.
-
-    Parameters
-    ----------
-    query : StreamQuery
-    clock : LslClock
-    table : mapping of str to str
-    """
-
-    def __init__(self, query: StreamQuery, clock: LslClock, table: Mapping[str, str]) -> None:
-        self._joiner: Joiner[LslRawInlet] = Joiner(query, _connect_decisions)
-        super().__init__(self._joiner.take, clock, table, _offset_of)
-
-    def close(self) -> None:
-        """Unsubscribe. May be called twice."""
-        self._joiner.close()
-        super().close()
-
-
 def _connect_decisions(found: FoundStream) -> LslRawInlet:
     """Connect; measure the clock offset of an engine on another computer before it is needed."""
-    inlet = LslRawInlet(found, timeout_s=OFFSET_S)
-    if found.host != this_host() and inlet.time_correction(OFFSET_S) is None:
+    inlet = LslRawInlet(found, timeout_s=CONNECT_S)
+    if found.host != this_host() and inlet.time_correction(CONNECT_S) is None:
         inlet.close()
         raise StreamError(f"{found}: its clock cannot be compared with ours, so nobody knows when its decisions expire")
     return inlet
@@ -289,9 +266,10 @@ def _open_wires(job: ActuatorJob, clock: LslClock) -> HostWires:
         return LslTextOutlet(f"{job.name}-{what}", type_, f"{job.name}-{what}-{end}", {"session": job.session})
 
     source_id = f"{job.name}-decisions-{job.session}" if job.session else ""
+    joiner = Joiner(StreamQuery(name=f"{job.name}-decisions", source_id=source_id), StreamQuery(name=f"{job.name}-control"))
     return HostWires(
-        decisions=LslDecisionFeed(StreamQuery(name=f"{job.name}-decisions", source_id=source_id), clock, job.table),
-        control=Ears(StreamQuery(name=f"{job.name}-control")),
+        decisions=DecisionFeed(joiner.decisions, clock, job.table, _offset_of),
+        control=Ears(joiner),
         commands=texts("commands", "BCI-Command"),
         guard=texts("guard", "BCI-Guard"),
         steer=LslTextOutlet(f"{job.name}-control", "BCI-Control", f"{job.name}-blanking-{end}") if job.pace.blanking_s else None,

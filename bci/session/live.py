@@ -377,6 +377,8 @@ class LiveLoop:
                 self._event("note", text=str(message.get("text", "")))
             case "stop":
                 self._stopping = why or "asked to"
+            case "arm" | "disarm" | "stop_now" | "watching":
+                pass  # for actuator hosts, which put on record what they do
             case _:
                 raise StreamError(f"control message of unknown kind {kind!r}; see docs/streams.md")
 

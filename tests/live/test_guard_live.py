@@ -29,10 +29,10 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.session import wire
 from bci.session.actuate import arm_message
-from bci.session.actuator_process import Ears
 from bci.session.fit import fit_decoder
 from bci.session.model import save_model
 from bci.session.processes import Child
+from bci.stream.late_markers import LateMarkers
 from bci.stream.lsl import LslOutlet, LslTextOutlet, StreamQuery, local_clock, row_info
 
 pytestmark = [
@@ -128,7 +128,7 @@ class Bench:
     host: Child
     token: str
     window: LslTextOutlet
-    ears: Ears
+    ears: LateMarkers
     messages: list[dict[str, Any]]
 
     def state(self) -> str:
@@ -188,7 +188,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     """A host without an engine."""
     name, receiver = f"g{uuid.uuid4().hex[:8]}", Receiver()
     window = LslTextOutlet(f"{name}-control", "BCI-Control", f"{name}-window")
-    ears = Ears(StreamQuery(name=f"{name}-guard"))
+    ears = LateMarkers(StreamQuery(name=f"{name}-guard"))
     host = Child("host", [*host_words(name, receiver.port), "--parent-pipe", "--json"], tmp_path / "host.log")
     try:
         yield Bench(name, receiver, host, host.wait_ready(PATIENCE_S)["token"], window, ears, [])
@@ -237,6 +237,7 @@ AMPLIFIER = """
 import sys, time
 import numpy as np
 from bci.engine.stream_info import Channel, StreamInfo
+from bci.stream.late_markers import LateMarkers
 from bci.stream.lsl import LslOutlet, local_clock
 name, labels, rate = sys.argv[1], sys.argv[2].split(","), float(sys.argv[3])
 outlet = LslOutlet(StreamInfo(rate, tuple(Channel(x, unit="uV") for x in labels), source_id=name, name=name, sample_clock=True))
