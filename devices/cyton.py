@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bci.engine.chunk import Chunk, FloatArray
-from bci.engine.stream_info import Channel, StreamInfo, canonical
-from bci.errors import ConfigError, StreamError, StreamLost
+from bci.errors import StreamError, StreamLost
 from bci.stream.bus import Clock
 from devices.cyton_board import Board
 from devices.cyton_protocol import (
-    CHANNELS,
     COUNTS,
-    GAINS,
     DaisyPairs,
     PacketCount,
     PacketParser,
@@ -33,87 +28,19 @@ from devices.cyton_protocol import (
     channel_command,
     microvolts,
 )
-from devices.headmodel import POSITIONS_M
+from devices.cyton_settings import PACKET_RATE_HZ, CytonSettings, read_options, stream_info
 from devices.sample_clock import SampleClock
 
-PACKET_RATE_HZ = 250.0
-LABELS = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2", "F7", "F8", "F3", "F4", "T7", "T8", "P3", "P4")
-"""Inputs N1P to N8P of the Cyton and of the Daisy, as OpenBCI's own programs name them."""
-
-ACCELERATION = ("acc-x", "acc-y", "acc-z")
 AMBIGUOUS_S = COUNTS / PACKET_RATE_HZ / 2
 """A silence this long may hide that the counter went round."""
 
+BACKLOG = 32
+"""Packets: more than this at once were waiting for us."""
 
-@dataclass(frozen=True, slots=True)
-class CytonSettings:
-    """Which board, and how it is set.
+JUMP = 8
+"""Packets: a loss that looks like a full buffer, and not like a radio's."""
 
-    Parameters
-    ----------
-    port : str
-        Serial port of the dongle.
-    daisy : bool
-        16 channels at 125 Hz instead of 8 at 250 Hz.
-    channels : tuple of str
-        Labels in the order of the inputs; empty for ``LABELS``.
-    gain : tuple of int
-        One for all channels, or one for each: 1, 2, 4, 6, 8, 12 or 24.
-    off : tuple of int
-        Inputs to switch off, from 1; they stay in the stream, as zeros.
-    bias, srb2, srb1 : bool
-        All inputs are part of the bias drive; are measured against SRB2 (the reference of the usual wiring); have
-        their negative inputs at SRB1.
-    reference : str
-        Electrode at SRB2.
-    acceleration : bool
-        Three more channels, in g, of type AUX.
-    half : str
-        Daisy: ``drop`` leaves out samples of which one packet is lost, ``hold`` fills in the last values.
-    name : str
-        Of the stream.
-    silence_s : float
-        After this long without a packet the board counts as lost.
-    """
-
-    port: str = ""
-    daisy: bool = False
-    channels: tuple[str, ...] = ()
-    gain: tuple[int, ...] = (24,)
-    off: tuple[int, ...] = ()
-    bias: bool = True
-    srb2: bool = True
-    srb1: bool = False
-    reference: str = ""
-    acceleration: bool = False
-    half: str = "drop"
-    name: str = "cyton"
-    silence_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        problems = _problems(self)
-        if problems:
-            raise ConfigError(problems)
-
-    @property
-    def n_inputs(self) -> int:
-        """8, or 16 with a Daisy."""
-        return 2 * CHANNELS if self.daisy else CHANNELS
-
-    @property
-    def rate_hz(self) -> float:
-        """250, or 125 with a Daisy: the radio carries 250 packets of 8 channels a second."""
-        return PACKET_RATE_HZ / 2 if self.daisy else PACKET_RATE_HZ
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Of the inputs."""
-        return self.channels or LABELS[: self.n_inputs]
-
-    @property
-    def gains(self) -> tuple[int, ...]:
-        """Of the inputs."""
-        return self.gain if len(self.gain) > 1 else self.gain * self.n_inputs
+DOUBT_S = 1.0
 
 
 class Cyton:
@@ -256,6 +183,8 @@ class Decoder:
         self._pairs = DaisyPairs(settings.half == "hold") if settings.daisy else None
         self._clock = SampleClock(settings.rate_hz)
         self._gravity = np.zeros(3)
+        self._newest = 0
+        self._doubt_s: float | None = None
 
     @property
     def lost(self) -> int:
@@ -297,14 +226,33 @@ class Decoder:
 
     def _number(self, packets: Packets, now: float) -> npt.NDArray[np.int64]:
         """Numbers of packets; after a silence the clock says how often the counter went round meanwhile."""
+        before = self._newest
         numbers = self._count(packets.counter)
         if now - self.heard_s > AMBIGUOUS_S and self._clock.ready:
+            self._doubt_s = now
+        if self._doubt_s is not None:
             index = (int(numbers[-1]) - 1) // 2 if self._pairs else int(numbers[-1])
             rounds = round(self._clock.lateness(index, now) * PACKET_RATE_HZ / COUNTS)
-            if rounds > 0:
-                self._count.wrapped(rounds)
-                numbers = numbers + rounds * COUNTS
+            at = self._place(np.diff(numbers, prepend=before) - 1, now) if rounds > 0 else 0
+            if at is not None:
+                self._doubt_s = None
+                self._count.wrapped(max(0, rounds))
+                numbers[at:] += max(0, rounds) * COUNTS
+        self._newest = int(numbers[-1])
         return numbers
+
+    def _place(self, lost: npt.NDArray[np.int64], now: float) -> int | None:
+        """Before which packet the counter went round unseen; None while that cannot be told.
+
+        A few packets after a silence: nothing was sent meanwhile. Many: they waited for us, and what did not fit into
+        the driver's buffer is missing behind them, where the counter jumps.
+        """
+        if now == self._doubt_s and len(lost) < BACKLOG:
+            return 0
+        largest = int(lost.argmax())
+        if lost[largest] >= JUMP:
+            return largest
+        return 0 if self._doubt_s is not None and now - self._doubt_s > DOUBT_S else None
 
     def _held(self, packets: Packets) -> FloatArray:
         """Acceleration at each packet: the last value that came; shape (n_packets, 3)."""
@@ -315,81 +263,6 @@ class Decoder:
             self._gravity = row
         self._gravity = self._gravity.copy()
         return values
-
-
-def stream_info(settings: CytonSettings) -> StreamInfo:
-    """The stream of a board with these settings."""
-    positions = {canonical(label): place for label, place in POSITIONS_M.items()}
-    channels = [Channel(label, "EEG", "uV", positions.get(canonical(label))) for label in settings.labels]
-    if settings.acceleration:
-        channels += [Channel(label, "AUX", "") for label in ACCELERATION]
-    return StreamInfo(
-        rate_hz=settings.rate_hz,
-        channels=tuple(channels),
-        reference=settings.reference,
-        source_id=f"bci-cyton-{settings.name}-{len(channels)}ch-{settings.port}",
-        name=settings.name,
-        sample_clock=True,
-    )
-
-
-def read_options(options: Mapping[str, object]) -> dict[str, Any]:
-    """Arguments of :class:`CytonSettings` from loosely typed options.
-
-    >>> read_options({"port": "COM3", "gain": "24", "off": "7,8", "daisy": "false"})
-    {'port': 'COM3', 'gain': (24,), 'off': (7, 8), 'daisy': False}
-    """
-    defaults = {f.name: f.default for f in fields(CytonSettings)}
-    problems, found = [], {}
-    for name, value in options.items():
-        if name not in defaults:
-            problems.append(f"{name}: the Cyton has no such setting; it has {', '.join(defaults)}")
-            continue
-        try:
-            found[name] = _as_type_of(name, defaults[name], value)
-        except (ValueError, TypeError):
-            problems.append(f"{name} = {value!r}: must be like {defaults[name]!r}")
-    if problems:
-        raise ConfigError(problems)
-    return found
-
-
-def _as_type_of(name: str, default: object, value: object) -> object:
-    """A value, perhaps written as text, as the type of the setting's default."""
-    if isinstance(default, tuple):
-        words = [str(x).strip() for x in (value.split(",") if isinstance(value, str) else _several(value))]
-        return tuple(words) if name == "channels" else tuple(int(word) for word in words)
-    text = str(value).strip()
-    if isinstance(default, bool):
-        return ("false", "true").index(text.lower()) == 1
-    return float(text) if isinstance(default, float) else text
-
-
-def _several(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _problems(s: CytonSettings) -> list[str]:
-    """Every reason why no board can be set like this, one line each."""
-    n = s.n_inputs
-    found = []
-    if not s.port:
-        found.append("port: name the serial port of the dongle, for instance port=/dev/ttyUSB0 or port=COM3")
-    if s.channels and len(s.channels) != n:
-        found.append(f"channels = {', '.join(s.channels)}: must be {n} labels, one for each input")
-    if len({canonical(label) for label in s.channels}) < len(s.channels):
-        found.append(f"channels = {', '.join(s.channels)}: each label must be unique")
-    if len(s.gain) not in (1, n) or any(g not in GAINS for g in s.gain):
-        found.append(f"gain = {s.gain}: must be one for all or {n}, each of {', '.join(map(str, GAINS))}")
-    if any(not 1 <= i <= n for i in s.off):
-        found.append(f"off = {s.off}: inputs are numbered from 1 to {n}")
-    if s.half not in ("drop", "hold"):
-        found.append(f"half = {s.half!r}: must be drop or hold")
-    if not s.name:
-        found.append("name: must not be empty")
-    if not 0 < s.silence_s < math.inf:
-        found.append(f"silence_s = {s.silence_s}: must be positive and finite")
-    return found
 
 
 def _real_clock() -> Clock:

@@ -5,6 +5,7 @@ Commands and their answers: OpenBCI, "Cyton Board SDK" (docs.openbci.com/Cyton/C
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import serial
@@ -54,6 +55,7 @@ class Board:
                 f"port {port!r}: cannot be opened ({error}). Is the dongle plugged in, no other program using it "
                 "(a running stream does), and are you allowed to (on Linux: a member of the group dialout)?"
             ) from error
+        self._hurry()
         try:
             self.greeting = self._reset()
         except BaseException:
@@ -156,6 +158,13 @@ class Board:
             return data
         except (serial.SerialException, OSError) as error:
             raise self._lost(error) from error
+
+    def _hurry(self) -> None:
+        """Ask the dongle's driver not to collect bytes for 16 ms, where it can be asked."""
+        hurry = getattr(self._serial, "set_low_latency_mode", None)
+        if hurry is not None:
+            with contextlib.suppress(ValueError, OSError, NotImplementedError):  # no such driver: samples come in bursts
+                hurry(True)
 
     def _piece(self) -> bytes:
         data: bytes = self._serial.read(1)

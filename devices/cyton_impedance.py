@@ -23,9 +23,9 @@ import numpy as np
 
 from bci.engine.chunk import FloatArray
 from bci.errors import BciError, ConfigError, StreamLost
-from devices.cyton import PACKET_RATE_HZ, CytonSettings
 from devices.cyton_board import Board
 from devices.cyton_protocol import CHANNELS, PacketCount, PacketParser, channel_command, lead_off_command, microvolts_per_count
+from devices.cyton_settings import PACKET_RATE_HZ, CytonSettings
 
 CURRENT_A = 6e-9
 CURRENT_HZ = 31.2
@@ -129,13 +129,15 @@ def _record(board: Board, daisy: bool, channel: int, seconds: float, settle_s: f
     wanted = round((settle_s + seconds) * PACKET_RATE_HZ)
     board.start()
     until = time.monotonic() + 2 * (settle_s + seconds) + 1.0
-    while not numbers or numbers[-1] - numbers[0] < wanted:
-        if time.monotonic() > until:
-            raise StreamLost(f"port {board.port!r}: only {len(numbers)} of {wanted} packets came; is the board near the dongle?")
-        packets = parser.push(board.read())
-        numbers += count(packets.counter).tolist()
-        values += packets.counts[:, (channel - 1) % CHANNELS].tolist()
-    board.stop()
+    try:
+        while not numbers or numbers[-1] - numbers[0] < wanted:
+            if time.monotonic() > until:
+                raise StreamLost(f"port {board.port!r}: only {len(numbers)} of {wanted} packets came; is the board near enough?")
+            packets = parser.push(board.read())
+            numbers += count(packets.counter).tolist()
+            values += packets.counts[:, (channel - 1) % CHANNELS].tolist()
+    finally:
+        board.stop()
     step = 2 if daisy else 1
     at, raw = np.array(numbers), np.array(values, dtype=np.float64)
     if daisy:

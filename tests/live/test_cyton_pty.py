@@ -21,10 +21,11 @@ from bci.engine.continuity import Continuity
 from bci.errors import StreamError, StreamLost, StreamMismatch, StreamNotFound
 from bci.stream.clock import LslClock
 from bci.stream.lsl import LslSignalInlet, StreamQuery, local_clock, resolve
-from devices.cyton import Cyton, CytonSettings
+from devices.cyton import Cyton
 from devices.cyton_board import Board
 from devices.cyton_impedance import Electrode, measure
 from devices.cyton_protocol import microvolts_per_count
+from devices.cyton_settings import CytonSettings
 
 pytestmark = pytest.mark.live
 UV = microvolts_per_count(24)
@@ -157,28 +158,37 @@ def test_a_board_that_falls_silent_is_lost_after_the_stated_time() -> None:
         source.close()
 
 
-def test_a_dropout_longer_than_the_counter_is_counted_by_the_clock() -> None:
+def places(chunks: list[Chunk]) -> tuple[list[int], list[int]]:
+    """Where the stamps put each sample, and which packet it really is."""
+    stamps, data = np.concatenate([c.stamps for c in chunks]), np.concatenate([c.data for c in chunks])
+    first = number(data[0])
+    return (first + np.round((stamps - stamps[0]) * 250).astype(int)).tolist(), np.round(data[:, 0] / UV).astype(int).tolist()
+
+
+def test_a_dropout_longer_than_the_counter_is_counted_exactly_by_the_clock() -> None:
     with fake_cyton() as board:
         source = opened(board)
-        read(source, 0.5)
-        begin, board.silent = board.sent, True
+        before = read(source, 0.5)
+        board.silent = True
         time.sleep(1.5)
-        board.silent, lost = False, board.sent - begin
-        read(source, 0.5)
+        board.silent = False
+        stamped, real = places([before, read(source, 0.5)])
         source.close()
-        assert source.lost == pytest.approx(lost, abs=12)
-        assert source.lost > 256
+        assert stamped == real
+        assert source.lost == real[-1] - real[0] + 1 - len(real) > 256
 
 
-def test_a_reader_that_stood_still_loses_nothing_that_was_kept_for_it() -> None:
+@pytest.mark.parametrize("seconds", [0.4, 3.0])
+def test_a_reader_that_stood_still_knows_what_it_missed(seconds: float) -> None:
     with fake_cyton() as board:
         source = opened(board)
-        read(source, 0.5)
-        time.sleep(0.4)  # less than the terminal's buffer holds
-        got = read(source, 0.5)
+        before = read(source, 0.5)
+        time.sleep(seconds)  # the terminal's buffer holds about half a second
+        stamped, real = places([before, read(source, 0.5)])
         source.close()
-        assert source.lost == 0
-        assert len(got) > 200
+        assert stamped == real
+        assert source.lost == real[-1] - real[0] + 1 - len(real)
+        assert (source.lost > 0) == (seconds > 1)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import pytest
 from bci.engine.chunk import Chunk
 from bci.engine.continuity import Continuity
 from bci.errors import ConfigError
-from devices.cyton import Cyton, CytonSettings, Decoder, read_options, stream_info
+from devices.cyton import Cyton, Decoder
 from devices.cyton_protocol import encode, microvolts_per_count
+from devices.cyton_settings import CytonSettings, read_options, stream_info
 
 START_S = 1000.0
 PERIOD_S = 0.004
@@ -102,6 +103,22 @@ def test_a_reader_that_was_stopped_and_gets_the_backlog_at_once_counts_nothing_l
     assert (len(chunk), decoder.lost) == (2000, 0)
     feed(decoder, range(4000, 5000))
     assert decoder.lost == 0
+
+
+@pytest.mark.parametrize("kept", [40, 125, 600])
+@pytest.mark.parametrize("lost", [200, 300, 1000])
+def test_what_did_not_fit_into_the_buffer_of_a_stopped_reader_is_missing_behind_it(kept: int, lost: int) -> None:
+    decoder = Decoder(settings())
+    first = feed(decoder, range(2000))
+    alive = 2000 + kept + lost
+    backlog = decoder(b"".join(encode(n, value(n)) for n in range(2000, 2000 + kept)), START_S + alive * PERIOD_S)
+    later = feed(decoder, range(alive, 6000))
+    assert backlog is not None
+    assert decoder.lost == lost
+    data = np.concatenate([first.data, backlog.data, later.data])
+    stamps = np.concatenate([first.stamps, backlog.stamps, later.stamps])
+    numbers = np.round(data[:, 0] / microvolts_per_count(24)).astype(int)
+    assert np.round((stamps - stamps[0]) * 250).astype(int).tolist() == (numbers - numbers[0]).tolist()
 
 
 def test_acceleration_is_held_between_its_values() -> None:

@@ -1,7 +1,6 @@
 """The keyboard as a device: keys imagine movements and make faults."""
 
 import os
-import pty
 import time
 
 import numpy as np
@@ -94,8 +93,7 @@ def test_keys_that_mean_nothing_do_nothing() -> None:
 
 
 def test_keys_come_from_the_terminal_one_by_one_and_it_is_given_back() -> None:
-    import termios
-
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")  # POSIX only
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
     with TerminalKeys(os.ttyname(slave)) as keys:

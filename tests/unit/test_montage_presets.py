@@ -6,7 +6,7 @@ import pytest
 
 from bci.engine.stream_info import Channel, StreamInfo, canonical
 from bci.stream.montage import apply_montage, load_montage, standard_positions
-from devices.cyton import LABELS
+from devices.cyton_settings import LABELS
 
 FOLDER = Path(__file__).parents[2] / "devices" / "montages"
 CHANNELS = {
