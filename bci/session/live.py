@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -124,7 +125,7 @@ class LiveLoop:
         self._inlet: SignalInlet | None = inlet
         self._engine, self._model, self._wires, self._clock = engine, model, wires, clock
         self._reopen, self._class_of = reopen, classes_of or (lambda _: "")
-        self._age = Age()
+        self._ages = (Age(), Age())  # by the fitted sender clock, and by the raw stamps
         self._rate = RateWatch(engine.info)
         self._rate_level = "ok"
         self._row = np.zeros(len(wire.DECISION_FIELDS))
@@ -264,9 +265,10 @@ class LiveLoop:
         moment = self._engine.time_of(outcome.index)
         now = self._clock.now()
         if outcome.segment != self._segment:
-            self._age.restart()
-        age = self._age(now, moment)
-        stale = age > self.settings.stale_s or self._age.catching_up(now)
+            for age_of in self._ages:
+                age_of.restart()
+        age, late = self._judge_age(now, moment, outcome.stamp)
+        stale = late or age > self.settings.stale_s
         decided = outcome.decision >= 0 and not stale
         row[0] += 1.0
         row[1] = outcome.decision if decided else -1.0
@@ -280,6 +282,18 @@ class LiveLoop:
         timing = (row[0], outcome.segment, outcome.index, moment, age, time.perf_counter() - began, backlog)
         self._untold.append((outcome, timing))
         self._segment, self._index, self._last_age = outcome.segment, outcome.index, age
+
+    def _judge_age(self, now: float, moment: float, stamp: float) -> tuple[float, bool]:
+        """The smaller one of two ages in seconds, and whether both say that a backlog is being caught up with.
+
+        Losses too small to be seen make the fitted clock slow, and samples seem ever older until they are found;
+        raw stamps may be absurd. What is really old is old by both.
+        """
+        fitted, raw = self._ages
+        age = fitted(now, moment)
+        if not math.isfinite(stamp):
+            return age, fitted.catching_up(now)
+        return min(age, raw(now, stamp)), fitted.catching_up(now) and raw.catching_up(now)
 
     def _tell_outcomes(self) -> None:
         """Outcomes and timing of the decisions that have been sent."""
