@@ -38,6 +38,7 @@ from bci.stream.triggers import MarkerTable
 UNIT_FACTOR = 100.0
 LOOK_S = 1.5
 WARM_UP_S = 4.0
+RECORD_S = 2.0  # a stream that returns is left this long, so that the recorder has its first sample before we do
 RECORDER_S = 20.0
 
 
@@ -93,7 +94,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
             wires,
             LslClock(),
             LiveSettings(e.stale_s, e.expiry_s, e.max_backlog_s, e.heartbeat_s, rehearse_s=e.rehearse_s),
-            Reopen(inlet.info, job.query.host, montage),
+            Reopen(inlet.info, job.query.host, montage, settle_s=RECORD_S if job.wait_recorder else 0.0),
             table.class_of,
         )
         # What is loaded stays: a collection over it would stop the loop for a tenth of a second.

@@ -317,11 +317,16 @@ def _only(file: XdfFile, type_: str, path: Path) -> XdfStream:
 
 def _raw(file: XdfFile, info: StreamInfo, path: Path) -> Chunk:
     """All recorded samples of the engine's input, in microvolts, exactly as the inlet converted them."""
+    found: list[tuple[XdfStream, StreamInfo]] = []
     for stream in file.streams:
         recorded = stream_info(stream.header.xml)
-        if (recorded.name, recorded.source_id) == (info.name, info.source_id) and recorded.rate_hz > 0:
-            scale = scale_to_microvolts(info)
-            return Chunk(
-                np.ascontiguousarray(stream.values, dtype=np.float64) * scale, np.asarray(stream.stamps, dtype=np.float64)
-            )
-    raise RecordingError(f"{path}: the engine's input {info.name!r} ({json.dumps(info.source_id)}) was not recorded")
+        if (recorded.name, recorded.source_id) != (info.name, info.source_id) or recorded.rate_hz <= 0:
+            continue
+        # A sender that came back is a stream of its own in the file; one that came back different was refused.
+        if not found or (recorded.rate_hz, recorded.channels) == (found[0][1].rate_hz, found[0][1].channels):
+            found.append((stream, recorded))
+    if not found:
+        raise RecordingError(f"{path}: the engine's input {info.name!r} ({json.dumps(info.source_id)}) was not recorded")
+    values = np.concatenate([np.asarray(stream.values, dtype=np.float64) for stream, _ in found])
+    stamps = np.concatenate([np.asarray(stream.stamps, dtype=np.float64) for stream, _ in found])
+    return Chunk(values * scale_to_microvolts(info), stamps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import StreamLost, StreamMismatch
 from bci.stream.discovery import StreamQuery, Watcher
@@ -69,6 +71,8 @@ class Reopen:
         What the stream leaves out.
     timeout_s : float
         Time allowed for one connection.
+    settle_s : float
+        Leave it this long after it was first seen, so that a recorder has it before whoever works with it.
 
     Attributes
     ----------
@@ -76,11 +80,19 @@ class Reopen:
         False for a stream without source_id: it cannot be told from another one, so it is never taken back.
     """
 
-    def __init__(self, expected: StreamInfo, host: str = "", montage: Montage | None = None, timeout_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        expected: StreamInfo,
+        host: str = "",
+        montage: Montage | None = None,
+        timeout_s: float = 1.0,
+        settle_s: float = 0.0,
+    ) -> None:
         self.possible = bool(expected.source_id)
         self._expected, self._montage, self._timeout_s = expected, montage, timeout_s
         self._query = StreamQuery(source_id=expected.source_id, host=host)
         self._watcher: Watcher | None = None
+        self._settle_s, self._seen, self._since = settle_s, "", 0.0
 
     def __call__(self) -> LslSignalInlet | None:
         """An inlet of the same stream, or None while it is not there (or there are two of it).
@@ -96,6 +108,10 @@ class Reopen:
             self._watcher = Watcher(self._query)
         found = self._watcher.found()
         if len(found) != 1:
+            return None
+        if found[0].uid != self._seen:
+            self._seen, self._since = found[0].uid, time.monotonic()
+        if time.monotonic() - self._since < self._settle_s:
             return None
         try:
             inlet = LslSignalInlet(found[0], self._montage, timeout_s=self._timeout_s)
