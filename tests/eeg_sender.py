@@ -1,0 +1,82 @@
+"""An amplifier in a process of its own, for tests that kill, stop and restart it.
+
+Noise of an EEG's size in which C3 is weak, and a channel that counts the samples. Stamps are the times at which
+samples are due on the LSL clock; after a hang everything that was due is sent at once. Prints a line when it can be found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LABELS = ("C3", "Cz", "C4", "CP1", "CP2", "FC1", "FC2", "Pz")
+COUNT = "COUNT"
+RATE_HZ = 250.0
+NOISE_UV = 10.0
+CHUNK = 5
+
+
+def main() -> None:
+    """Send until killed."""
+    import numpy as np
+    import pylsl
+
+    from bci.engine.stream_info import Channel, StreamInfo
+    from bci.stream.lsl import LslOutlet, local_clock
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--source-id", default="")
+    parser.add_argument("--rate", type=float, default=RATE_HZ)
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    channels = (*(Channel(x) for x in LABELS), Channel(COUNT, "AUX", ""))
+    info = StreamInfo(args.rate, channels, source_id=args.source_id, name=args.name)
+    if args.source_id:
+        send = LslOutlet(info).push_chunk
+    else:  # ours cannot be made without; other people's can
+        plain = pylsl.StreamInfo(args.name, "EEG", len(channels), args.rate, "double64", "")
+        described = plain.desc().append_child("channels")
+        for channel in channels:
+            one = described.append_child("channel")
+            for key, value in (("label", channel.label), ("type", channel.type), ("unit", "microvolts")):
+                one.append_child_value(key, value)
+        outlet = pylsl.StreamOutlet(plain)
+        send = lambda data, stamps: outlet.push_chunk(data, stamps.tolist())  # noqa: E731
+    rng = np.random.default_rng(args.seed)
+    offsets = rng.normal(0, 5000, len(LABELS))
+    began, k = local_clock(), 0
+    print("ready", flush=True)
+    while True:
+        time.sleep(max(0.0, began + (k + CHUNK - 1) / args.rate - local_clock()))
+        index = np.arange(k, k + CHUNK)
+        data = rng.normal(0, NOISE_UV, (CHUNK, len(LABELS)))
+        data[:, 0] *= 0.5
+        send(np.column_stack(((data + offsets) * args.scale, index)), began + index / args.rate)
+        k += CHUNK
+
+
+@contextmanager
+def amplifier(name: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A running amplifier; killed at the end."""
+    command = [sys.executable, str(Path(__file__)), "--name", name, *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != "ready":
+            raise RuntimeError(f"the amplifier did not start: {options}")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,481 @@
+"""Whole sessions with real processes over LSL, and what happens when one of them is killed, stopped or told to end.
+
+Times come from the recordings: rows are stamped when they are sent, samples when they were due, on one clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from eeg_sender import CHUNK, COUNT, LABELS, NOISE_UV, RATE_HZ, amplifier
+
+from bci.engine.chunk import FloatArray
+from bci.engine.outcome import Reason
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.stream_info import Channel, StreamInfo
+from bci.session import wire
+from bci.session.fit import fit_decoder
+from bci.session.model import save_model
+from bci.stream.discovery import find
+from bci.stream.lsl import LslRawInlet, StreamQuery, resolve
+from bci.stream.xdf_reader import XdfFile, read_xdf
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(os.name != "posix", reason="signals are POSIX"),
+]
+
+STALE_S = 0.25
+HEARTBEAT_S = 0.05
+END_S = 2.0
+STALL_S = 5.0
+PATIENCE_S = 40.0
+DUE_S = CHUNK / RATE_HZ
+
+
+def busy() -> float:
+    """How many processes share a processor: the promised times are those of an idle machine."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def until(done: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
+    """Wait for something that must come."""
+    end = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < end, f"{what}: not within {timeout_s:g} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tangent-space model that takes a weak C3 for the left hand."""
+    rng = np.random.default_rng(0)
+    p = Preprocessing(RATE_HZ, LABELS, window=120, hop=10)
+    labels = np.array(["left", "right"] * 15)
+    windows = rng.normal(0, NOISE_UV * np.sqrt(22 / 125), (30, 1, p.window, len(LABELS)))
+    windows[labels == "left", :, :, 0] *= 0.5
+    windows[labels == "right", :, :, 2] *= 0.5
+    fitted = fit_decoder("ts-lr", windows, labels, p)
+    path = tmp_path_factory.mktemp("model") / "m.safetensors"
+    info = StreamInfo(RATE_HZ, tuple(Channel(x, unit="uV") for x in LABELS), source_id="x", name="x")
+    save_model(path, fitted.header(info, (0.0, 0.5)), fitted.arrays)
+    return path
+
+
+@pytest.fixture
+def name() -> str:
+    """Unlike that of any other stream."""
+    return f"amp{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def started(tmp_path: Path, model: Path) -> Iterator[Callable[..., Session]]:
+    """Start sessions; whatever is left of them at the end of the test is killed."""
+    sessions: list[Session] = []
+
+    def start(source: str, *options: str) -> Session:
+        sessions.append(Session(model, source, tmp_path / str(len(sessions)), *options))
+        return sessions[-1]
+
+    yield start
+    for session in sessions:
+        session.clean()
+
+
+class Session:
+    """``bci run`` in a process of its own."""
+
+    def __init__(self, model: Path, source: str, out: Path, *options: str) -> None:
+        self.out, self.name = out, f"t{uuid.uuid4().hex[:8]}"
+        words = ["run", "--model", str(model), "--source", f"name={source}", "--out", str(out), "--headless", "--json"]
+        words += ["--set", f"engine.name={self.name}", *options]
+        self.source = source
+        self.children: dict[str, psutil.Process] = {}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bci", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._readers: dict[str, LslRawInlet] = {}
+        self._rows: list[FloatArray] = []
+
+    def reader(self, what: str) -> LslRawInlet:
+        """One of the streams of its engine."""
+        end = time.monotonic() + PATIENCE_S
+        while what not in self._readers:
+            found = find(StreamQuery(name=f"{self.name}-{what}"), 0.5, 0.1)
+            if found:
+                self._readers[what] = LslRawInlet(found[0])
+            elif self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
+                raise AssertionError(f"no stream {what!r}; the session said {self.process.communicate()}")
+        return self._readers[what]
+
+    def decisions(self) -> FloatArray:
+        """Decision rows so far, shape (n_rows, n_fields)."""
+        pulled = self.reader("decisions").pull(0.0)
+        if pulled is not None:
+            self._rows += list(np.asarray(pulled[0]))
+        return np.array(self._rows).reshape(len(self._rows), len(wire.DECISION_FIELDS))
+
+    def until_deciding(self) -> Session:
+        """Until it decides on what comes from now on."""
+        seen = len(self.decisions())
+        until(lambda: (self.decisions()[seen:, 1] >= 0).sum() > 5 or self.process.poll() is not None, "decisions")
+        assert self.process.poll() is None, self.process.communicate()
+        for child in psutil.Process(self.process.pid).children():
+            words = child.cmdline()
+            self.children[words[words.index("bci") + 1]] = child
+        assert set(self.children) == {"engine", "record"}
+        return self
+
+    def until_reason(self, reason: Reason) -> None:
+        """Until the newest row is neutral for this reason."""
+        until(lambda: len(self.decisions()) and self.decisions()[-1, 5] == reason, f"a neutral row, {reason.name}")
+
+    def signal(self, *numbers: int) -> tuple[int, float, str]:
+        """Send it signals; its exit code, how long it took to end, and what it said."""
+        began = time.monotonic()
+        for number in numbers:
+            self.process.send_signal(number)
+            time.sleep(0.05 if len(numbers) > 1 else 0.0)
+        code = self.process.wait(timeout=PATIENCE_S)
+        took_s = time.monotonic() - began
+        return code, took_s, "\n".join(self.process.communicate())
+
+    def gone(self) -> list[psutil.Process]:
+        """Its processes that still run."""
+        return [p for p in self.children.values() if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+    @property
+    def path(self) -> Path:
+        """Its one recording."""
+        (found,) = self.out.rglob("*.xdf")
+        return found
+
+    def clean(self) -> None:
+        """Kill what is left."""
+        for reader in self._readers.values():
+            reader.close()
+        for process in (*self.children.values(), self.process):
+            if isinstance(process, subprocess.Popen):
+                process.kill()
+                process.communicate()
+            elif process.is_running():
+                process.kill()
+
+
+class Recorded:
+    """What a session's recording holds."""
+
+    def __init__(self, session: Session) -> None:
+        self.file: XdfFile = read_xdf(session.path)
+        self.decisions, self.sent = self._of(f"{session.name}-decisions")
+        self.outcomes, _ = self._of(f"{session.name}-outcomes")
+        texts, self.event_times = self._of(f"{session.name}-events")
+        self.events = [wire.parse(row[0], "event") for row in texts]
+        signals = [s for s in self.file.streams if s.header.name == session.source]
+        self.counts = [np.asarray(s.values)[:, len(LABELS)].astype(int) for s in signals]
+        self.stamps = [np.asarray(s.stamps) for s in signals]
+
+    def _of(self, name: str):  # type: ignore[no-untyped-def]
+        (found,) = [s for s in self.file.streams if s.header.name == name]
+        return found.values, np.asarray(found.stamps)
+
+    def kinds(self) -> list[str]:
+        """Events in their order, without those of every session."""
+        return [e["kind"] for e in self.events if e["kind"] not in ("start", "stop", "mask")]
+
+    def at(self, kind: str, number: int = 0) -> float:
+        """When the engine told of an event."""
+        return [t for e, t in zip(self.events, self.event_times, strict=True) if e["kind"] == kind][number]
+
+    def assert_neutral_in_time(self, last_s: float, until_s: float) -> None:
+        """Neutral no later than promised after the sample that did not come was due, and for as long as none came.
+
+        What the machine adds to a wait is measured on the heartbeats of the same silence.
+        """
+        silent = (self.sent > last_s) & (self.sent < until_s)
+        lost = silent & (self.decisions[:, 5] == Reason.LOST)
+        assert lost.sum() > 3
+        first_s = self.sent[lost][0]
+        late_s = max(0.0, float(np.diff(self.sent[silent]).max()) - HEARTBEAT_S)
+        assert first_s - (last_s + DUE_S) <= STALE_S + late_s + 0.01
+        after = silent & (self.sent >= first_s)
+        assert set(self.decisions[after, 1]) == {-1.0}
+        assert not (self.decisions[silent & (self.decisions[:, 6] == 0) & (self.sent > last_s + STALE_S + late_s), 1] >= 0).any()
+
+    def assert_everything_delivered_is_here(self) -> None:
+        """No sample is missing between the first and the last one, and none that the engine had."""
+        for counts in self.counts:
+            assert np.array_equal(counts, np.arange(counts[0], counts[0] + len(counts)))
+        consumed = max(e["consumed"] for e in self.events)
+        assert sum(map(len, self.counts)) >= consumed
+
+
+def bci(*words: str) -> subprocess.CompletedProcess[str]:
+    """Another command, to its end."""
+    return subprocess.run([sys.executable, "-m", "bci", *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+
+def assert_verified(path: Path, *options: str) -> str:
+    """The recording gives the same outcomes again; what was said of it."""
+    result = bci("replay", "--verify", "--json", *options, str(path))
+    found = json.loads(result.stdout)
+    assert (result.returncode, found["ok"]) == (0, True), (found["different"][:3], found["not_recorded"], result.stderr)
+    assert found["identical"] == found["outcomes"] > 20
+    return result.stdout
+
+
+def test_faults_1_4_5_a_killed_sender_is_neutral_in_time_and_taken_back_only_if_it_is_the_same(started, name: str) -> None:  # type: ignore[no-untyped-def]
+    with amplifier(name, "--source-id", name) as first:
+        session = started(name).until_deciding()
+        first.kill()
+        session.until_reason(Reason.LOST)
+        time.sleep(0.5)
+    with amplifier(name, "--source-id", name, "--seed", "1") as second:
+        session.until_deciding()
+        second.kill()
+        session.until_reason(Reason.LOST)
+    events = session.reader("events")
+    with amplifier(name, "--source-id", name, "--rate", "500"):
+        seen: list[str] = []
+
+        def refused() -> bool:
+            pulled = events.pull(0.1)
+            seen.extend(row[0] for row in (pulled[0] if pulled else []))
+            return any('"refused"' in text for text in seen)
+
+        until(refused, "the other rate is refused")
+        code, took_s, said = session.signal(signal.SIGINT)
+    assert (code, took_s < END_S * busy()) == (0, True), (code, took_s, said)
+    assert not session.gone()
+    recorded = Recorded(session)
+    assert [k for k in recorded.kinds() if k in ("lost", "found", "refused")] == ["lost", "found", "lost", "refused"]
+    reason = next(e["why"] for e in recorded.events if e["kind"] == "refused")
+    assert "expects 250 Hz" in reason
+    assert "stream has 500 Hz" in reason
+    recorded.assert_everything_delivered_is_here()
+    recorded.assert_neutral_in_time(recorded.stamps[0][-1], recorded.stamps[1][0])
+    assert recorded.at("lost") - recorded.stamps[0][-1] < DUE_S + 1.0 * busy()
+    after = recorded.sent > recorded.at("lost", 1)
+    assert set(recorded.decisions[after, 1]) == {-1.0}, "nothing is decided on a stream of another rate"
+    assert_verified(session.path)
+    assert_verified(session.path, "--lsl", "--speed", "4")
+
+
+def test_faults_2_3_of_a_sender_that_hangs_nothing_old_is_decided_and_its_backlog_is_recorded(started, name: str) -> None:  # type: ignore[no-untyped-def]
+    with amplifier(name, "--source-id", name) as sender:
+        session = started(name).until_deciding()
+        sender.send_signal(signal.SIGSTOP)
+        stopped_s = time.monotonic()
+        session.until_reason(Reason.LOST)
+        time.sleep(max(0.0, stopped_s + STALL_S - time.monotonic()))
+        sender.send_signal(signal.SIGCONT)
+        session.until_deciding()
+        code, took_s, said = session.signal(signal.SIGTERM)
+    assert (code, took_s < END_S * busy()) == (0, True), (code, took_s, said)
+    recorded = Recorded(session)
+    recorded.assert_everything_delivered_is_here()
+    (stamps,) = recorded.stamps
+    silent = recorded.sent[recorded.decisions[:, 5] == Reason.LOST]
+    silent = silent[silent < recorded.sent[-1] - 1e-9]  # the last row is the farewell
+    before = stamps[stamps < silent[0] - STALE_S / 2][-1]
+    recorded.assert_neutral_in_time(before, silent[-1])
+    assert silent[-1] - silent[0] > STALL_S - 1.0
+    fresh = (recorded.decisions[:, 1] >= 0) & (recorded.decisions[:, 6] == 0)
+    age_s = recorded.sent[fresh] - recorded.decisions[fresh, 3]
+    assert age_s.max() <= STALE_S + age_s.min() + 0.03, "no decision from the backlog"
+    old = recorded.outcomes[recorded.outcomes[:, 3] < silent[-1] - 1.0]
+    assert len(old) > 25 * STALL_S * 0.5, "though all of it went through the engine"
+    assert "rate" not in recorded.kinds()
+    assert "freeze" not in recorded.kinds()
+    first, second = assert_verified(session.path), assert_verified(session.path)
+    assert first == second, "fault 45"
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT)], ids=["twice"])
+def test_fault_34_a_second_interrupt_ends_it_just_as_soon_and_leaves_a_readable_file(started, name: str, numbers) -> None:  # type: ignore[no-untyped-def]
+    with amplifier(name, "--source-id", name):
+        session = started(name).until_deciding()
+        code, took_s, said = session.signal(*numbers)
+        assert took_s < END_S * busy(), said
+        assert code in (0, 130)
+        until(lambda: not session.gone(), "all processes end", END_S * busy())
+    assert "Traceback" not in said
+    recorded = Recorded(session)
+    assert recorded.file.closed
+    recorded.assert_everything_delivered_is_here()
+    assert_verified(session.path)
+
+
+def test_fault_34_an_interrupt_while_it_starts_is_obeyed_at_once(started, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    session = started("not-there", "--set", "stream.timeout_s=30")
+    children = psutil.Process(session.process.pid).children
+    until(lambda: any("engine" in p.cmdline() for p in children() if p.is_running()), "the engine looks for the stream")
+    session.children = {str(p.pid): p for p in children()}
+    code, took_s, said = session.signal(signal.SIGINT)
+    assert (code, took_s < 2 * END_S * busy()) == (130, True), (code, took_s, said)
+    assert not session.gone()
+
+
+def test_when_the_session_itself_is_killed_its_processes_end_and_the_file_is_whole(started, name: str) -> None:  # type: ignore[no-untyped-def]
+    with amplifier(name, "--source-id", name):
+        session = started(name).until_deciding()
+        session.process.kill()
+        until(lambda: not session.gone(), "all processes end", END_S * busy())
+    recorded = Recorded(session)
+    assert recorded.file.closed
+    recorded.assert_everything_delivered_is_here()
+    assert_verified(session.path)
+
+
+@pytest.mark.parametrize("victim", ["engine", "record"])
+def test_when_a_process_of_the_session_is_killed_the_session_ends_says_so_and_its_file_is_readable(  # type: ignore[no-untyped-def]
+    started, name: str, victim: str
+) -> None:
+    with amplifier(name, "--source-id", name):
+        session = started(name).until_deciding()
+        session.children[victim].kill()
+        code = session.process.wait(timeout=PATIENCE_S)
+        said = "\n".join(session.process.communicate())
+        until(lambda: not session.gone(), "all processes end", END_S * busy())
+    assert code == 9, said
+    assert f"{'engine' if victim == 'engine' else 'recorder'} ended with code -9" in said
+    assert "Traceback" not in said
+    recorded = Recorded(session)
+    assert recorded.file.closed == (victim == "engine")
+    for counts in recorded.counts:
+        assert np.array_equal(counts, np.arange(counts[0], counts[0] + len(counts)))
+    if victim == "engine":
+        recorded.assert_everything_delivered_is_here()
+        assert_verified(session.path)
+
+
+@pytest.mark.parametrize("command", ["engine"])
+def test_fault_6_of_two_streams_that_match_none_is_taken_and_both_are_listed(
+    model: Path, tmp_path: Path, name: str, command: str
+) -> None:
+    with amplifier(name, "--source-id", f"{name}-a"), amplifier(name, "--source-id", f"{name}-b"):
+        result = bci(command, "--model", str(model), "--source", f"name={name}", "--out", str(tmp_path))
+    assert result.returncode == 3, result.stderr
+    assert "2 streams match" in result.stderr
+    assert f"'{name}-a'" in result.stderr
+    assert f"'{name}-b'" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["run"])
+def test_fault_7_without_a_stream_it_says_what_was_searched_and_seen(
+    model: Path, tmp_path: Path, name: str, command: str
+) -> None:
+    options = ["--out", str(tmp_path), "--set", "stream.timeout_s=0.5"]
+    with amplifier(name, "--source-id", name):
+        result = bci(command, "--model", str(model), "--source", "name=elsewhere", *options)
+    assert result.returncode == 3, result.stderr
+    assert "no stream with name 'elsewhere' on this machine within 0.5 s" in result.stderr
+    assert name in result.stderr, "what was seen instead"
+
+
+def test_fault_8_without_source_id_it_warns_runs_and_does_not_take_the_stream_back(started, name: str) -> None:  # type: ignore[no-untyped-def]
+    with amplifier(name) as first:
+        session = started(name).until_deciding()
+        first.kill()
+        session.until_reason(Reason.LOST)
+    with amplifier(name):
+        time.sleep(2.0)
+        code, _, said = session.signal(signal.SIGINT)
+    assert code == 0
+    assert re.search(r"warning: .*no source_id: .*will not be taken back", said)
+    recorded = Recorded(session)
+    assert [k for k in recorded.kinds() if k in ("lost", "found")] == ["lost"]
+    assert set(recorded.decisions[recorded.sent > recorded.at("lost"), 1]) == {-1.0}
+
+
+def test_fault_23_a_wrong_unit_is_refused_at_the_start(model: Path, tmp_path: Path, name: str) -> None:
+    with amplifier(name, "--source-id", name, "--scale", "1e-6"):
+        result = bci("engine", "--model", str(model), "--source", f"name={name}")
+    assert result.returncode == 3, result.stderr
+    assert re.search(r"unit: the signal is .* µV .*, the training data were .* µV", result.stderr)
+    assert "stream.unit" in result.stderr
+
+
+def test_the_engine_process_is_small_and_loads_no_window_and_nothing_to_train_with(model: Path, name: str) -> None:
+    words = ["engine", "--model", str(model), "--source", f"name={name}", "--parent-pipe", "--set", f"engine.name={name}"]
+    with (
+        amplifier(name, "--source-id", name),
+        subprocess.Popen(
+            [sys.executable, "-X", "importtime", "-m", "bci", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        errors: list[str] = []
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stderr:  # imports are told as they happen; the last one before it is ready is liblsl's
+            errors.append(line)
+            if "bci.session.engine_process" in line:
+                break
+        assert json.loads(process.stdout.readline())["ready"]
+        outcomes = LslRawInlet(resolve(StreamQuery(name=f"{name}-outcomes"), PATIENCE_S, 0.1))
+        seen = [0]
+
+        def decoding() -> bool:
+            pulled = outcomes.pull(0.1)
+            seen[0] += len(pulled[1]) if pulled else 0
+            return seen[0] > 25
+
+        until(decoding, "outcomes")
+        resident = psutil.Process(process.pid).memory_info().rss
+        outcomes.close()
+        _, rest = process.communicate()
+    imported = {
+        match[1].partition(".")[0] for x in [*errors, *rest.splitlines()] if (match := re.search(r"\|\s+([\w.]+)\s*$", x))
+    }
+    assert process.returncode == 0, "the pipe's end is no crash"
+    assert {"numpy", "pylsl", "bci", "safetensors"} <= imported
+    assert not imported & {"sklearn", "pyriemann", "torch", "PySide6", "shiboken6", "pyqtgraph", "matplotlib", "mne", "joblib"}
+    assert resident < 200e6
+
+
+def test_an_engine_asked_to_stop_by_a_message_ends_cleanly_while_its_parent_lives(model: Path, name: str) -> None:
+    from bci.stream.lsl import LslTextOutlet
+
+    words = ["engine", "--model", str(model), "--source", f"name={name}", "--parent-pipe", "--set", f"engine.name={name}"]
+    control = LslTextOutlet(f"{name}-control", "BCI-Control", f"{name}-control")
+    with (
+        amplifier(name, "--source-id", name),
+        subprocess.Popen(
+            [sys.executable, "-m", "bci", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["ready"]
+        assert control.wait_for_consumers(PATIENCE_S)
+        control.push("nonsense")
+        control.push(wire.line("stop", why="enough"))
+        process.wait(PATIENCE_S)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    control.close()
+    assert process.returncode == 0, said
+    assert COUNT not in said
+    assert "Fatal" not in said
