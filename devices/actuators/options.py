@@ -73,12 +73,13 @@ class Options:
             return None
 
     def table(self, name: str, read: Callable[[object], _T], *, needed: bool = True) -> dict[str, _T]:
-        """Names and values: a table, or text such as ``left=L,right=R``."""
-        value = self._take(name, None if needed else "")
+        """Names and values: a table, text such as ``left=L,right=R``, or settings such as ``NAME.left``."""
+        dotted = {key: entry for key, entry in self._given.items() if key.startswith(f"{name}.")}
+        value = self._take(name, None if needed and not dotted else "")
         if value is None:
             return {}
         try:
-            rows = _rows(value)
+            rows = _rows(value) | {key.partition(".")[2]: self._given.pop(key) for key in dotted}
         except ValueError as error:
             self.problem(f"{name}: {error}")
             return {}

@@ -34,7 +34,7 @@ class SerialSettings:
     ----------
     port : str
         The one device that may be opened.
-    commands : mapping of str to bytes
+    table : mapping of str to bytes
         What each command sends. ``{value}`` in it stands for the command's value with three decimals, ``{byte}``
         for one byte, 0 to 255.
     neutral : bytes
@@ -60,7 +60,7 @@ class SerialSettings:
     """
 
     port: str
-    commands: Mapping[str, bytes]
+    table: Mapping[str, bytes]
     neutral: bytes
     baud: int = 115200
     acknowledge: bytes = b""
@@ -84,11 +84,11 @@ class SerialSettings:
         port = o.text("port", None)
         if port and (problem := port_problem(port)):
             o.problem(problem)
-        commands = o.table("commands", to_bytes)
+        table = o.table("table", to_bytes)
         neutral = o.parsed("neutral", "", to_bytes) or b""
         settings = cls(
             port=port,
-            commands=commands,
+            table=table,
             neutral=neutral,
             baud=int(o.number("baud", 115200, 300, 4_000_000)),
             acknowledge=o.parsed("acknowledge", "", to_bytes) or b"",
@@ -106,12 +106,12 @@ class SerialSettings:
 
     def problems(self) -> list[str]:
         """What is wrong between the values."""
-        found = [f"commands.{name}: is empty; a command must send something" for name, sent in self.commands.items() if not sent]
+        found = [f"table.{name}: is empty; a command must send something" for name, sent in self.table.items() if not sent]
         if not self.neutral:
             found.append("neutral: is missing; it is what stops the device, for example 'S'")
         found += [
-            f"commands.{name} = {sent!r}: is the same as neutral"
-            for name, sent in self.commands.items()
+            f"table.{name} = {sent!r}: is the same as neutral"
+            for name, sent in self.table.items()
             if sent and sent == self.neutral
         ]
         return found
@@ -168,7 +168,7 @@ class SerialActuator:
         ActuatorError
             If the command is not in the table, is not taken or not acknowledged in time, or the port is gone.
         """
-        check(command, self._what, self.settings.commands)
+        check(command, self._what, self.settings.table)
         until_s = time.monotonic() + self.settings.deadline_s
         if not self._lock.acquire(timeout=self.settings.deadline_s / 2):
             raise ActuatorError(f"{self._what}: a heartbeat is not taken; the device does not read, or its cable is loose")
@@ -178,7 +178,7 @@ class SerialActuator:
             failure, self._failure = self._failure, None
             if failure is not None:
                 raise failure
-            self._order(_fill(self.settings.commands[command.name], command.value), until_s)
+            self._order(_fill(self.settings.table[command.name], command.value), until_s)
             if self._alarm is not None:
                 now = time.monotonic()
                 self._stands_until_s = now + self.settings.hold_s
@@ -188,12 +188,13 @@ class SerialActuator:
 
     def neutral(self) -> None:
         """Write the neutral bytes. A device that cannot be reached is found out by the next command."""
-        if not self._lock.acquire(timeout=self.settings.deadline_s / 2):
-            return  # a heartbeat hangs: nothing can be sent, and it reports the failure itself
-        try:
-            self._stop()
-        finally:
-            self._lock.release()
+        self._stands_until_s = 0.0
+        if self._lock.acquire(timeout=self.settings.deadline_s):
+            try:
+                self._stop()
+            finally:
+                self._lock.release()
+        # else a heartbeat hangs, and neutral follows it (_beat)
 
     def close(self) -> None:
         """Write the neutral bytes, wait shortly until they have gone, and release the port."""
@@ -228,15 +229,15 @@ class SerialActuator:
             now = time.monotonic()
             if self._closed or self._stands_until_s == 0.0 or self._alarm is None:
                 return
-            if now >= self._stands_until_s:
+            if now < self._stands_until_s:
+                try:
+                    self._port.write(self.settings.heartbeat)
+                except ActuatorError as error:
+                    self._failure = error
+                else:
+                    self._alarm.set(min(now + self.settings.heartbeat_s, self._stands_until_s))
+            if now >= self._stands_until_s:  # also where neutral was asked for while the heartbeat went out
                 self._stop()
-                return
-            try:
-                self._port.write(self.settings.heartbeat)
-            except ActuatorError as error:
-                self._failure = error
-                return
-            self._alarm.set(min(now + self.settings.heartbeat_s, self._stands_until_s))
 
 
 def _fill(template: bytes, value: float) -> bytes:

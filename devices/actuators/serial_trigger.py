@@ -132,12 +132,12 @@ class TriggerActuator:
 
     def neutral(self) -> None:
         """Clear the lines."""
-        if not self._lock.acquire(timeout=DEADLINE_S / 2):
-            return  # the clearing byte itself hangs, and reports that
-        try:
-            self._stop()
-        finally:
-            self._lock.release()
+        if self._lock.acquire(timeout=DEADLINE_S):
+            try:
+                self._stop()
+            finally:
+                self._lock.release()
+        # else the clearing byte itself hangs, and the next command reports that
 
     def close(self) -> None:
         """Clear the lines and release the port."""

@@ -33,7 +33,7 @@ INJECTION = "left\r\nRESET"
 
 
 def serial(peer: SerialPeer, **more: object) -> SerialActuator:
-    return SerialActuator.from_settings({"port": peer.port, "commands": {"left": "L", "right": "R"}, "neutral": "S", **more})
+    return SerialActuator.from_settings({"port": peer.port, "table": {"left": "L", "right": "R"}, "neutral": "S", **more})
 
 
 def trigger(peer: SerialPeer) -> TriggerActuator:
@@ -210,7 +210,7 @@ import sys, time
 from bci.engine.command import Command
 from devices.actuators.serial_commands import SerialActuator, SerialSettings
 actuator = SerialActuator.from_settings({
-    "port": sys.argv[1], "commands": {"left": "L"}, "neutral": "S", "acknowledge": "echo", "heartbeat": "h",
+    "port": sys.argv[1], "table": {"left": "L"}, "neutral": "S", "acknowledge": "echo", "heartbeat": "h",
     "heartbeat_s": 0.05})
 for sequence in range(10_000):
     actuator.send(Command("left", 1.0, sequence))
@@ -290,7 +290,7 @@ def test_the_motor_stops_within_250_ms_when_the_commanding_process_is_gone(hand:
 def test_the_sketch_obeys_refuses_what_it_does_not_know_and_never_drives_both_ways(hand: Hand) -> None:
     hand.start()
     settings = {"port": hand.port, "neutral": "S", "acknowledge": "echo", "heartbeat": "h"}
-    actuator = SerialActuator.from_settings({**settings, "commands": {"left": "L", "right": "R", "wrong": "X"}})
+    actuator = SerialActuator.from_settings({**settings, "table": {"left": "L", "right": "R", "wrong": "X"}})
     actuator.send(LEFT)
     hand.wait_for(PIN_CLOSE, "1")
     actuator.send(Command("right"))
@@ -397,7 +397,7 @@ def test_a_label_can_inject_no_byte_because_no_label_is_ever_sent() -> None:
 
 def test_a_hostile_label_that_is_in_the_table_sends_its_entry_and_not_itself() -> None:
     with SerialPeer() as peer:
-        actuator = serial(peer, commands={INJECTION: "L"})
+        actuator = serial(peer, table={INJECTION: "L"})
         actuator.send(Command(INJECTION))
         actuator.close()
         assert peer.wait_for(b"SLS")

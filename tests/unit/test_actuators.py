@@ -36,7 +36,7 @@ LEFT = Command("left", 1.0, 7)
 
 
 def serial(peer: SerialPeer, **more: object) -> SerialActuator:
-    return SerialActuator.from_settings({"port": peer.port, "commands": {"left": "L", "right": "R"}, "neutral": "S", **more})
+    return SerialActuator.from_settings({"port": peer.port, "table": {"left": "L", "right": "R"}, "neutral": "S", **more})
 
 
 # Serial
@@ -44,7 +44,7 @@ def serial(peer: SerialPeer, **more: object) -> SerialActuator:
 
 def test_serial_sends_exactly_the_bytes_of_the_table_and_neutral_first_and_last() -> None:
     with SerialPeer() as peer:
-        actuator = serial(peer, commands={"left": "L\\n", "right": [1, 255], "grip": "G{value}\\r", "turn": "T{byte}"})
+        actuator = serial(peer, table={"left": "L\\n", "right": [1, 255], "grip": "G{value}\\r", "turn": "T{byte}"})
         for command in (LEFT, Command("right"), Command("grip", 0.25), Command("turn", 123 / 255)):
             actuator.send(command)
         actuator.close()
@@ -255,7 +255,24 @@ def test_lsl_sends_markers_that_any_program_understands() -> None:
     inlet.close()
 
 
-def collect(pull: Callable[[float], list[tuple[str, float]]], again: Callable[[], None]) -> list[tuple[str, float]]:
+@pytest.mark.live
+def test_lsl_sends_numbers_with_a_code_for_each_command() -> None:
+    from bci.stream.lsl import LslRawInlet, StreamQuery, resolve
+
+    actuator = LslActuator.from_settings({"name": "test-numbers", "kind": "number", "codes": "left=3,right=4"})
+    inlet = LslRawInlet(resolve(StreamQuery(name="test-numbers", type="BCI-Command"), timeout_s=5))
+
+    def rows(timeout_s: float) -> list[list[float]]:
+        pulled = inlet.pull(timeout_s)
+        return [] if pulled is None else [[float(x) for x in row] for row in pulled[0]]
+
+    assert collect(rows, lambda: actuator.send(Command("left", 0.5, 7)))[0] == [3.0, 0.5, 7.0]
+    assert collect(lambda timeout_s: [row for row in rows(timeout_s) if row[0] == 0], actuator.neutral)[0] == [0.0, 0.0, 7.0]
+    actuator.close()
+    inlet.close()
+
+
+def collect(pull: Callable[[float], list[Any]], again: Callable[[], None]) -> list[Any]:
     """What comes; sends until the first has, for a subscription takes its time."""
     for _ in range(100):
         again()
@@ -293,11 +310,11 @@ def test_a_log_that_exists_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "told"),
     [
-        (SerialActuator, {}, ["port: is missing", "commands: is missing", "neutral: is missing"]),
+        (SerialActuator, {}, ["port: is missing", "table: is missing", "neutral: is missing"]),
         (
             SerialActuator,
-            {"port": "/dev/ttyACM*", "commands": {"left": "S", "up": "", "x": "\\q"}, "neutral": "S", "baud": "fast", "bad": 1},
-            ["port = '/dev/ttyACM*'", "commands.left = b'S'", "commands.up: is empty", "commands.x", "baud = fast", "bad: "],
+            {"port": "/dev/ttyACM*", "table": {"left": "S", "up": "", "x": "\\q"}, "neutral": "S", "baud": "fast", "bad": 1},
+            ["port = '/dev/ttyACM*'", "table.left = b'S'", "table.up: is empty", "table.x", "baud = fast", "bad: "],
         ),
         (SerialActuator, {"port": "socket://10.0.0.1:7777", "deadline_s": "nan"}, ["socket://", "deadline_s = nan"]),
         (SerialActuator, {"port": "spy:///dev/ttyS0?file=/tmp/x", "hold_s": True}, ["spy://", "hold_s = True"]),
@@ -327,7 +344,7 @@ def test_everything_wrong_in_the_settings_is_told_at_once(kind: Any, settings: d
 
 def test_a_port_that_is_not_there_is_told_with_what_to_look_for() -> None:
     with pytest.raises(ActuatorError, match=r"/dev/ttyNOWHERE: cannot be opened .*plugged in.*dialout"):
-        SerialActuator.from_settings({"port": "/dev/ttyNOWHERE", "commands": "left=L", "neutral": "S"})
+        SerialActuator.from_settings({"port": "/dev/ttyNOWHERE", "table.left": "L", "neutral": "S"})
 
 
 @pytest.mark.parametrize("value", ["\\", "\\x4", "\\u0041", "é→", [256], [-1], [True], 3, None])

@@ -1,7 +1,7 @@
 // The other end of the "serial" actuator: a hand that opens and closes, and that stops by itself. Its settings:
 //
 //   port = "/dev/serial/by-id/..."
-//   commands = { left = "L", right = "R" }
+//   table = { left = "L", right = "R" }
 //   neutral = "S"
 //   acknowledge = "echo"
 //   heartbeat = "h"
