@@ -5,6 +5,7 @@ liblsl listens on all interfaces whatever is configured, as for every stream (do
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from bci.engine.command import Command
 from devices.actuators.options import Options, whole_number
 from devices.actuators.orders import check, closed
 
+LINGER_S = 0.3  # liblsl drops what was sent last with the stream, and is not safe to end while it still sends
 KINDS = ("marker", "number")
 
 
@@ -104,11 +106,13 @@ class LslActuator:
         self._push("neutral", 0, 0.0)
 
     def close(self) -> None:
-        """Neutral, then end the stream."""
+        """Neutral, then end the stream, once neutral has had the time to arrive."""
         self.neutral()
-        for outlet in (self._texts, self._rows):
-            if outlet is not None:
-                outlet.close()
+        outlet = self._texts or self._rows
+        if outlet is not None:
+            if outlet.has_consumers:
+                time.sleep(LINGER_S)
+            outlet.close()
         self._texts = self._rows = None
 
     def _push(self, text: str, code: int, value: float) -> None:

@@ -252,6 +252,7 @@ def test_lsl_sends_markers_that_any_program_understands() -> None:
     found = collect(inlet.pull, lambda: actuator.send(LEFT))
     assert found[0][0] == "left"
     actuator.close()
+    assert [text for text, _ in inlet.pull(0.0)][-1] == "neutral"
     inlet.close()
 
 
@@ -269,6 +270,7 @@ def test_lsl_sends_numbers_with_a_code_for_each_command() -> None:
     assert collect(rows, lambda: actuator.send(Command("left", 0.5, 7)))[0] == [3.0, 0.5, 7.0]
     assert collect(lambda timeout_s: [row for row in rows(timeout_s) if row[0] == 0], actuator.neutral)[0] == [0.0, 0.0, 7.0]
     actuator.close()
+    assert rows(0.0)[-1] == [0.0, 0.0, 7.0]
     inlet.close()
 
 
