@@ -12,6 +12,7 @@ import json
 import math
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ from bci.engine.command import Command
 from bci.engine.outcome import Reason
 from bci.errors import ActuatorError, BciError, ConfigError, StreamError, StreamLost
 from bci.session import wire
-from bci.session.wires import TextOutlet
+from bci.session.wires import LINGER_S, TextOutlet
 from bci.stream.bus import Actuator, Clock, MarkerInlet, RawInlet
 from bci.stream.metadata import bci_fields
 
@@ -324,7 +325,8 @@ class HostWires:
     steer: TextOutlet | None = None
 
     def close(self) -> None:
-        """End all streams of ours and unsubscribe from the others."""
+        """End all streams of ours and unsubscribe from the others, once what was sent last is on its way."""
+        time.sleep(LINGER_S)
         for end in (self.decisions, self.control, self.commands, self.guard, self.steer):
             if end is not None:
                 end.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bci.engine.outcome import FIXED_FIELDS, Reason, fields
-from bci.errors import StreamError
+from bci.errors import StreamError, StreamLost
 from bci.session import wire
 from bci.session.model import ModelHeader
 from bci.stream.lsl import LslMarkerInlet, LslRawInlet, StreamQuery
@@ -19,6 +20,7 @@ from bci.stream.lsl_recording import LslWatch
 
 ROWS = ("outcomes", "decisions", "timing")
 STATE = "state"
+OPEN_S = 1.0
 KEPT = 500
 
 
@@ -52,22 +54,21 @@ class LiveView:
     def _open(self) -> None:
         """Connect to what has been found: nobody waits for it, least of all a person who wants to stop."""
         for stream in self._watch.found():
-            what = self._wanted.pop(stream.source_id, None)
+            what = self._wanted.get(stream.source_id)
             if what == STATE:
-                self._state = LslMarkerInlet(stream)
+                self._state = LslMarkerInlet(stream, OPEN_S)
             elif what is not None:
-                self._rows[what] = LslRawInlet(stream)
+                self._rows[what] = LslRawInlet(stream, timeout_s=OPEN_S)
+            self._wanted.pop(stream.source_id, None)
         if not self._wanted:
             self._watch.close()
 
     def update(self) -> None:
-        """Read what has come.
+        """Read what has come. Streams that are lost show nothing new; whether the engine is gone is the session's to say."""
+        with suppress(StreamLost):
+            self._update()
 
-        Raises
-        ------
-        StreamLost
-            If the engine is gone.
-        """
+    def _update(self) -> None:
         if self._wanted:
             self._open()
         for row in self._pull("outcomes"):
