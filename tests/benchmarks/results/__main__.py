@@ -17,17 +17,21 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bci.session.progress import Progress, progress_bar
 
 from .live import model_of, trained
-from .real_time import RealTime, in_real_time
 from .recordings import DATA, people
 from .report import page
 from .table import Line, as_required, line
+
+if TYPE_CHECKING:
+    from .real_time import RealTime
 
 DECODERS = ("ts-lr", "csp-lda", "mdm", "fgmdm", "fbcsp")
 PLAYED = ("physionet S001", "ds003810 S05", "labrecorder day 2")
@@ -56,14 +60,23 @@ def main() -> int:
 
 
 def _tables(decoders: tuple[str, ...], progress: Progress) -> dict[str, list[Line]]:
-    """Person by person, so that decoders of the same bands share what was cut."""
+    """Person by person, so that decoders of the same bands share what was cut.
+
+    In a process of its own that gives way: this one plays recordings in real time and must not be late.
+    """
     tables: dict[str, list[Line]] = {name: [] for name in decoders}
-    rows = list(zip(*(people(name) for name in decoders), strict=True))
-    for i, row in enumerate(rows):
-        for j, person in enumerate(row):
-            share = (i + j / len(row)) / len(rows)
-            tables[person.config.decoder.name].append(line(person, lambda what, _, share=share: progress(what, share)))
+    lines = [person for row in zip(*(people(name) for name in decoders), strict=True) for person in row]
+    with ProcessPoolExecutor(1, get_context("spawn"), _give_way) as pool:
+        for done, (person, found) in enumerate(zip(lines, pool.map(line, lines), strict=True)):
+            progress(f"{person.name}, {person.config.decoder.name}", (done + 1) / len(lines))
+            tables[person.config.decoder.name].append(found)
     return tables
+
+
+def _give_way() -> None:
+    """Let every other process go first, where the system knows how."""
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 @contextmanager
@@ -71,6 +84,8 @@ def _played(decoder: str, names: tuple[str, ...], progress: Progress) -> Iterato
     """Runs that are played through LSL while the block computes; they take hardly any processor."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max(1, len(names))) as pool:
         _own_session(Path(folder))
+        from .real_time import in_real_time  # loads liblsl, which reads its settings once
+
         futures = []
         over = threading.Event()
         for person in people(decoder):
@@ -87,10 +102,12 @@ def _played(decoder: str, names: tuple[str, ...], progress: Progress) -> Iterato
 
 
 def _own_session(folder: Path) -> None:
-    """Streams that nobody else's programs see, and that see nobody else's; before liblsl is first used."""
+    """Streams and ports that nobody else's programs see, and that see nobody else's; before liblsl is first used."""
+    identifier = uuid.uuid4()
+    port = 26000 + 100 * (identifier.int % 50)
     config = folder / "lsl_api.cfg"
-    text = f"[lab]\nSessionID = bci-results-{uuid.uuid4().hex[:12]}\n[multicast]\nResolveScope = machine\n"
-    config.write_text(text + "[ports]\nPortRange = 120\n[log]\nlevel = -3\n", encoding="utf-8")
+    ports = f"[ports]\nMulticastPort = {port}\nBasePort = {port + 1}\nPortRange = 80\n"
+    config.write_text(f"[lab]\nSessionID = bci-results-{identifier.hex[:12]}\n{ports}[log]\nlevel = -3\n", encoding="utf-8")
     os.environ["LSLAPICFG"] = str(config)
 
 
