@@ -18,7 +18,8 @@ of its own."""
 EXAMPLES = """bci actuate log --set path=commands.txt
 bci actuate serial --set port=/dev/ttyACM0 --set commands.left=open --set commands.right=close \\
     --set neutral=S --set table.open=O --set table.close=C
-bci actuate osc --set port=9000 --set pace.mode=continuous --set guard.stale_s=0.1 --set guard.silence_s=0.1 --set guard.latch_s=0.25"""
+bci actuate osc --set port=9000 --set pace.mode=continuous \\
+    --set guard.stale_s=0.1 --set guard.silence_s=0.1 --set guard.latch_s=0.25"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
