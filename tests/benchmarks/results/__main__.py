@@ -28,7 +28,7 @@ from bci.session.progress import Progress, progress_bar
 from .live import model_of, trained
 from .recordings import DATA, people
 from .report import page
-from .table import Line, as_required, line
+from .table import Line, as_required, give_way, line
 
 if TYPE_CHECKING:
     from .real_time import RealTime
@@ -66,17 +66,11 @@ def _tables(decoders: tuple[str, ...], progress: Progress) -> dict[str, list[Lin
     """
     tables: dict[str, list[Line]] = {name: [] for name in decoders}
     lines = [person for row in zip(*(people(name) for name in decoders), strict=True) for person in row]
-    with ProcessPoolExecutor(1, get_context("spawn"), _give_way) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), give_way) as pool:
         for done, (person, found) in enumerate(zip(lines, pool.map(line, lines), strict=True)):
             progress(f"{person.name}, {person.config.decoder.name}", (done + 1) / len(lines))
             tables[person.config.decoder.name].append(found)
     return tables
-
-
-def _give_way() -> None:
-    """Let every other process go first, where the system knows how."""
-    if hasattr(os, "nice"):
-        os.nice(10)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from bci.session.chance import interval
@@ -60,6 +61,12 @@ def line(person: Person, progress: Progress = silent) -> Line:
     if not n == same == len(found.answers):
         raise ValueError(f"{person.name}: {len(found.answers)} trials live, {n} and {same} offline; they must be the same ones")
     return Line(person, found, correct, usual, n)
+
+
+def give_way() -> None:
+    """Let every other process go first, where the system knows how."""
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 def mean_points(lines: list[Line]) -> tuple[float, float]:
