@@ -1,0 +1,1 @@
+"""Decoders over many recordings: within and across sessions and people, few trials, pseudo-online; tables and export."""

@@ -1,0 +1,1 @@
+"""What in the signal tells the classes apart: spectra, r² maps, ERD/ERS, maps and connectivity."""

@@ -1,0 +1,1 @@
+"""What trials are worth: candidates compared inside cross-validation, chance, forecast, verdict and null tests."""
