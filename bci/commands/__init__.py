@@ -33,6 +33,7 @@ COMMANDS = {
     "replay": "play a recording into LSL, or verify that it gives the same outcomes again",
     "info": "say what a recording or a model file holds, and whether it is intact",
     "salvage": "rescue the complete samples of a damaged recording",
+    "doctor": "say what is wrong with this computer, its network and its streams, and what to do",
     "version": "versions of this program and of what it stands on",
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -33,6 +33,7 @@ def _be_quiet() -> None:
 
 _be_quiet()
 local_clock: Callable[[], float] = lib.lsl_local_clock
+library_version: Callable[[], int] = lib.lsl_library_version  # 118 for 1.18
 ContinuousResolver: Any = pylsl.ContinuousResolver
 Inlet: Any = pylsl.StreamInlet
 Outlet: Any = pylsl.StreamOutlet

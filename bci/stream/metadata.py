@@ -133,6 +133,15 @@ def scale_to_microvolts(info: StreamInfo) -> FloatArray:
     return np.array([_SCALES.get(c.unit, 1.0) for c in info.channels], dtype=np.float64)
 
 
+def microvolts_per(unit: str) -> float | None:
+    """Microvolts in one of a unit, however it is spelled; None where it is no unit of voltage.
+
+    >>> microvolts_per("millivolts"), microvolts_per("counts")
+    (1000.0, None)
+    """
+    return _SCALES.get(_UNITS.get(unit.strip().lower(), ""))
+
+
 def header_xml(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | None = None) -> str:
     """The LSL header of a stream of ours.
 

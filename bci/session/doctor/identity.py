@@ -1,0 +1,100 @@
+"""Can streams be told apart, and are they what they say: names, types, descriptions, channel types."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from bci.engine.stream_info import canonical
+from bci.session.doctor.finding import Finding, listed, problem, warn
+from bci.session.doctor.streams import StreamFacts
+from bci.stream.metadata import channel_type
+
+MONTAGE = "name the channels in a montage file (--set stream.montage=FILE)"
+
+
+def check_names(streams: Sequence[StreamFacts]) -> list[Finding]:
+    """Names and identifiers that stand for more than one stream, or for none."""
+    found = []
+    for name, n in _repeated(streams, lambda s: s.name):
+        text = f"{n} streams are called {name!r}"
+        found.append(
+            warn("names", text, "Rename one, or say which is meant by source_id=… or host=… wherever a stream is named.")
+        )
+    for identity, n in _repeated(streams, lambda s: s.source_id):
+        text = f"{n} streams have the source_id {identity!r}: after a loss, one may be taken for the other"
+        found.append(problem("names", text, "Give each its own source_id, or end the program that was started twice."))
+    for s in streams:
+        if not s.source_id:
+            text = f"{s.title} has no source_id: once lost it cannot be told from another, and is not taken back"
+            found.append(warn("names", text, "Have its sender declare one that stays the same from start to start."))
+        if not s.name.strip():
+            found.append(warn("names", f"a stream of type {s.type!r} on {s.host!r} has no name", "Have its sender give it one."))
+    return found
+
+
+def check_types(s: StreamFacts) -> list[Finding]:
+    """Is the stream's type what its contents are?"""
+    return [*_stream_type(s), *_description(s), *_channel_types(s)]
+
+
+def _stream_type(s: StreamFacts) -> Iterator[Finding]:
+    kind = s.type.upper()
+    if kind == "EEG" and s.channel_format == "string":
+        yield problem("types", f"{s.title} is of type EEG but sends text", "Declare it as Markers, or send numbers.")
+    elif kind == "EEG" and s.rate_hz <= 0:
+        text = f"{s.title} is of type EEG but declares no sampling rate"
+        yield problem("types", text, "Have its sender declare the rate: without one nothing can be filtered.")
+    elif kind == "EEG" and s.type != "EEG":
+        text = f"{s.title} is of type {s.type!r}; programs look for 'EEG', and LSL minds the case"
+        yield warn("types", text, f"Have its sender write EEG, or name it: --source name={s.name}")
+    elif s.regular and kind == "MARKERS":
+        text = f"{s.title} is of type Markers but sends numbers at {s.rate_hz:g} Hz"
+        yield warn("types", text, "If it is a trigger channel, declare it as such; markers have the rate 0.")
+    elif s.regular and kind != "EEG" and _looks_like_eeg(s):
+        text = f"{s.title} is of type {s.type!r}, but its channels are named like electrodes"
+        yield warn("types", text, f"Have its sender declare the type EEG, or name it: --source name={s.name}")
+
+
+def _description(s: StreamFacts) -> Iterator[Finding]:
+    """Labels: there, as many as channels, and each once."""
+    if s.type.upper() != "EEG" or not s.regular or s.error:
+        return
+    if s.channels and len(s.channels) != s.n_channels:
+        text = f"{s.title} has {s.n_channels} channels and describes {len(s.channels)}"
+        yield problem("labels", text, f"Correct its sender, or {MONTAGE}: which is which cannot be known.")
+    elif not any(c.label for c in s.channels):
+        yield warn("labels", f"{s.title} does not name its channels", f"Have its sender do so, or {MONTAGE}.")
+    double = [x for x, n in Counter(canonical(c.label) for c in s.channels if c.label).items() if n > 1]
+    if double:
+        text = f"{s.title} has several channels called {listed(double)}"
+        yield problem("labels", text, f"Give each its own name, or {MONTAGE}.")
+
+
+def _channel_types(s: StreamFacts) -> Iterator[Finding]:
+    """Counters, batteries and triggers declared EEG; electrodes declared otherwise."""
+    if not s.regular:
+        return
+    wrong = [s.label(i) for i in s.eeg() if i not in s.brain()]
+    if wrong:
+        text = f"{s.title} declares {listed(wrong)} as EEG, which by name it is not"
+        yield warn("types", text, f"bci leaves it out; for other programs correct the sender, or {MONTAGE}.")
+    hidden = [i for i in range(s.n_channels) if s.declared_type(i).upper() != "EEG" and _electrode(s.label(i))]
+    if s.type.upper() == "EEG" and hidden:
+        text = f"{s.title} declares {listed(s.label(i) for i in hidden)} as {s.declared_type(hidden[0])!r}, named like electrodes"
+        yield warn("types", text, f"Correct the sender, or {MONTAGE}.")
+
+
+def _electrode(label: str) -> bool:
+    """Whether a channel of unknown type is taken for an electrode by its label."""
+    return channel_type(label, "AUX", eeg_by_label=True) == "EEG"
+
+
+def _looks_like_eeg(s: StreamFacts) -> bool:
+    named = [s.label(i) for i in range(s.n_channels)]
+    return sum(map(_electrode, named)) > len(named) / 2 and not any(c.type and c.type.upper() != "EEG" for c in s.channels)
+
+
+def _repeated(streams: Sequence[StreamFacts], what: Callable[[StreamFacts], str]) -> list[tuple[str, int]]:
+    """Texts that several streams share, and how many."""
+    return sorted((x, n) for x, n in Counter(map(what, streams)).items() if x and n > 1)
