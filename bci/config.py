@@ -238,7 +238,8 @@ def _described(detail: ErrorDetails, merged: _Merged) -> Iterator[str]:
         allowed = _allowed(path[:-1])
         yield f"{origin}: {dotted}: no such {'section' if len(path) == 1 else 'key'}{_near(path[-1], allowed)}"
     elif detail["type"] == "settings":
-        for line in detail["ctx"]["problems"].splitlines():
+        for told in detail["ctx"]["problems"].splitlines():
+            line = told.removeprefix(f"{path[0]}.")
             key = line.partition(" ")[0]
             yield f"{merged.origins.get(f'{path[0]}.{key}', origin)}: {path[0]}.{line}"
     else:
@@ -263,7 +264,8 @@ def _own_checks(details: list[ErrorDetails], merged: _Merged) -> Iterator[str]:
         try:
             cls(**good)
         except ConfigError as error:
-            for line in error.problems:
+            for told in error.problems:
+                line = told.removeprefix(f"{section}.")
                 key = f"{section}.{line.partition(' ')[0]}"
                 yield f"{merged.origins.get(key, _origin_of(section, merged))}: {section}.{line}"
 

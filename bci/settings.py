@@ -17,6 +17,8 @@ from bci.engine.chunk import window_grid
 from bci.engine.continuity import ContinuitySettings
 from bci.engine.decide import DecisionSettings
 from bci.engine.engine import EngineSettings
+from bci.engine.guard import GuardSettings
+from bci.engine.pace import PaceSettings
 from bci.engine.preprocessing import REFERENCES, Preprocessing
 from bci.engine.quality import QualitySettings
 from bci.errors import ConfigError
@@ -241,6 +243,24 @@ class SourceSection(_Section):
     settings: dict[str, Scalar] = {}
 
 
+class ActuatorSection(_Section):
+    """What to move, behind a guard of its own.
+
+    Parameters
+    ----------
+    name : str
+        Of an actuator plug-in; empty for none.
+    settings : dict
+        For the plug-in, which checks them.
+    commands : dict of str to str
+        Command for each class; a class that is not named has a command of its own name.
+    """
+
+    name: str = ""
+    settings: dict[str, Scalar | dict[str, Scalar]] = {}
+    commands: dict[str, str] = {}
+
+
 class DecoderSection(_Section):
     """What to train.
 
@@ -293,6 +313,8 @@ class SessionConfig(_Section):
         "decision": DecisionSettings,
         "quality": QualitySettings,
         "continuity": ContinuitySettings,
+        "guard": GuardSettings,
+        "pace": PaceSettings,
     }
 
     stream: StreamSection = StreamSection()
@@ -306,6 +328,9 @@ class SessionConfig(_Section):
     source: SourceSection = SourceSection()
     decoder: DecoderSection = DecoderSection()
     engine: EngineSection = EngineSection()
+    actuator: ActuatorSection = ActuatorSection()
+    guard: Annotated[GuardSettings, WrapValidator(_engine_settings)] = GuardSettings()
+    pace: Annotated[PaceSettings, WrapValidator(_engine_settings)] = PaceSettings()
 
     def engine_settings(self) -> EngineSettings:
         """What the engine needs besides a model."""

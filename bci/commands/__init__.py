@@ -30,6 +30,7 @@ COMMANDS = {
     "run": "decode a live stream: recorder, engine and live view in one command",
     "engine": "the decoding process of `bci run`, alone",
     "actuate": "move something by decisions, behind a guard",
+    "mark": "declare channels of a running session bad, or good again",
     "replay": "play a recording into LSL, or verify that it gives the same outcomes again",
     "info": "say what a recording or a model file holds, and whether it is intact",
     "salvage": "rescue the complete samples of a damaged recording",

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bci.errors import ConfigError
+
 if TYPE_CHECKING:
+    from bci.session.desk import Order
     from bci.session.model import ModelHeader
     from bci.session.processes import Stop
     from bci.session.run import LiveSession
@@ -17,11 +21,16 @@ if TYPE_CHECKING:
 HELP = """Decode a live stream: starts recorder and engine, shows a live view, and ends cleanly with Ctrl-C.
 
 Works with any EEG stream that is on LSL already; --simulate starts a simulated subject first. All streams of
-the session are recorded, with the model beside them, so that `bci replay --verify` can run it again."""
+the session are recorded, with the model beside them, so that `bci replay --verify` can run it again.
+
+--actuator starts an actuator host behind its guard (docs/safety.md). It is disarmed until a person types "arm" and Enter;
+Enter alone is the emergency stop. "mark CHANNEL" and "good CHANNEL" leave a bad channel out and take it back. A process
+that dies is begun again; nothing is armed by that. Not a medical device; what can hurt needs a stop of its own."""
 
 EXAMPLES = """bci run --model left-right.safetensors
 bci run --model left-right.safetensors --source type=EEG --subject P003 --set markers.stream=cues
-bci run --model demo.safetensors --simulate --seconds 30 --headless"""
+bci run --model demo.safetensors --simulate --seconds 30 --headless
+bci run --model left-right.safetensors --actuator udp --set actuator.settings.port=9000 --set actuator.commands.left=open"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", metavar="QUERY", help="the EEG stream, for instance type=EEG or source_id=abc")
     parser.add_argument("--simulate", action="store_true", help="start a simulated subject with the model's channels first")
     parser.add_argument("--device", action="store_true", help="start the source of the section [source] first")
+    parser.add_argument("--actuator", metavar="NAME", help="move something: an actuator plug-in, set by the section [actuator]")
+    parser.add_argument("--arm", action="store_true",
+        help="arm the actuator once by itself, as soon as the signal is good; for tests, and for who bears the risk")  # fmt: skip
     parser.add_argument("--skill", type=float, default=0.8, help="of the simulated subject, 0 to 1 (default 0.8)")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated subject (default 1)")
     parser.add_argument("--seconds", type=float, help="end after this long")
@@ -46,12 +58,17 @@ def run(args: argparse.Namespace) -> int:
 
     from bci.commands.engine import query_words
     from bci.config import config_of
+    from bci.session import desk
     from bci.session.model import load_model
     from bci.session.processes import Stop
     from bci.session.run import LiveSession, SessionPlan, check_model
     from bci.session.view import LiveView
 
+    if args.actuator:
+        args.set.append(f"actuator.name={args.actuator}")
     config = config_of(args)
+    if args.arm and not config.actuator.name:
+        raise ConfigError("--arm: there is nothing to arm; name it with --actuator NAME")
     path = check_model(Path(args.model))
     header = load_model(path).header
     device: tuple[str, ...] = ()
@@ -62,17 +79,23 @@ def run(args: argparse.Namespace) -> int:
     elif args.device:
         device = source_words(config)
     stop = Stop()
-    with LiveSession(SessionPlan(path, config, option_words(args), source, device), stop) as session:
+    arm_once = "the option --arm" if args.arm else ""
+    plan = SessionPlan(path, config, option_words(args), source, device, actuator_words(config), arm_once)
+    with LiveSession(plan, stop) as session:
         for text in session.warnings:
             print(f"warning: {text}", file=sys.stderr, flush=True)
+        if desk.at_terminal():
+            print(desk.HELP, file=sys.stderr, flush=True)
+            desk.listen(lambda order: obey(order, session))
         view = LiveView(header, session.stream_query)
         stop.after(args.seconds)
         try:
             _watch(session, view, stop, quiet=args.json)
         finally:
             view.close()
-    result = {"recording": str(session.recording), "windows": view.windows, "decided": view.decided, "ended": stop()}
-    print(json.dumps(result) if args.json else f"recorded {session.recording}; {view.windows} windows, {view.decided} decisions")
+    files = list(map(str, session.recordings))
+    result = {"recording": files[-1], "recordings": files, "windows": view.windows, "decided": view.decided, "ended": stop()}
+    print(json.dumps(result) if args.json else f"recorded {', '.join(files)}; {view.windows} windows, {view.decided} decisions")
     return 0
 
 
@@ -87,8 +110,7 @@ def _watch(session: LiveSession, view: LiveView, stop: Stop, quiet: bool) -> Non
         told = time.monotonic()
         while not stop():
             time.sleep(0.1)
-            session.check()
-            view.update()
+            _tend(session, view, stop, lambda text: print(text, file=sys.stderr, flush=True))
             if not quiet and time.monotonic() - told >= 1.0:
                 told = time.monotonic()
                 print(view.line(), file=sys.stderr, flush=True)
@@ -96,9 +118,35 @@ def _watch(session: LiveSession, view: LiveView, stop: Stop, quiet: bool) -> Non
     with Live(view.render(), console=Console(stderr=True), refresh_per_second=10) as live:
         while not stop():
             time.sleep(0.1)
-            session.check()
-            view.update()
+            _tend(session, view, stop, lambda text: live.console.print(text, markup=False, highlight=False))
             live.update(view.render())
+
+
+def _tend(session: LiveSession, view: LiveView, stop: Stop, tell: Callable[[str], None]) -> None:
+    """One look at the processes and at what they say."""
+    runs = len(session.recordings)
+    for text in session.check():
+        tell(text)
+    if len(session.recordings) != runs:
+        view.restart()
+    if session.guard is not None:
+        view.guard = f"{session.guard.state.upper()}: {session.guard.why}"
+    if session.ended:
+        stop.ask(session.ended)
+    view.update()
+
+
+def obey(order: Order, session: LiveSession) -> None:
+    """Do what was typed, at once, whatever else the session is busy with."""
+    match order.kind:
+        case "mark" | "good":
+            session.control("mark", labels=list(order.labels), bad=order.kind == "mark")
+        case "arm" if session.guard is not None:
+            session.guard.arm("keyboard")
+        case "disarm" if session.guard is not None:
+            session.guard.disarm("keyboard")
+        case "stop":
+            session.control("stop_now", why=f"keyboard: {order.typed!r}" if order.typed else "keyboard")
 
 
 def option_words(args: argparse.Namespace) -> tuple[str, ...]:
@@ -127,3 +175,19 @@ def source_words(config: SessionConfig) -> tuple[str, ...]:
     settings = [word for key, value in config.source.settings.items() for word in ("--set", f"{key}={value}")]
     cues = ["--listen", config.markers.stream] if config.markers.stream else []
     return (config.source.name, *settings, *cues)
+
+
+def actuator_words(config: SessionConfig) -> tuple[str, ...]:
+    """Words for ``bci actuate`` that start the actuator of the configuration; none where it has none."""
+    from dataclasses import asdict
+
+    chosen = config.actuator
+    if not chosen.name:
+        return ()
+    given: dict[str, object] = {}
+    for key, value in chosen.settings.items():
+        given |= {f"{key}.{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {key: value}
+    given |= {f"commands.{name}": command for name, command in chosen.commands.items()}
+    for section, settings in (("guard", config.guard), ("pace", config.pace)):
+        given |= {f"{section}.{key}": value for key, value in asdict(settings).items()}
+    return (chosen.name, *(word for key, value in given.items() for word in ("--set", f"{key}={value}")))

@@ -131,10 +131,14 @@ class Child:
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return "\n".join(lines[-6:])
 
-    def stop(self, timeout_s: float = 2.0) -> int:
-        """Close its pipe, wait, and kill what does not listen; return its exit code."""
+    def hang_up(self) -> None:
+        """Close its pipe, which asks it to end. May be called twice."""
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
+
+    def stop(self, timeout_s: float = 2.0) -> int:
+        """Close its pipe, wait, and kill what does not listen; return its exit code."""
+        self.hang_up()
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:

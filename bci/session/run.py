@@ -1,11 +1,13 @@
-"""A live session: recorder, engine and, if wanted, a simulated subject, each in a process of its own."""
+"""A live session: recorder, engine and, if wanted, a device and an actuator host, each in a process of its own."""
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +16,22 @@ from typing import Any, Self
 
 from bci.errors import ModelError
 from bci.session import wire
+from bci.session.arming import GuardLink
 from bci.session.model import load_model
 from bci.session.processes import Child, ChildError
 from bci.settings import SessionConfig
-from bci.stream.lsl import LslTextOutlet
+from bci.stream.late_markers import LateMarkers
+from bci.stream.lsl import LslTextOutlet, StreamQuery
 
 READY_S = 60.0
 FLUSH_S = 0.5
+AGAIN_S = 2.0
+SAME_S = 10.0
+DEATHS = 3
+WITHIN_S = 60.0
 ENGINE_STREAMS = ("outcomes", "decisions", "timing", "events", "state")
+HOST_STREAMS = ("guard", "commands")
+TOKEN = "BCI_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,10 @@ class SessionPlan:
         Query for the EEG stream.
     device : tuple of str
         Words after ``bci stream`` for a source to start first; empty where the stream is there already.
+    actuator : tuple of str
+        Words after ``bci actuate``; empty where nothing is to be moved.
+    arm_once : str
+        Arm the actuator once, without a person, on behalf of whoever this names; empty for waiting for a person.
     """
 
     model: Path
@@ -45,13 +59,19 @@ class SessionPlan:
     options: tuple[str, ...]
     source: str
     device: tuple[str, ...] = ()
+    actuator: tuple[str, ...] = ()
+    arm_once: str = ""
 
 
 class LiveSession:
-    """Starts the processes in the order that loses nothing, watches them, and stops them in the reverse order.
+    """Starts the processes in the order that loses nothing, watches them, and stops them.
 
-    The device first, then the recorder, which subscribes to everything it sees; then the engine, which waits until
-    the recorder listens to it. A context manager: leaving it stops what runs.
+    The device first, then the recorder, which subscribes to everything it sees; then the actuator host, disarmed, and
+    the engine, which both wait until the recorder listens to them. A context manager: leaving it stops what runs.
+
+    What dies is begun again (:meth:`check`): device and actuator host alone, engine and recorder together, as a
+    further run with a file of its own, because a recording that can be verified holds one run of the engine whole.
+    Nothing is armed by that.
 
     Parameters
     ----------
@@ -62,23 +82,40 @@ class LiveSession:
     Attributes
     ----------
     recording : Path
-        Known once started.
+        The newest; known once started.
+    recordings : list of Path
+        All.
     session_id : str
         In every stream of the session.
     warnings : list of str
         What a person should know from the start.
+    guard : GuardLink or None
+        To the actuator host, where there is one.
+    ended : str
+        Why the session is over, where its engine was asked to stop by a message; else empty.
     """
 
     def __init__(self, plan: SessionPlan, stopped: Callable[[], str] = lambda: "") -> None:
         self.plan = plan
         self.warnings: list[str] = []
-        self._stopped = stopped
+        self.recordings: list[Path] = []
         self.session_id = uuid.uuid4().hex[:12]
-        self.recording = Path()
+        self.guard: GuardLink | None = None
+        self.ended = ""
+        self._stopped = stopped
+        self._token = secrets.token_hex(16)
         self._name = plan.config.engine.name
         self._logs = Path(tempfile.mkdtemp(prefix="bci-"))
-        self._children: list[Child] = []
+        self._children: dict[str, Child] = {}
+        self._deaths: deque[float] = deque(maxlen=DEATHS)
+        self._began: dict[str, float] = {}
+        self._told: dict[str, str] = {}
         self._control = LslTextOutlet(f"{self._name}-control", "BCI-Control", f"{self._name}-control-{self.session_id}")
+
+    @property
+    def recording(self) -> Path:
+        """The newest recording."""
+        return self.recordings[-1] if self.recordings else Path()
 
     def __enter__(self) -> Self:
         try:
@@ -92,58 +129,137 @@ class LiveSession:
         self.stop()
 
     def stream_query(self, what: str) -> str:
-        """Query for one of the engine's streams of this very session, for instance ``"decisions"``."""
+        """Query for one of this very session's streams, for instance ``"decisions"``."""
         return f"source_id={self._name}-{what}-{self.session_id}"
 
     def control(self, kind: str, **fields: object) -> None:
-        """Send the engine a control message (docs/streams.md)."""
+        """Send engine and actuator host a control message (docs/streams.md)."""
         self._control.push(wire.line(kind, **fields))
 
-    def check(self) -> None:
-        """Raise if a process that the session cannot do without has ended.
+    def check(self) -> list[str]:
+        """Begin again what has died, and hear the guard; return what a person should know of it.
 
-        The engine notices by itself when the device has gone; a recorder may be missing where the section
-        ``record`` says so.
+        A recorder may be missing where the section ``record`` says so. The engine and the actuator host notice by
+        themselves what has gone, and are neutral before this is called.
 
         Raises
         ------
         ChildError
+            If engine or recorder do not start again, or die too often.
         """
-        needed = {"engine", "recorder"} if self.plan.config.record.required else {"engine"}
-        for child in self._children:
-            if child.name in needed and not child.alive:
-                raise ChildError(f"{child.name} ended with code {child.exit_code}:\n{child.last_words()}")
+        news = self.guard.update() if self.guard else []
+        dead = {name: child for name, child in self._children.items() if not child.alive}
+        if "engine" in dead and dead["engine"].exit_code == 0:
+            self.ended = "the engine was asked to stop"
+            return news
+        for name in ("device", "actuator"):
+            if name in dead:
+                news += self._revive(name)
+        if "recorder" in dead and not self.plan.config.record.required:
+            news.append(f"{_obituary(self._children.pop('recorder'))}\nThe session goes on without a recording.")
+            dead.pop("recorder")
+        if {"engine", "recorder"} & set(dead):
+            news += self._run_again([dead[name] for name in ("engine", "recorder") if name in dead])
+        return news
 
     def stop(self) -> None:
-        """Stop the engine first, so that its last word is recorded; then recorder and device. May be called twice."""
-        children = {child.name: child for child in self._children}
-        self._children = []
-        if "engine" in children:
-            children["engine"].stop()
+        """Stop actuator host and engine first, so that their last word is recorded; then recorder and device.
+
+        The actuator goes to neutral before anything is waited for. May be called twice.
+        """
+        children, self._children = self._children, {}
+        first = [children.pop(name) for name in ("actuator", "engine") if name in children]
+        for child in first:
+            child.hang_up()
+        for child in first:
+            child.stop()
+        if first:
             time.sleep(FLUSH_S)
         for name in ("recorder", "device"):
             if name in children:
                 children[name].stop()
+        if self.guard is not None:
+            self.guard.close()
         self._control.close()
         shutil.rmtree(self._logs, ignore_errors=True)
 
     def _start(self) -> None:
-        """Device, recorder, engine."""
+        """Device, recorder, actuator host, engine."""
         load_model(self.plan.model)
         if self.plan.device:
-            self._child("device", ["stream", *self.plan.device])
-        recorder = self._child("recorder", ["record", *self._recorder_words()])
-        self.recording = Path(recorder["path"])
+            self._begin("device")
+            self._wait("device")
+        if self.plan.actuator:
+            ears = LateMarkers(StreamQuery.parse(self.stream_query("guard")))
+            self.guard = GuardLink(ears, self._control.push, self._token, self.plan.arm_once)
+        self._run()
+
+    def _run(self) -> None:
+        """Recorder and engine, and the actuator host in between where it does not run already."""
+        self._begin("recorder")
+        self.recordings.append(Path(self._wait("recorder")["path"]))
         model = self.recording.with_name(self.recording.stem + "_model.safetensors")
         shutil.copyfile(self.plan.model, model)
-        words = ["engine", "--model", str(model), "--source", self.plan.source, "--session-id", self.session_id]
-        engine = self._child("engine", [*words, "--wait-recorder", *self.plan.options])
-        self.warnings += engine["warnings"]
+        new_host = bool(self.plan.actuator) and "actuator" not in self._children
+        if new_host:
+            self._begin("actuator")
+        self._begin("engine", model)
+        if new_host:
+            self._wait("actuator")
+        self.warnings = self._wait("engine")["warnings"]
+
+    def _run_again(self, dead: list[Child]) -> list[str]:
+        """A further run of recorder and engine, after one of them has died."""
+        why = "\n".join(map(_obituary, dead))
+        self._deaths.append(time.monotonic())
+        if len(self._deaths) == DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN_S:
+            raise ChildError(f"{why}\nThat was the {DEATHS}rd time within {WITHIN_S:g} s; the session ends.")
+        for name in ("engine", "recorder"):
+            child = self._children.pop(name, None)
+            if child is not None:
+                child.stop()
+        try:
+            self._run()
+        except KeyboardInterrupt:
+            if not self._stopped():
+                raise
+            return [why]
+        return [why, f"Begun again: recording {self.recording}. Channels marked by hand must be marked again.", *self.warnings]
+
+    def _revive(self, name: str) -> list[str]:
+        """Begin a device or an actuator host again, without waiting for it; whoever uses it finds it when it is there."""
+        lived_s = time.monotonic() - self._began[name]
+        if lived_s < AGAIN_S:
+            return []
+        child = self._children[name]
+        why = f"{_obituary(child)}\nIt is begun again every {AGAIN_S:g} s until it lives."
+        known, self._told[name] = self._told.get(name), why
+        child.stop()
+        self._begin(name)
+        return [] if known == why and lived_s < SAME_S else [why]
+
+    def _begin(self, name: str, *extra: object) -> None:
+        """Start one process; which one it is says what it is to do."""
+        words = {
+            "device": lambda: ["stream", *self.plan.device],
+            "recorder": lambda: ["record", *self._recorder_words()],
+            "actuator": lambda: ["actuate", *self._actuator_words()],
+            "engine": lambda: ["engine", "--model", *map(str, extra), *self._engine_words()],
+        }[name]()
+        self._began[name] = time.monotonic()
+        log = self._logs / f"{name}-{len(list(self._logs.iterdir()))}.log"
+        environment = {TOKEN: self._token} if name == "actuator" else None
+        self._children[name] = Child(name, [*words, "--parent-pipe", "--json"], log, environment)
+
+    def _wait(self, name: str) -> dict[str, Any]:
+        """What a process says when it is ready."""
+        return self._children[name].wait_ready(READY_S, self._stopped)
 
     def _recorder_words(self) -> Sequence[str]:
         """Options that make the recorder take this session's streams, and no other's."""
         config = self.plan.config
-        wanted = [self.plan.source, *(self.stream_query(what) for what in (*ENGINE_STREAMS, "control"))]
+        ours = (*ENGINE_STREAMS, "control", *(HOST_STREAMS if self.plan.actuator else ()))
+        wanted = [self.plan.source, *(self.stream_query(what) for what in ours)]
         if config.markers.stream:
             wanted.append(f"name={config.markers.stream}")
         record = config.record
@@ -151,11 +267,16 @@ class LiveSession:
         place = ["--out", record.out, "--subject", record.subject, "--session", record.session, "--task", record.task]
         return [*words, *place, "--timeout", f"{config.stream.timeout_s:g}"]
 
-    def _child(self, name: str, words: Sequence[str]) -> dict[str, Any]:
-        """Start one process and wait until it is ready."""
-        child = Child(name, [*words, "--parent-pipe", "--json"], self._logs / f"{name}.log")
-        self._children.append(child)
-        return child.wait_ready(READY_S, self._stopped)
+    def _engine_words(self) -> Sequence[str]:
+        return ["--source", self.plan.source, "--session-id", self.session_id, "--wait-recorder", *self.plan.options]
+
+    def _actuator_words(self) -> Sequence[str]:
+        return [*self.plan.actuator, "--name", self._name, "--session-id", self.session_id, "--wait-recorder"]
+
+
+def _obituary(child: Child) -> str:
+    """How a process ended, and what it said last."""
+    return f"{child.name} ended with code {child.exit_code}:\n{child.last_words()}".rstrip(":\n")
 
 
 def check_model(path: Path) -> Path:

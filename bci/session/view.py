@@ -32,16 +32,20 @@ class LiveView:
     header : ModelHeader
     query_of : callable
         Query for one of the engine's streams, by its short name.
+
+    Attributes
+    ----------
+    guard : str
+        State of the actuator's guard, for whoever sets it; empty where there is none.
     """
 
     def __init__(self, header: ModelHeader, query_of: Any) -> None:
         self.classes = tuple(header.classes)
         self._names = fields(len(header.preprocessing.labels), self.classes)
-        queries = {what: StreamQuery.parse(query_of(what)) for what in (*ROWS, STATE)}
-        self._wanted = {query.source_id: what for what, query in queries.items()}
-        self._watch = LslWatch(list(queries.values()))
+        self._queries = {what: StreamQuery.parse(query_of(what)) for what in (*ROWS, STATE)}
         self._rows: dict[str, LslRawInlet] = {}
         self._state: LslMarkerInlet | None = None
+        self._look()
         self.outcome: dict[str, float] = {}
         self.decision: dict[str, float] = {}
         self.state: dict[str, Any] = {}
@@ -50,6 +54,16 @@ class LiveView:
         self._backlog = 0
         self.decided = 0
         self.windows = 0
+        self.guard = ""
+
+    def restart(self) -> None:
+        """Look for the streams again: another engine has taken over."""
+        self.close()
+        self._look()
+
+    def _look(self) -> None:
+        self._wanted = {query.source_id: what for what, query in self._queries.items()}
+        self._watch = LslWatch(list(self._queries.values()))
 
     def _open(self) -> None:
         """Connect to what has been found: nobody waits for it, least of all a person who wants to stop."""
@@ -91,12 +105,14 @@ class LiveView:
             inlet.close()
         if self._state:
             self._state.close()
+        self._rows, self._state = {}, None
         self._watch.close()
 
     def line(self) -> str:
         """The state in one line, for where there is no terminal."""
         evidence = " ".join(f"{c} {self.outcome.get(f'evidence:{c}', float('nan')):.2f}" for c in self.classes)
-        return f"{self.state.get('phase', 'waiting'):8} {self.word():12} {evidence}  age {1e3 * _median(self._ages):.1f} ms"
+        text = f"{self.state.get('phase', 'waiting'):8} {self.word():12} {evidence}  age {1e3 * _median(self._ages):.1f} ms"
+        return f"{text}  actuator {self.guard}" if self.guard else text
 
     def word(self) -> str:
         """The decision, or why there is none."""
@@ -116,6 +132,8 @@ class LiveView:
         bad = self.state.get("bad") or {}
         lost = self.state.get("lost", 0)
         facts.add_row("decision", Text(self.word(), style="bold"))
+        if self.guard:
+            facts.add_row("actuator", Text(self.guard, style="bold"))
         facts.add_row(
             "channels", Text(", ".join(f"{k} {v}" for k, v in bad.items()) or "all good", style="red" if bad else "green")
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from udp_receiver import Receiver
 
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
@@ -46,52 +46,12 @@ CLASSES = ("left", "right")
 LABELS = ("C3", "Cz", "C4", "Pz")
 RATE_HZ = 250.0
 HOP_S = 0.04
-RECEIVER_S = 0.2
 PATIENCE_S = 40.0
 
 
 def busy() -> float:
     """How many processes share a processor: the promised times are those of an idle machine."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
-class Receiver:
-    """The far end of the wire: packets with their arrival, and a timer of its own."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(0.002)
-        self.port: int = self._socket.getsockname()[1]
-        self.packets: list[tuple[float, str]] = []
-        self.stopped: list[float] = []
-        self._ending = False
-        self._thread = threading.Thread(target=self._listen)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        last, moving = 0.0, False
-        while not self._ending:
-            now = local_clock()
-            try:
-                name = json.loads(self._socket.recv(4096))["command"]
-                last, moving = local_clock(), name != "neutral"
-                self.packets.append((last, name))
-            except TimeoutError:
-                pass
-            if moving and now - last > RECEIVER_S:
-                moving = False
-                self.stopped.append(local_clock())
-
-    def since(self, begin: float, *names: str) -> list[float]:
-        """Arrivals of these commands (all but neutral, if none are named) from then on."""
-        return [t for t, name in tuple(self.packets) if t >= begin and (name in names if names else name != "neutral")]
-
-    def close(self) -> None:
-        """Hang up."""
-        self._ending = True
-        self._thread.join()
-        self._socket.close()
 
 
 class FakeEngine:
