@@ -27,8 +27,6 @@ from bci.session.wires import Wires
 from bci.stream.bus import Clock, SignalInlet
 from bci.stream.watch import RateWatch
 
-import os; SPIN_S = 0.001 if os.environ.get("BCI_SPIN","1")=="1" else -1.0
-"""Samples later than this are waited for asleep."""
 YIELD_S = 0.0003
 
 
@@ -200,18 +198,9 @@ class LiveLoop:
         if not 0 < wait_s < self.settings.heartbeat_s:
             return None
         chunk = inlet.pull(wait_s)
-        if chunk is not None:
-            return chunk
-        self._rehearsal()
-        return self._awake(inlet, expected + self.settings.rehearse_s + SPIN_S)
-
-    def _awake(self, inlet: SignalInlet, until: float) -> Chunk | None:
-        """Ask for samples again and again up to a time soon: a thread that sleeps takes long to wake."""
-        while self._clock.now() < until:
-            chunk = inlet.pull(0.0)
-            if chunk is not None:
-                return chunk
-        return None
+        if chunk is None:
+            self._rehearsal()
+        return chunk
 
     def _take(self, chunk: Chunk) -> None:
         """Decode what came and publish each decision before anything else is done."""
