@@ -106,13 +106,26 @@ def _read_mne(path: Path) -> Recording:
             raw = mne.io.read_raw(path, preload=True, verbose="ERROR")
         except DAMAGED as error:
             raise RecordingError(f"{path}: MNE cannot read it ({type(error).__name__}: {error})") from error
+    return recording_from_mne(raw, path, tuple(dict.fromkeys(str(w.message) for w in caught)))
+
+
+def recording_from_mne(raw: Any, path: Path, notes: tuple[str, ...] = ()) -> Recording:
+    """A recording that MNE has read already: from a BIDS folder, or from a program's own data set.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+    path : Path
+        For messages; its stem names the stream.
+    notes : tuple of str
+        What the reader said.
+    """
     data, channels, unknown = _mne_channels(raw)
     info = StreamInfo(float(raw.info["sfreq"]), channels, name=path.stem, source_id="")
     stamps = np.arange(len(data)) / info.rate_hz
     signal = RecordedSignal(info, data, stamps, assumed_unit="V" if unknown else "")
     onsets = raw.annotations.onset - raw.first_time
     annotations = RecordedMarkers("annotations", tuple(map(str, raw.annotations.description)), np.asarray(onsets, np.float64))
-    notes = tuple(dict.fromkeys(str(w.message) for w in caught))
     return Recording(path, (signal,), (annotations, *_trigger_markers(info, data, stamps, 0.0)), "", notes)
 
 

@@ -1,0 +1,140 @@
+"""``bci evaluate``: what a decoder is worth, on recordings, BIDS folders and public data sets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bci.session.evaluation.evaluate import Evaluated
+
+HELP = """Evaluate decoders on recordings, a BIDS folder, or any MOABB data set.
+
+Every protocol is causal and block-wise: trials are cut through the live steps, and a decoder never sees the block that
+it is tested on. Writes a tidy table (CSV, Markdown) and plots into --out (default: evaluation). What is finished is kept:
+the same command goes on where it was interrupted.
+
+  within         blocks of a session decoded by a model of the other blocks
+  sessions       each session decoded by a model of the ones before
+  people         each person decoded by a model of the others
+  few-shot       the later half of a session decoded by models of 1, 2, 5, 10, 20 trials per class of the earlier half
+  pseudo-online  the engine over the continuous recording, with an idle class: nMCC, false activations per minute, ITR"""
+
+EXAMPLES = """bci evaluate recordings/ --set markers.table.769=left --set markers.table.770=right
+bci evaluate data/*.edf --pattern "{subject}_RUN{session}" --protocol within --protocol sessions --config session.toml
+bci evaluate bids-folder/ --protocol people --decoder ts-lr --decoder csp-lda --jobs 8
+bci evaluate --moabb BNCI2014_001 --protocol within --set preprocessing.window_s=2 --set trial.stop_s=2.5
+bci evaluate bids-folder/ --protocol few-shot --head-start --cluster tcp://scheduler:8786"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    from bci.config import add_config_options
+
+    add = parser.add_argument
+    add("recordings", nargs="*", metavar="PATH", help="files, folders of files, or BIDS folders")
+    add("--moabb", action="append", default=[], metavar="NAME", help="a MOABB data set, fetched on first use (repeatable)")
+    add("--protocol", action="append", default=[], metavar="NAME", help="see above; repeatable (default within)")
+    add("--decoder", action="append", default=[], metavar="NAME", help="repeatable (default decoder.name)")
+    add("--pattern", default="", metavar="TEXT", help="how file names say who and when, e.g. '{subject}_S{session}R{run}'")
+    add("--head-start", action="store_true", help="people and few-shot: also with other people's calibrations")
+    add("--trials", default="1,2,5,10,20", metavar="N,N", help="few-shot: trials per class (default 1,2,5,10,20)")
+    add("--draws", type=int, default=10, help="few-shot: draws of the training trials (default 10)")
+    add("--folds", type=int, default=5, help="within: blocks, where there are fewer than three runs (default 5)")
+    add("--seed", type=int, default=0, help="of the draws (default 0)")
+    add("--task-s", type=float, default=0.0, metavar="S", help="pseudo-online: how long a task lasts (default trial.stop_s)")
+    add("--jobs", type=int, default=-1, metavar="N", help="processes (default: all cores)")
+    add("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler, or 'local' to start one")
+    add("--plots", default="png", choices=("png", "svg", "none"), help="default png")
+    add("--json", action="store_true", help="print the rows as one JSON object")
+    add_config_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, and say what came out."""
+    from pathlib import Path
+
+    from bci.config import config_of
+    from bci.session.evaluation.evaluate import evaluate
+    from bci.session.evaluation.plan import Choices
+    from bci.session.evaluation.sources import find_origins
+    from bci.session.evaluation.work import workers
+    from bci.session.progress import progress_bar
+
+    config = config_of(args)
+    choices = Choices(
+        protocols=tuple(dict.fromkeys(args.protocol)) or ("within",),
+        decoders=tuple(dict.fromkeys(args.decoder)) or (config.decoder.name,),
+        head_start=args.head_start,
+        trials_per_class=_numbers(args.trials),
+        draws=args.draws,
+        folds=args.folds,
+        seed=args.seed,
+        task_s=args.task_s,
+    )
+    _check_decoders(choices.decoders)
+    out = Path(args.out or "evaluation")
+    with progress_bar("reading", quiet=args.json) as told:
+        origins = find_origins([Path(p) for p in args.recordings], args.pattern, args.moabb)
+        with workers(args.jobs, args.cluster) as working:
+            result = evaluate(origins, config, choices, out, working, told)
+    plots = _draw(result, out, args.plots)
+    if args.json:
+        print(json.dumps(_document(result, [str(p) for p in plots])))
+        return 0
+    _tell(result, out)
+    return 0
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers between commas."""
+    from bci.errors import ConfigError
+
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        raise ConfigError(f"--trials {text}: must be whole numbers with commas between, such as 1,2,5,10,20") from None
+
+
+def _check_decoders(names: tuple[str, ...]) -> None:
+    """Refuse unknown names before anything is read."""
+    from bci.session.fit import load_family
+
+    for name in names:
+        load_family(name)
+
+
+def _draw(result: Evaluated, out: Any, kind: str) -> list[Any]:
+    if kind == "none":
+        return []
+    from bci.session.evaluation.plots import draw
+
+    return draw(result.rows, out, kind)
+
+
+def _document(result: Evaluated, plots: list[str]) -> dict[str, Any]:
+    """The result for programs."""
+    from dataclasses import asdict
+
+    rows = [asdict(row) for row in result.rows]
+    return {
+        "rows": rows,
+        "computed": result.computed,
+        "kept": result.kept,
+        "left_out": list(result.left_out),
+        "plots": plots,
+    }
+
+
+def _tell(result: Evaluated, out: Any) -> None:
+    """The means for people; every row is in the files."""
+    from bci.session.evaluation.table import summary
+
+    print(summary(result.rows))
+    for name in result.left_out:
+        print(f"note: {name} holds no cue and was left out")
+    failed = [row for row in result.rows if row.accuracy is None]
+    if failed:
+        print(f"{len(failed)} of {len(result.rows)} without a number, for instance {failed[0].subject}: {failed[0].note}")
+    print(f"{result.computed} results computed, {result.kept} kept from before; all in {out}/table.csv and table.md")

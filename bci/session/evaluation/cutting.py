@@ -1,0 +1,118 @@
+"""Trials cut once, through the live steps, and kept in a folder that all workers see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bci.engine.preprocessing import Preprocessing
+from bci.errors import RecordingError
+from bci.session.epochs import Epochs, Trial, cut, filled, join
+from bci.session.evaluation.sources import Origin
+from bci.settings import SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where the trials of one run lie once they are cut.
+
+    Parameters
+    ----------
+    path : Path
+        File in the folder of cuts; its name is a hash of all that the trials depend on.
+    origin : Origin
+    number : int
+        Which run of the origin.
+    subject, session, run : str
+    preprocessing : Preprocessing
+    """
+
+    path: Path
+    origin: Origin
+    number: int
+    subject: str
+    session: str
+    run: str
+    preprocessing: Preprocessing
+
+
+def cut_key(identity: str, preprocessing: Preprocessing, config: SessionConfig) -> str:
+    """Hash of the recording and of every setting that its trials depend on."""
+    settings = (repr(preprocessing), config.trial.stop_s, repr(config.quality))
+    return hashlib.sha256(repr((identity, settings)).encode()).hexdigest()[:32]
+
+
+def cut_all(cuts: Sequence[Cut], config: SessionConfig) -> None:
+    """Cut the trials of runs of one origin, and keep them."""
+    opened = cuts[0].origin.open(config)
+    for one in cuts:
+        run = opened[one.number].labelled
+        epochs = cut(run.info, run.raw, run.cues, one.preprocessing, config.trial.stop_s, quality=config.quality)
+        keep(one.path, epochs)
+
+
+def keep(path: Path, epochs: Epochs) -> None:
+    """Write trials to a file that appears complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    rejected = json.dumps([[t.time_s, t.class_, why] for t, why in epochs.rejected])
+    with partial.open("wb") as file:
+        np.savez(
+            file, windows=epochs.windows, labels=epochs.labels, runs=epochs.runs, bad=epochs.bad, rejected=np.array(rejected)
+        )
+    os.replace(partial, path)
+
+
+def kept(path: Path) -> Epochs:
+    """Trials that were kept.
+
+    Raises
+    ------
+    RecordingError
+        If the file is damaged; says to delete it.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            rejected = tuple((Trial(float(t), c), why) for t, c, why in json.loads(str(file["rejected"])))
+            return Epochs(file["windows"], file["labels"], file["runs"], file["bad"], rejected)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RecordingError(f"{path}: kept trials cannot be read ({error}). Delete the file; they are cut again.") from error
+
+
+def load(cuts: Sequence[Cut]) -> Epochs:
+    """Trials of several runs as one set; ``runs`` counts them."""
+    parts = [kept(c.path) for c in cuts]
+    return join([replace(part, runs=np.full(len(part.labels), i)) for i, part in enumerate(parts)])
+
+
+def select(epochs: Epochs, which: Sequence[int] | npt.NDArray[np.int64]) -> Epochs:
+    """Some of the trials."""
+    chosen = np.asarray(which, dtype=np.int64)
+    return Epochs(epochs.windows[chosen], epochs.labels[chosen], epochs.runs[chosen], epochs.bad[chosen])
+
+
+def filled_by(train: Epochs, test: Epochs, labels: Sequence[str]) -> Epochs:
+    """Test trials with bad channels filled in by what the training trials imply, and by nothing of the test.
+
+    Raises
+    ------
+    TrainingError
+        If too few training trials are whole.
+    """
+    broken = np.flatnonzero(test.bad.any(axis=1))
+    if not len(broken):
+        return test
+    whole = select(train, np.flatnonzero(~train.bad.any(axis=1)))
+    together = filled(join([whole, select(test, broken)]), labels)
+    windows = test.windows.copy()
+    windows[broken] = together.windows[len(whole.labels) :]
+    return replace(test, windows=windows)

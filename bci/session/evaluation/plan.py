@@ -1,0 +1,243 @@
+"""Which results there are to compute: one cell each, with the hash of all that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from bci.engine.preprocessing import Preprocessing
+from bci.errors import ConfigError
+from bci.session.evaluation.cutting import Cut, cut_key
+from bci.session.evaluation.sources import RunFacts, shared_labels
+from bci.session.training import preprocessing_for
+from bci.settings import DecoderSection, SessionConfig
+
+PROTOCOLS = ("within", "sessions", "people", "few-shot", "pseudo-online")
+FORMAT = 1
+"""Of kept results; raise it when the meaning of a number changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What an evaluation is to do.
+
+    Parameters
+    ----------
+    protocols, decoders : tuple of str
+    head_start : bool
+        Few-shot and across people: also with other people's calibrations.
+    trials_per_class : tuple of int
+        Of few-shot curves.
+    draws : int
+        Few-shot: draws of the training trials; the first are the earliest trials, the others drawn by ``seed``.
+    folds : int
+        Within a session of fewer than three runs: blocks of neighbouring trials.
+    seed : int
+    task_s : float
+        Pseudo-online: how long after its cue a task lasts; 0 for ``trial.stop_s``.
+    """
+
+    protocols: tuple[str, ...] = ("within",)
+    decoders: tuple[str, ...] = ("ts-lr",)
+    head_start: bool = False
+    trials_per_class: tuple[int, ...] = (1, 2, 5, 10, 20)
+    draws: int = 10
+    folds: int = 5
+    seed: int = 0
+    task_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        problems = [f"protocol {p!r}: must be one of {', '.join(PROTOCOLS)}" for p in self.protocols if p not in PROTOCOLS]
+        if not self.protocols or not self.decoders:
+            problems.append("at least one protocol and one decoder are needed")
+        if not self.trials_per_class or min(self.trials_per_class) < 1:
+            problems.append(f"trials per class = {self.trials_per_class}: must be whole numbers of at least 1")
+        problems += [f"{n} = {v}: must be at least {low}" for n, v, low in self._least() if v < low]
+        if problems:
+            raise ConfigError(problems)
+
+    def _least(self) -> tuple[tuple[str, float, float], ...]:
+        return (("draws", self.draws, 1), ("folds", self.folds, 2), ("seed", self.seed, 0), ("task_s", self.task_s, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One result to compute. It travels to other processes, so it names its trials and does not hold them.
+
+    Parameters
+    ----------
+    protocol, data_set, subject, session, trained_on, decoder : str
+    head_start : bool
+    own : tuple of Cut
+        What is trained on (and tested on, where a protocol splits it).
+    test : tuple of Cut
+    others : tuple of tuple of Cut
+        Other people's runs, one entry for each person.
+    preprocessing : Preprocessing
+    config : SessionConfig
+    choices : Choices
+    key : str
+        Hash of everything that the result depends on.
+    """
+
+    protocol: str
+    data_set: str
+    subject: str
+    session: str
+    trained_on: str
+    decoder: str
+    head_start: bool
+    own: tuple[Cut, ...]
+    test: tuple[Cut, ...]
+    others: tuple[tuple[Cut, ...], ...]
+    preprocessing: Preprocessing
+    config: SessionConfig
+    choices: Choices
+    key: str = ""
+
+    @property
+    def cuts(self) -> tuple[Cut, ...]:
+        """Trials that must be cut before; pseudo-online reads the recordings itself."""
+        if self.protocol == "pseudo-online":
+            return ()
+        return (*self.own, *self.test, *(c for person in self.others for c in person))
+
+
+def plan(facts: Sequence[RunFacts], config: SessionConfig, choices: Choices, folder: Path) -> list[Cell]:
+    """All cells of an evaluation.
+
+    Parameters
+    ----------
+    facts : sequence of RunFacts
+    config : SessionConfig
+    choices : Choices
+    folder : Path
+        Where cut trials are kept.
+    """
+    cells = []
+    for data_set in dict.fromkeys(f.data_set for f in facts):
+        own = [f for f in facts if f.data_set == data_set]
+        labels = config.preprocessing.channels or shared_labels(own)
+        for decoder in choices.decoders:
+            wanted = replace_sections(config, decoder, labels)
+            cells += list(_cells(own, wanted, choices, folder))
+    return cells
+
+
+def replace_sections(config: SessionConfig, decoder: str, labels: tuple[str, ...]) -> SessionConfig:
+    """The configuration with this decoder and these channels."""
+    section = config.decoder if decoder == config.decoder.name else DecoderSection(name=decoder)
+    channels = config.preprocessing.model_copy(update={"channels": labels})
+    return config.model_copy(update={"decoder": section, "preprocessing": channels})
+
+
+def _cells(facts: list[RunFacts], config: SessionConfig, choices: Choices, folder: Path) -> Iterator[Cell]:
+    """All cells of one data set and decoder."""
+    preprocessing = preprocessing_for(facts[0].info, config)
+    cuts = [_cut(f, preprocessing, config, folder) for f in facts]
+    people = {s: [c for c in cuts if c.subject == s] for s in dict.fromkeys(c.subject for c in cuts)}
+    for protocol in choices.protocols:
+        for subject, own in people.items():
+            others = tuple(tuple(c) for s, c in people.items() if s != subject)
+            for cell in _OF[protocol](subject, own, others, choices):
+                whole = replace(
+                    cell,
+                    data_set=facts[0].data_set,
+                    decoder=config.decoder.name,
+                    preprocessing=preprocessing,
+                    config=config,
+                    choices=choices,
+                )
+                yield replace(whole, key=_key(whole))
+
+
+def _cut(fact: RunFacts, preprocessing: Preprocessing, config: SessionConfig, folder: Path) -> Cut:
+    path = folder / f"{cut_key(fact.identity, preprocessing, config)}.npz"
+    return Cut(path, fact.origin, fact.number, fact.subject, fact.session, fact.run, preprocessing)
+
+
+def _blank(protocol: str, subject: str, session: str, trained_on: str) -> Cell:
+    """A cell in which what is the same for a whole data set is still to be filled in."""
+    p = Preprocessing(250.0, ("any",))
+    return Cell(protocol, "", subject, session, trained_on, "", False, (), (), (), p, SessionConfig(), Choices())
+
+
+Others = tuple[tuple[Cut, ...], ...]
+
+
+def _sessions(own: Sequence[Cut]) -> dict[str, tuple[Cut, ...]]:
+    """Runs by session, in the order in which they come."""
+    return {s: tuple(c for c in own if c.session == s) for s in dict.fromkeys(c.session for c in own)}
+
+
+def _within(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
+    """Every block is decoded by a model of the others."""
+    for session, runs in _sessions(own).items():
+        yield replace(_blank("within", subject, session, "other blocks"), own=runs)
+
+
+def _across_sessions(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
+    """Every session but the first is decoded by a model of all that came before."""
+    earlier: tuple[Cut, ...] = ()
+    names: list[str] = []
+    for session, runs in _sessions(own).items():
+        if earlier:
+            yield replace(_blank("sessions", subject, session, "+".join(names)), own=earlier, test=runs)
+        earlier += runs
+        names.append(session)
+
+
+def _across_people(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
+    """Every person is decoded by a model of the others."""
+    if not others:
+        return
+    for session, runs in _sessions(own).items():
+        for head_start in (False, True) if choices.head_start else (False,):
+            cell = _blank("people", subject, session, f"{len(others)} others")
+            yield replace(cell, test=runs, others=others, head_start=head_start)
+
+
+def _few_shot(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
+    """The later half of a session is decoded by models of a few trials of the earlier half."""
+    for session, runs in _sessions(own).items():
+        yield replace(_blank("few-shot", subject, session, "first half"), own=runs)
+        if choices.head_start and others:
+            cell = _blank("few-shot", subject, session, f"first half + {len(others)} others")
+            yield replace(cell, own=runs, others=others, head_start=True)
+
+
+def _pseudo_online(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
+    """The engine runs over the later half of a session's recordings."""
+    for session, runs in _sessions(own).items():
+        yield replace(_blank("pseudo-online", subject, session, "first half"), own=runs)
+
+
+_OF = {
+    "within": _within,
+    "sessions": _across_sessions,
+    "people": _across_people,
+    "few-shot": _few_shot,
+    "pseudo-online": _pseudo_online,
+}
+_MATTERS = {"within": ("folds",), "few-shot": ("trials_per_class", "draws", "seed"), "pseudo-online": ("task_s",)}
+
+
+def _key(cell: Cell) -> str:
+    """Hash of the trials' hashes, the settings and the program's version; paths and names of files do not matter."""
+    sections = ("trial", "decoder", "decision", "quality", "continuity", "preprocessing")
+    config = json.loads(cell.config.model_dump_json())
+    document = {
+        "format": FORMAT,
+        "version": version("bci"),
+        "cell": [cell.protocol, cell.data_set, cell.subject, cell.session, cell.trained_on, cell.decoder, cell.head_start],
+        "own": [c.path.name for c in cell.own],
+        "test": [c.path.name for c in cell.test],
+        "others": [[c.path.name for c in person] for person in cell.others],
+        "config": {name: config[name] for name in sections},
+        "choices": {name: getattr(cell.choices, name) for name in _MATTERS.get(cell.protocol, ())},
+    }
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,226 @@
+"""What each protocol computes from trials: the rows of one cell."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bci.engine.chunk import FloatArray
+from bci.errors import TrainingError
+from bci.session.chance import interval
+from bci.session.epochs import Epochs, filled
+from bci.session.evaluation.cutting import filled_by, load, select
+from bci.session.evaluation.fitting import Fitted, fit_few, fit_whole, fit_with_head_start
+from bci.session.evaluation.metrics import auc, balanced_accuracy, confusion, nykopp_bits, wolpaw_bits
+from bci.session.evaluation.plan import Cell
+from bci.session.evaluation.table import Row
+
+NONE = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tested:
+    """What one fitted decoder said of test trials.
+
+    Parameters
+    ----------
+    truth, answers : list of str
+        An empty answer is none.
+    auc : float
+        NaN for other than two classes.
+    """
+
+    truth: list[str]
+    answers: list[str]
+    auc: float
+
+
+def rows_of(cell: Cell) -> list[Row]:
+    """Compute one cell."""
+    if cell.protocol == "pseudo-online":
+        from bci.session.evaluation.pseudo_online import pseudo_online
+
+        return pseudo_online(cell)
+    return list(_COMPUTE[cell.protocol](cell))
+
+
+def blank_row(cell: Cell) -> Row:
+    """A row that says what it is of, without a number yet."""
+    return Row(cell.protocol, cell.data_set, cell.subject, cell.session, cell.trained_on, cell.decoder, cell.head_start)
+
+
+def _within(cell: Cell) -> Iterator[Row]:
+    """Whole runs are left out where there are three or more, else blocks of neighbouring trials."""
+    epochs = load(cell.own)
+    row = replace(blank_row(cell), rejected=len(epochs.rejected))
+    n = len(epochs.labels)
+    folds = min(cell.choices.folds, n)
+    groups = epochs.runs if len(set(epochs.runs.tolist())) >= 3 else np.arange(n) * folds // max(n, 1)
+    tested, timing, notes, sizes = [], np.zeros(2), [], []
+    try:
+        for group in sorted(set(groups.tolist())):
+            train = select(epochs, np.flatnonzero(groups != group))
+            test = filled_by(train, select(epochs, np.flatnonzero(groups == group)), cell.preprocessing.labels)
+            began = time.perf_counter()
+            fitted = fit_whole(cell.decoder, train, cell.preprocessing)
+            between = time.perf_counter()
+            tested.append(_test(fitted, test))
+            timing += (between - began, time.perf_counter() - between)
+            notes.append(fitted.note)
+            sizes.append(len(train.labels))
+    except (TrainingError, ValueError) as error:
+        yield replace(row, note=_one_line(error))
+        return
+    if not tested:
+        yield replace(row, note="no trials")
+        return
+    yield _scored(row, tested, cell, n_train=round(float(np.mean(sizes))), notes=notes, timing=timing)
+
+
+def _across_sessions(cell: Cell) -> Iterator[Row]:
+    """A model of the earlier sessions decodes this one."""
+    yield _transferred(cell, load(cell.own), [])
+
+
+def _across_people(cell: Cell) -> Iterator[Row]:
+    """A model of the other people decodes this one."""
+    others = [load(person) for person in cell.others]
+    yield _transferred(cell, None if cell.head_start else load([c for person in cell.others for c in person]), others)
+
+
+def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs]) -> Row:
+    test = load(cell.test)
+    row = replace(blank_row(cell), rejected=len(test.rejected))
+    labels = cell.preprocessing.labels
+    try:
+        began = time.perf_counter()
+        if train is None:
+            whole = [filled(o, labels) for o in others]
+            fitted = fit_with_head_start(cell.decoder, None, whole, cell.preprocessing)
+            n_train = sum(len(o.labels) for o in others)
+            test = filled(test, labels)
+        else:
+            fitted = fit_whole(cell.decoder, train, cell.preprocessing)
+            n_train = len(train.labels)
+            test = filled_by(train, test, labels)
+        between = time.perf_counter()
+        tested = [_test(fitted, test)]
+    except (TrainingError, ValueError) as error:
+        return replace(row, note=_one_line(error))
+    timing = np.array([between - began, time.perf_counter() - between])
+    return _scored(row, tested, cell, n_train=n_train, notes=[fitted.note], timing=timing)
+
+
+def _few_shot(cell: Cell) -> Iterator[Row]:
+    """Train on a few trials of the earlier half, test on all of the later one: the same for every number."""
+    epochs = load(cell.own)
+    half = len(epochs.labels) // 2
+    pool, test = select(epochs, np.arange(half)), select(epochs, np.arange(half, len(epochs.labels)))
+    row = replace(blank_row(cell), rejected=len(epochs.rejected))
+    others = [filled(load(person), cell.preprocessing.labels) for person in cell.others]
+    try:
+        test = filled_by(pool, test, cell.preprocessing.labels)
+        pool = filled(pool, cell.preprocessing.labels)
+    except TrainingError as error:
+        yield replace(row, note=_one_line(error))
+        return
+    if cell.head_start:
+        yield _drawn(replace(row, trials_per_class=0, draw=0), cell, pool, test, [], others)
+    for n in cell.choices.trials_per_class:
+        for draw in range(cell.choices.draws):
+            chosen = drawn(pool.labels.tolist(), n, draw, cell.choices.seed)
+            if chosen is not None:
+                yield _drawn(replace(row, trials_per_class=n, draw=draw), cell, pool, test, chosen, others)
+
+
+def drawn(labels: Sequence[str], n: int, draw: int, seed: int) -> list[int] | None:
+    """Trials of one draw, ``n`` of each class, in order of time; None where a class has fewer.
+
+    Draw 0 takes the first ones, as a calibration would. The others depend on seed, draw and class only, and a
+    smaller ``n`` takes a part of what a larger one takes.
+    """
+    chosen: list[int] = []
+    for number, class_ in enumerate(sorted(set(labels))):
+        own = [i for i, label in enumerate(labels) if label == class_]
+        if len(own) < n:
+            return None
+        if draw:
+            own = [own[i] for i in np.random.default_rng((seed, draw, number)).permutation(len(own))]
+        chosen += own[:n]
+    return sorted(chosen)
+
+
+def _drawn(row: Row, cell: Cell, pool: Epochs, test: Epochs, chosen: Sequence[int], others: Sequence[Epochs]) -> Row:
+    """One draw: fit, test."""
+    train = select(pool, chosen)
+    try:
+        began = time.perf_counter()
+        if cell.head_start:
+            fitted = fit_with_head_start(cell.decoder, train if len(chosen) else None, others, cell.preprocessing)
+        else:
+            fitted = fit_few(cell.decoder, train)
+        between = time.perf_counter()
+        tested = [_test(fitted, test)]
+    except (TrainingError, ValueError) as error:
+        return replace(row, n_train=len(chosen), note=_one_line(error))
+    timing = np.array([between - began, time.perf_counter() - between])
+    return _scored(row, tested, cell, n_train=len(chosen), notes=[fitted.note], timing=timing)
+
+
+def _test(fitted: Fitted, test: Epochs) -> Tested:
+    """What the decoder says of the test trials."""
+    truth = test.labels.tolist()
+    if not truth:
+        return Tested([], [], math.nan)
+    probabilities = np.asarray(fitted.predict(test.windows))
+    return Tested(truth, fitted.answers(probabilities), _auc(fitted.classes, probabilities, test))
+
+
+def _auc(classes: Sequence[str], probabilities: FloatArray, test: Epochs) -> float:
+    """Of two classes."""
+    if len(classes) != 2 or not np.isfinite(probabilities).all():
+        return math.nan
+    return auc(probabilities[:, 1], test.labels == classes[1])
+
+
+def _scored(row: Row, tested: Sequence[Tested], cell: Cell, *, n_train: int, notes: Sequence[str], timing: FloatArray) -> Row:
+    """The row with its numbers."""
+    truth = [t for one in tested for t in one.truth]
+    answers = [a for one in tested for a in one.answers]
+    if not truth:
+        return replace(row, n_train=n_train, note="no trial to test on")
+    classes = sorted(set(truth) | {a for a in answers if a})
+    counts = confusion(truth, answers, classes, [*classes, NONE])
+    correct = int(np.diagonal(counts).sum())
+    low, high = interval(correct, len(truth))
+    per_min = 60 / cell.config.trial.stop_s
+    areas = [one.auc for one in tested if not math.isnan(one.auc)]
+    return replace(
+        row,
+        n_train=n_train,
+        n_test=len(truth),
+        correct=correct,
+        accuracy=correct / len(truth),
+        low=low,
+        high=high,
+        chance=max(Counter(truth).values()) / len(truth),
+        balanced_accuracy=balanced_accuracy(counts),
+        auc=float(np.mean(areas)) if areas else None,
+        itr_wolpaw=wolpaw_bits(correct / len(truth), len(classes)) * per_min,
+        itr_nykopp=nykopp_bits(counts) * per_min,
+        note="; ".join(dict.fromkeys(n for n in notes if n)),
+        fit_s=float(timing[0]),
+        decode_s=float(timing[1]),
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+_COMPUTE = {"within": _within, "sessions": _across_sessions, "people": _across_people, "few-shot": _few_shot}
