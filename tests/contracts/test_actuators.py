@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -93,13 +92,6 @@ def test_actuator_keeps_the_contract(kind: str, rig: Rig) -> None:
 def test_every_actuator_that_is_registered_is_held_to_the_contract() -> None:
     tested = {getattr(kind, "values", (kind,))[0].partition(",")[0] for kind in KINDS}
     assert set(plugins.names(plugins.ACTUATORS)) == tested
-
-
-def test_the_documented_example_keeps_the_contract(tmp_path: Path) -> None:
-    lamp = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "examples" / "actuator.py"))["Lamp"]
-    good = {"path": str(tmp_path / "brightness")}
-    assert actuator_breaches(lambda: lamp.from_settings(good), ["on", "dim"], (tmp_path / "brightness").read_bytes) == []
-    assert settings_breaches(lamp.from_settings, good) == []
 
 
 class Good:

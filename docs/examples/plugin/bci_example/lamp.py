@@ -1,12 +1,4 @@
-"""An actuator of one's own: a lamp behind a file, such as the brightness of a Linux LED.
-
-In your package's pyproject.toml:
-
-    [project.entry-points."bci.actuators"]
-    lamp = "my_package.lamp:Lamp"
-
-and in your tests: ``assert not actuator_breaches(lambda: Lamp.from_settings(settings), ["on", "dim"])``.
-"""
+"""An actuator: a lamp behind a file, such as the brightness of a Linux LED."""
 
 from contextlib import suppress
 
