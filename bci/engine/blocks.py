@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bci.engine.chunk import Chunk, FloatArray
 
@@ -53,7 +54,7 @@ class Blocks:
     """
 
     def __init__(self, columns: list[int], hop: int) -> None:
-        self._columns = np.array(columns)
+        self._columns = _slice(columns)
         self._hop = hop
         self._data = np.zeros((hop, len(columns)))
         self._crc_data, self._crc_stamps = 0, 0
@@ -117,3 +118,9 @@ class Blocks:
         )
         self._fresh = False
         return block
+
+
+def _slice(columns: list[int]) -> slice | npt.NDArray[np.intp]:
+    """Columns as a slice where they follow each other, which copies several times faster than picking them."""
+    follow = columns == list(range(columns[0], columns[0] + len(columns)))
+    return slice(columns[0], columns[0] + len(columns)) if follow else np.array(columns, dtype=np.intp)

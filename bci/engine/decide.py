@@ -72,9 +72,13 @@ class Decide:
     def __init__(self, settings: DecisionSettings, classes: tuple[str, ...], hop_s: float) -> None:
         self._classes = classes
         self._hop_s = hop_s
-        self.evidence: FloatArray = np.full(len(classes), np.nan)
         self.change(settings)
         self.restart()
+
+    @property
+    def evidence(self) -> FloatArray:
+        """Probabilities after smoothing, shape (n_classes,); NaN before the first window."""
+        return np.array(self._evidence)
 
     def change(self, settings: DecisionSettings) -> None:
         """Use other settings from the next window on; evidence and a running decision stay."""
@@ -88,7 +92,8 @@ class Decide:
 
     def restart(self) -> None:
         """Forget all evidence and end a running decision (gap, new segment, veto)."""
-        self.evidence.fill(np.nan)
+        # Plain numbers: for a handful of classes they are several times faster than arrays.
+        self._evidence = [math.nan] * len(self._classes)
         self._fresh = True
         self._candidate = -1
         self._held = 0
@@ -102,16 +107,17 @@ class Decide:
         ----------
         probabilities : ndarray, shape (n_classes,)
         """
+        now = probabilities.tolist()
         if self._fresh:
-            self.evidence[:] = probabilities
+            self._evidence = now
             self._fresh = False
         else:
-            self.evidence += self._gain * (probabilities - self.evidence)
-        best = int(self.evidence.argmax())
-        level = float(self.evidence[best])
+            self._evidence = [e + self._gain * (p - e) for e, p in zip(self._evidence, now, strict=True)]
+        level = max(self._evidence)
+        best = self._evidence.index(level)
         self._since = min(self._since + 1, self._refractory)
         self._dwell_on(best, level)
-        if self._current >= 0 and float(self.evidence[self._current]) < self.settings.release:
+        if self._current >= 0 and self._evidence[self._current] < self.settings.release:
             self._current = -1
         if best != self._current and self._ready():
             self._current = best

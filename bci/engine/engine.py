@@ -21,7 +21,7 @@ from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import ModelError, StreamMismatch
 
 TOLERANCE = 1e-6
-MATRICES_KEPT = 64
+SETS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,30 @@ class EngineSettings:
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Without:
+    """How to go on without one set of bad channels; made once for each set.
+
+    Parameters
+    ----------
+    bad : ndarray of bool, shape (n_inputs,)
+    mask : int
+        Bit i is set where channel i of the decoder is bad.
+    allowed : bool
+        Few enough and none of the heaviest of the decoder's channels are bad.
+    matrices : tuple of ndarray, each of shape (n_channels + 1, n_inputs + 1)
+        Reference and fill-in for each band; empty where features stay as they are.
+    residual : ndarray, shape (n_bands, n_channels, n_channels), or None
+        What the fill-in cannot know, as scatter of a window, µV²; None where nothing is bad.
+    """
+
+    bad: BoolArray
+    mask: int
+    allowed: bool
+    matrices: tuple[FloatArray, ...]
+    residual: FloatArray | None
 
 
 class Engine:
@@ -141,18 +165,21 @@ class Engine:
     def bad_channels(self) -> dict[str, str]:
         """Channels that the last window did without, and why."""
         quality = self._frontend.quality
-        return {x: quality.why(i) for i, x in enumerate(self._frontend.labels) if self._bad[i]}
+        return {x: quality.why(i) for i, x in enumerate(self._frontend.labels) if self._without.bad[i]}
 
     def _adopt(self, decoder: LiveDecoder) -> None:
         """Take over a decoder that fits."""
         n = len(decoder.preprocessing.labels)
         self._decoder = decoder
         self._n_classes = len(decoder.kernel.classes)
+        self._hop = decoder.preprocessing.hop
         self._heavy: BoolArray = decoder.weights > self.settings.quality.heavy_share / n
         self._few = self.settings.quality.bad_share * n
-        self._plain = decoder.preprocessing.reference == "none"
-        self._matrices: dict[bytes, tuple[FloatArray, FloatArray]] = {}
-        self._bad: BoolArray = np.zeros(len(self._frontend.labels), dtype=np.bool_)
+        self._sets: dict[bytes, Without] = {}
+        shape = (len(decoder.preprocessing.bands), n + 1, n + 1)
+        self._half = np.zeros((n + 1, len(self._frontend.labels) + 1))
+        self._referred = np.zeros(shape)
+        self._without = self._go_on_without(np.zeros(len(self._frontend.labels), dtype=np.bool_))
 
     def _swap(self, decoder: LiveDecoder) -> None:
         """Replace the decoder, if nothing upstream of it would have to change."""
@@ -186,39 +213,32 @@ class Engine:
                 reason = Reason.DECIDED if decision >= 0 else Reason.IDLE
         if reason not in (Reason.DECIDED, Reason.IDLE, Reason.SKIPPED):
             self._decide.restart()
-        block, n = window.block, len(self._decoder.preprocessing.labels)
-        mask = sum(1 << int(i) for i in np.flatnonzero(self._bad[:n])) if self._bad.any() else 0
+        block = window.block
         return Outcome(
-            segment=block.segment,
-            index=(block.number + 1) * self._decoder.preprocessing.hop - 1,
-            consumed=block.consumed,
-            stamp=block.stamp,
-            crc=block.crc,
-            reason=reason,
-            decision=decision,
-            bridged=window.bridged,
-            mask=mask,
-            probabilities=probabilities,
-            evidence=self._decide.evidence.copy(),
+            block.segment,
+            (block.number + 1) * self._hop - 1,
+            block.consumed,
+            block.stamp,
+            block.crc,
+            reason,
+            decision,
+            window.bridged,
+            self._without.mask,
+            probabilities,
+            self._decide.evidence,
         )
 
     def _veto(self, window: Window) -> Reason:
         """What speaks against decoding this window; ``DECIDED`` where nothing does."""
-        self._bad = window.bad
+        key = window.bad.tobytes()
+        self._without = self._sets.get(key) or self._go_on_without(window.bad)
         if window.reason is not Reason.DECIDED:
             return window.reason
         if self._frozen:
             return Reason.FROZEN
         if window.block.consumed <= self._skip_until:
             return Reason.SKIPPED
-        if window.bad.any() and not self._can_do_without(window.bad):
-            return Reason.QUALITY
-        return Reason.DECIDED
-
-    def _can_do_without(self, bad: BoolArray) -> bool:
-        """Whether few enough and none of the heaviest of the decoder's channels are bad."""
-        own = bad[: len(self._heavy)]
-        return int(own.sum()) < self._few and not bool((own & self._heavy).any())
+        return Reason.DECIDED if self._without.allowed else Reason.QUALITY
 
     def _decode(self, window: Window) -> FloatArray | None:
         """Probabilities of a window, or None where the decoder breaks its contract.
@@ -227,45 +247,52 @@ class Engine:
         not stop the loop, and the outcome says that there was one.
         """
         features = window.features
-        if not self._plain or window.bad.any():
-            features = self._refer(features, window.bad)
+        if self._without.matrices:
+            features = self._refer(features, self._without)
         try:
-            found = self._decoder.kernel(features)
-            low, total = float(found.min()), float(found.sum())
+            found = np.array(self._decoder.kernel(features), dtype=np.float64)
+            values = found.tolist()
+            fine = found.shape == (self._n_classes,) and min(values) >= -TOLERANCE and abs(sum(values) - 1) <= TOLERANCE
         except Exception:
             return None
-        if found.shape != (self._n_classes,) or not (low >= -TOLERANCE and abs(total - 1) <= TOLERANCE):
-            return None
-        return np.array(found, dtype=np.float64)
+        return found if fine else None
 
-    def _refer(self, features: FloatArray, bad: BoolArray) -> FloatArray:
+    def _refer(self, features: FloatArray, without: Without) -> FloatArray:
         """Apply the reference and fill in for bad channels."""
-        matrix, residual = self._matrix(bad)
         if self._decoder.kernel.features == "samples":
-            samples: FloatArray = np.matmul(features, matrix[:, :-1, :-1].transpose(0, 2, 1))
-            return samples
-        referred: FloatArray = np.matmul(np.matmul(matrix, features), matrix.transpose(0, 2, 1))
-        referred[:, :-1, :-1] += residual * self._decoder.preprocessing.window
-        return referred
+            return np.stack([f @ m[:-1, :-1].T for f, m in zip(features, without.matrices, strict=True)])
+        for matrix, band, referred in zip(without.matrices, features, self._referred, strict=True):
+            np.dot(matrix, band, out=self._half)
+            np.dot(self._half, matrix.T, out=referred)
+        if without.residual is not None:
+            self._referred[:, :-1, :-1] += without.residual
+        return self._referred
 
-    def _matrix(self, bad: BoolArray) -> tuple[FloatArray, FloatArray]:
-        """Reference and fill-in for this set of bad channels, one matrix per band."""
-        key = bad.tobytes()
-        if key not in self._matrices:
-            if len(self._matrices) >= MATRICES_KEPT:
-                self._matrices.clear()
-            self._matrices[key] = self._build_matrix(bad)
-        return self._matrices[key]
+    def _go_on_without(self, bad: BoolArray) -> Without:
+        """Reference and fill-in for this set of bad channels, remembered."""
+        if len(self._sets) >= SETS_KEPT:
+            self._sets.clear()
+        own = bad[: len(self._heavy)]
+        allowed = not bad.any() or (int(own.sum()) < self._few and not bool((own & self._heavy).any()))
+        matrices, residual = self._build_matrices(bad)
+        mask = sum(1 << int(i) for i in np.flatnonzero(own))
+        found = self._sets[bad.tobytes()] = Without(bad.copy(), mask, allowed, matrices, residual)
+        return found
 
-    def _build_matrix(self, bad: BoolArray) -> tuple[FloatArray, FloatArray]:
-        """Matrices (n_bands, n_channels + 1, n_inputs + 1) and residuals (n_bands, n_channels, n_channels)."""
-        reference = reference_matrix(self._decoder.preprocessing, ~bad)
+    def _build_matrices(self, bad: BoolArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
+        """Matrices and residual of :class:`Without`."""
+        p = self._decoder.preprocessing
+        if p.reference == "none" and not bad.any():
+            return (), None
+        reference = reference_matrix(p, ~bad)
         n, n_inputs = reference.shape
-        n_bands = len(self._decoder.preprocessing.bands)
-        matrix = np.zeros((n_bands, n + 1, n_inputs + 1))
-        residual = np.zeros((n_bands, n, n))
-        for band in range(n_bands):
-            fill, residual[band] = expectation(self._decoder.covariance[band], ~bad[:n])
-            matrix[band, :n, :n_inputs] = fill @ reference
-            matrix[band, n, n_inputs] = 1.0
-        return matrix, residual
+        matrices = []
+        residual = np.zeros((len(p.bands), n, n))
+        for band, covariance in enumerate(self._decoder.covariance):
+            fill, unknown = expectation(covariance, ~bad[:n])
+            matrix = np.zeros((n + 1, n_inputs + 1))
+            matrix[:n, :n_inputs] = fill @ reference
+            matrix[n, n_inputs] = 1.0
+            matrices.append(matrix)
+            residual[band] = unknown * p.window
+        return tuple(matrices), residual if bad.any() else None

@@ -90,7 +90,7 @@ class FilterBank:
         if self._fresh:
             self._input[hop:] = self._steady * block[0]
             self._fresh = False
-        np.matmul(self._matrix, self._input, out=output)
+        np.dot(self._matrix, self._input, out=output)
         self._input[hop:] = output[hop * (1 + self._n_bands) :]
         return output[:hop], output[hop : hop * (1 + self._n_bands)].reshape(self._n_bands, hop, -1)
 

@@ -133,8 +133,7 @@ class Frontend:
         if block.fresh:
             self._restart(block.number)
         self._bridged[block.number % self._n_blocks] = block.bridged
-        peak = np.abs(block.data).max()
-        if not peak <= self.quality_settings.range_uv:
+        if not self._in_range(block.data):
             self._restart(block.number + 1)
             return Window(block, Reason.NONFINITE, 0, self._none, self._nothing)
         notched, bands = self._filters(block.data)
@@ -142,6 +141,14 @@ class Frontend:
         features = self._window.push(block.number, bands)
         bridged = sum(self._bridged)
         return Window(block, self._reason(block.number, bridged), bridged, bad, features)
+
+    def _in_range(self, data: FloatArray) -> bool:
+        """Whether all values are numbers that an amplifier can give.
+
+        The sum of squares is the cheapest bound: where even that stays below the limit, no value is beyond it.
+        """
+        limit = self.quality_settings.range_uv
+        return bool(np.vdot(data, data) <= limit * limit or np.abs(data).max() <= limit)
 
     def _reason(self, number: int, bridged: int) -> Reason:
         """Whether the window that ends with block ``number`` is whole."""

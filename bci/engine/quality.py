@@ -114,20 +114,26 @@ class Quality:
         self._n_blocks = window // hop
         self._period = max(1, round(LOOK_S * rate_hz / hop))
         self._memory = max(self._period, math.ceil(MEMORY_S * rate_hz / hop / self._period) * self._period)
-        self._raw = np.zeros((self._period, hop, n_channels))
-        self._notched = np.zeros((self._memory, hop, n_channels))
-        self._highest = np.zeros((self._memory // self._period, n_channels))
-        self._lowest = np.zeros((self._memory // self._period, n_channels))
+        self._n = n_channels
+        # Raw and notched side by side: one pass over the rows finds the extremes of both.
+        self._rows = np.zeros((self._memory * hop, 2 * n_channels))
+        self._size = np.zeros((len(bands), hop, n_channels))
+        self._highest = np.zeros((self._memory // self._period, 2 * n_channels))
+        self._lowest = np.zeros((self._memory // self._period, 2 * n_channels))
         self._until: IntArray = np.full(n_channels, -1, dtype=np.int64)
+        self._none: BoolArray = np.zeros(n_channels, dtype=np.bool_)
+        self._latest = -1
         self._first = 0
         self._due = -1
         self._waves = _waves(self._memory * hop, rate_hz, bands)
         self.fault: npt.NDArray[np.int8] = np.zeros(n_channels, dtype=np.int8)
         self.marked: BoolArray = np.zeros(n_channels, dtype=np.bool_)
+        self._any_marked = False
 
     def restart(self, block: int) -> None:
         """Forget the past; ``block`` is the first one that will come."""
         self._until.fill(-1)
+        self._latest = -1
         self._first = block
         self._due = -1
 
@@ -148,18 +154,22 @@ class Quality:
         ndarray of bool, shape (n_channels,)
         """
         self.prepare()
-        self._raw[block % self._period] = raw
-        self._notched[block % self._memory] = notched
+        place = block % self._memory * self._hop
+        self._rows[place : place + self._hop, : self._n] = raw
+        self._rows[place : place + self._hop, self._n :] = notched
         if (block + 1) % self._period == 0:
             self._due = block
-        size = np.abs(bands)
+        size = np.abs(bands, out=self._size)
         if size.max() > self._settings.band_uv:
             self._blame(size.max(axis=(0, 1)) > self._settings.band_uv, Fault.AMPLITUDE, block)
+        if self._latest < block and not self._any_marked:
+            return self._none
         return (self._until >= block) | self.marked
 
     def mark(self, channel: int, bad: bool) -> None:
         """Distrust a channel until told otherwise, because a person said so."""
         self.marked[channel] = bad
+        self._any_marked = bool(self.marked.any())
 
     def why(self, channel: int) -> str:
         """What is wrong with a channel, in one word."""
@@ -176,29 +186,41 @@ class Quality:
 
     def _look_at_size(self, block: int) -> None:
         """Flat, railed or too large over the last blocks up to ``block``."""
-        s = self._settings
+        s, n = self._settings, self._n
         end = block % self._memory + 1
-        high, low = self._highest[end // self._period - 1], self._lowest[end // self._period - 1]
-        np.maximum.reduce(self._raw, axis=(0, 1), out=high)
-        np.minimum.reduce(self._raw, axis=(0, 1), out=low)
-        newest = self._notched[end - self._period : end]
-        large = np.maximum.reduce(newest, axis=(0, 1)) - np.minimum.reduce(newest, axis=(0, 1)) > s.amplitude_uv
-        flat = np.maximum.reduce(self._highest) - np.minimum.reduce(self._lowest) < s.flat_uv
-        railed = np.maximum(high, -low) >= s.rail_uv
+        place = end // self._period - 1
+        newest = self._rows[(end - self._period) * self._hop : end * self._hop]
+        high = np.maximum.reduce(newest, axis=0, out=self._highest[place])
+        low = np.minimum.reduce(newest, axis=0, out=self._lowest[place])
+        span = high - low
         seen = block - self._first + 1
-        if seen < self._period or not np.logical_or.reduce(large | flat | railed):
+        if seen < self._period:
             return
-        self._blame(large, Fault.AMPLITUDE, block)
-        self._blame(flat & (seen >= self._memory), Fault.FLAT, block)
-        self._blame(railed, Fault.RAILED, block)
+        # Plain numbers: over so few channels they are found faster than by another pass of arrays.
+        spans = span.tolist()
+        if max(spans[n:]) > s.amplitude_uv:
+            self._blame(span[n:] > s.amplitude_uv, Fault.AMPLITUDE, block)
+        if min(spans[:n]) < s.flat_uv and seen >= self._memory:
+            self._blame(self._flat(), Fault.FLAT, block)
+        if max(high.tolist()[:n]) >= s.rail_uv or min(low.tolist()[:n]) <= -s.rail_uv:
+            self._blame(np.maximum(high, -low)[:n] >= s.rail_uv, Fault.RAILED, block)
+
+    def _flat(self) -> BoolArray:
+        """Channels that have hardly moved over the whole memory, shape (n_channels,)."""
+        span = np.maximum.reduce(self._highest) - np.minimum.reduce(self._lowest)
+        flat: BoolArray = span[: self._n] < self._settings.flat_uv
+        return flat
 
     def _look_at_shape(self, block: int) -> None:
         """Line noise and bridges, over a whole memory that ends with ``block``."""
-        data = self._notched.reshape(self._memory * self._hop, -1)
+        data = self._rows[:, self._n :]
         data = data - data.mean(axis=0)
-        flat = np.maximum.reduce(self._highest) - np.minimum.reduce(self._lowest) < self._settings.flat_uv
-        self._blame(self._line(data) > self._settings.line_uv, Fault.LINE, block)
-        self._blame(_twins(data, self._settings.bridged_uv) & ~flat, Fault.BRIDGED, block)
+        line = self._line(data)
+        if line.max() > self._settings.line_uv:
+            self._blame(line > self._settings.line_uv, Fault.LINE, block)
+        twins = _twins(data, self._settings.bridged_uv)
+        if twins.any():
+            self._blame(twins & ~self._flat(), Fault.BRIDGED, block)
 
     def _line(self, data: FloatArray) -> FloatArray:
         """Amplitude at the line frequencies beyond that beside them, as the bands let it through, µV, shape (n_channels,).
@@ -215,7 +237,8 @@ class Quality:
     def _blame(self, which: BoolArray, fault: Fault, block: int) -> None:
         """Distrust channels for as long as a window can hold this block."""
         if which.any():
-            self._until[which] = block + self._n_blocks
+            self._latest = block + self._n_blocks
+            self._until[which] = self._latest
             self.fault[which] = fault
 
 

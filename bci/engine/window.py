@@ -28,8 +28,10 @@ class ScatterWindow:
     def __init__(self, n_bands: int, n_channels: int, window: int, hop: int) -> None:
         self._n_blocks = window // hop
         size = (n_bands, n_channels + 1, n_channels + 1)
+        self._n = n_channels
         self._block = np.ones((n_bands, hop, n_channels + 1))
         self._blocks = np.zeros((self._n_blocks, *size))
+        self._blocks[:, :, n_channels, n_channels] = hop
         self._suffix = np.zeros((self._n_blocks, *size))
         self._prefix = np.zeros(size)
         self._sum = np.zeros(size)
@@ -54,8 +56,9 @@ class ScatterWindow:
         place = block % self._n_blocks
         self._block[:, :, :-1] = data
         newest = self._blocks[place]
-        for samples, products in zip(self._block, newest, strict=True):
-            np.dot(samples.T, samples, out=products)
+        for samples, ones_beside, products in zip(data, self._block, newest, strict=True):
+            np.dot(samples.T, ones_beside, out=products[: self._n])
+            products[self._n, : self._n] = products[: self._n, self._n]
         if place == 0:
             self._prefix[:] = newest
         else:

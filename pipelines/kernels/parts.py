@@ -56,7 +56,7 @@ def softmax(scores: Sequence[float], out: FloatArray) -> FloatArray:
     [0.5, 0.5]
     """
     if len(scores) == 1:
-        scores = (0.0, scores[0])
+        return _logistic(scores[0], out)
     top = max(scores)
     if not math.isfinite(top):
         out.fill(math.nan)
@@ -65,4 +65,15 @@ def softmax(scores: Sequence[float], out: FloatArray) -> FloatArray:
     total = sum(weights)
     for i, weight in enumerate(weights):
         out[i] = weight / total
+    return out
+
+
+def _logistic(log_odds: float, out: FloatArray) -> FloatArray:
+    """The two probabilities of a single score; the exponent is never positive, so nothing overflows."""
+    if not math.isfinite(log_odds):
+        out.fill(math.nan)
+        return out
+    small = math.exp(-abs(log_odds))
+    less, more = small / (1.0 + small), 1.0 / (1.0 + small)
+    out[0], out[1] = (less, more) if log_odds >= 0 else (more, less)
     return out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg.blas import ddot, dger
 
 from bci.engine.chunk import FloatArray
 
@@ -54,6 +53,7 @@ class ScatterCovariance:
         self.matrix: FloatArray = np.zeros((n_channels, n_channels))
         self._flat = self.matrix.reshape(-1)
         self._diagonal = self._flat[:: n_channels + 1]
+        self._ones: FloatArray = np.ones(n_channels)
         self._n_channels = n_channels
 
     def __call__(self, scatter: FloatArray) -> float:
@@ -69,13 +69,13 @@ class ScatterCovariance:
         if not n > 0:
             return math.nan
         sums = scatter[c, :c]
-        np.copyto(self.matrix, scatter[:c, :c])
-        dger(-1.0 / n, sums, sums, a=self.matrix.T, overwrite_x=0, overwrite_y=0, overwrite_a=1)
-        mean_square = float(ddot(self._flat, self._flat)) / (c * c * n * n)
+        np.multiply(scatter[:c, c:], sums * (1.0 / n), out=self.matrix)
+        np.subtract(scatter[:c, :c], self.matrix, out=self.matrix)
+        mean_square = float(np.dot(self._flat, self._flat)) / (c * c * n * n)
         if not mean_square < math.inf:
             return math.nan
-        mean_variance = float(np.add.reduce(self._diagonal)) / (c * n)
-        if not mean_variance * c > LEAST_VARIANCE * float(ddot(sums, sums)) / (n * n):
+        mean_variance = float(np.dot(self._diagonal, self._ones)) / (c * n)
+        if not mean_variance * c > LEAST_VARIANCE * float(np.dot(sums, sums)) / (n * n):
             return math.nan
         shrinkage = oas_shrinkage(mean_square, mean_variance, n, c)
         if shrinkage == 1.0:

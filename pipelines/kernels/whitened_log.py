@@ -76,13 +76,13 @@ class WhitenedLog:
         if not factor > 0:
             return False
         rows = self._eigen.buffer
-        np.matmul(self._whitening, self._covariance.matrix, out=self._half)
-        np.matmul(self._half, self._whitening, out=rows)
+        np.dot(self._whitening, self._covariance.matrix, out=self._half)
+        np.dot(self._half, self._whitening, out=rows)
         values = self._eigen.vectors()
         if values is None or not values[0] > 0:
             return False
         np.log(values, out=self._logs[:, 0])
         self._logs += math.log(factor)
         np.multiply(rows, self._logs, out=self._half)
-        np.matmul(rows.T, self._half, out=self._square)
+        np.dot(rows.T, self._half, out=self._square)
         return True
