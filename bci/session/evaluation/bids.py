@@ -1,0 +1,293 @@
+"""Recordings as a BIDS-EEG data set: EDF or BrainVision, events with their codes, the XDF itself in ``sourcedata/``.
+
+Brain Imaging Data Structure, EEG: Pernet et al., Scientific Data 6 (2019) 103, and https://bids-specification.readthedocs.io.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bci.engine.chunk import Chunk
+from bci.engine.stream_info import StreamInfo
+from bci.errors import ConfigError, RecordingError
+from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, Even, even
+from bci.session.evaluation.sources import names_in, optional
+from bci.session.timeline import NAMES, cue_code
+from bci.session.training import open_with
+from bci.settings import SessionConfig
+from bci.stream.paths import label
+from bci.stream.recording import RecordedSignal, Recording
+from bci.stream.sidecar import sidecar_path
+from bci.stream.triggers import MarkerTable, canonical_marker
+
+FORMATS = {"brainvision": ("BrainVision", ".vhdr"), "edf": ("EDF", ".edf")}
+TYPES = {"EEG": "eeg", "EOG": "eog", "EMG": "emg", "TRIG": "stim", "AUX": "misc"}
+OWN_CODES = {GAP: 32001, BOUNDARY: 32002, NONFINITE: 32003}
+FIRST_FREE_CODE = 40001
+"""Codes that texts without one get: beyond those of GDF, OpenViBE and 8-bit triggers."""
+LONGEST = 64
+EDF_STEPS = 2**16 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """One recording that was written.
+
+    Parameters
+    ----------
+    source, path : Path
+    events, gaps, left_out : int
+        Events written, gaps of the recording, and markers outside of the signal.
+    resolution_uv : float
+        Largest step between two values that the format can tell apart.
+    """
+
+    source: Path
+    path: Path
+    events: int
+    gaps: int
+    left_out: int
+    resolution_uv: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExportChoices:
+    """What the data set is to be.
+
+    Parameters
+    ----------
+    format : {"brainvision", "edf"}
+        BrainVision holds float32, seven digits of each value. EDF has 16 bits for all of a channel's range, offset and
+        drift included, and whole seconds: the last one is filled up.
+    pattern : str
+        How file names say who and when (:func:`bci.session.evaluation.sources.names_in`).
+    name : str
+        Of the data set.
+    licence : str
+        For instance CC0.
+    authors : tuple of str
+        Who is to be named; nobody is, unless asked for.
+    source : bool
+        Copy the XDF files into ``sourcedata/``. Their headers name the computer that they were recorded on.
+    """
+
+    format: str = "brainvision"
+    pattern: str = ""
+    name: str = "EEG recordings"
+    licence: str = ""
+    authors: tuple[str, ...] = ()
+    source: bool = True
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ConfigError(f"format = {self.format!r}: must be one of {', '.join(FORMATS)}")
+
+
+def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices) -> Exported:
+    """Write one recording into a BIDS folder, which is made if it is not there yet.
+
+    Parameters
+    ----------
+    path : Path
+    out : Path
+        Root of the BIDS folder.
+    config : SessionConfig
+        ``stream`` (which stream, montage, unit), ``markers.table`` (names of events), ``record`` (subject, session and
+        task where the file's name does not say), ``preprocessing.notch_hz`` (line frequency).
+    choices : ExportChoices
+
+    Raises
+    ------
+    RecordingError
+        If it is there already, or cannot be read or written.
+    """
+    mne_bids = optional("mne_bids", "mne-bids", "Export")
+    optional(*(("edfio", "edfio") if choices.format == "edf" else ("pybv", "pybv")), "Export")
+    recording = open_with(path, config)
+    signal = recording.eeg(config.stream.name or None)
+    placed = even(signal.info, Chunk(signal.data, signal.stamps), _markers(recording, signal), config.continuity)
+    target = _target(mne_bids, path, out, config, choices)
+    raw, codes = _raw(signal.info, placed, config)
+    _describe(mne_bids, out, choices)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            mne_bids.write_raw_bids(
+                raw,
+                target,
+                event_id=codes or None,
+                format=FORMATS[choices.format][0],
+                physical_range="channelwise" if choices.format == "edf" else "auto",
+                allow_preload=True,
+                verbose="ERROR",
+            )
+        except (ValueError, OSError, RuntimeError) as error:
+            raise RecordingError(f"{path}: cannot be written as {choices.format} ({error})") from error
+    _complete(Path(target.fpath).with_suffix(".json"), signal.info)
+    _drop_placeholder(out / "dataset_description.json")
+    if choices.source and path.suffix.lower() == ".xdf":
+        _copy_source(path, out, target)
+    resolution = _resolution(placed, choices.format)
+    gaps = sum(mark.text in (GAP, BOUNDARY) for mark in placed.marks)
+    return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution)
+
+
+def _resolution(placed: Even, format: str) -> float:
+    """Step between values, µV, of the channel where it is largest."""
+    if not len(placed.data):
+        return 0.0
+    if format == "edf":
+        return float(np.ptp(placed.data, axis=0).max() / EDF_STEPS)
+    return float(np.abs(placed.data).max() * np.finfo(np.float32).eps)
+
+
+def _markers(recording: Recording, signal: RecordedSignal) -> list[tuple[float, str]]:
+    """Markers on the signal's clock. What our own processes say to each other is in the XDF, and is no event."""
+    return [
+        (stamp + m.offset_s - signal.offset_s, text)
+        for m in recording.markers
+        if not m.type.startswith("BCI-")
+        for text, stamp in zip(m.texts, m.stamps.tolist(), strict=True)
+        if np.isfinite(stamp) and text.strip()
+    ]
+
+
+def _target(mne_bids: Any, path: Path, out: Path, config: SessionConfig, choices: ExportChoices) -> Any:
+    """Where the recording goes; an existing one is never overwritten."""
+    names = {"subject": config.record.subject, "session": config.record.session, "task": config.record.task}
+    try:
+        names |= names_in(path, choices.pattern)
+    except ConfigError:
+        if choices.pattern:
+            raise
+    plain = {kind: label(kind, re.sub("[^A-Za-z0-9]", "", value)) for kind, value in names.items() if kind != "run"}
+    run = names.get("run", "")
+    number = int(run) if run.isdecimal() else 1
+    _, suffix = FORMATS[choices.format]
+    where = mne_bids.BIDSPath(root=out, datatype="eeg", suffix="eeg", extension=suffix, run=f"{number:02d}", **plain)
+    while not run.isdecimal() and Path(where.fpath).exists():
+        number += 1
+        where = where.update(run=f"{number:02d}")
+    if Path(where.fpath).exists():
+        raise RecordingError(
+            f"{where.fpath}: exists already and is not overwritten. Export into another folder, or remove it there first."
+        )
+    return where
+
+
+def _raw(info: StreamInfo, placed: Even, config: SessionConfig) -> tuple[Any, dict[str, int]]:
+    """The recording as MNE has it, without date, device or person, and the code of each event."""
+    import mne
+
+    types = [TYPES.get(c.type, "misc") for c in info.channels]
+    described = mne.create_info([c.label for c in info.channels], info.rate_hz, types, verbose="ERROR")
+    factors = np.where(np.isin(types, ("eeg", "eog", "emg")), 1e-6, 1.0)
+    with described._unlock():
+        described["line_freq"] = config.preprocessing.notch_hz or None
+    raw = mne.io.RawArray((placed.data * factors).T, described, verbose="ERROR")
+    codes: dict[str, int] = {}
+    table = MarkerTable(config.markers.table)
+    names = [_event(mark.text, table, codes) for mark in placed.marks]
+    raw.set_annotations(
+        mne.Annotations(
+            [mark.sample / info.rate_hz for mark in placed.marks],
+            [mark.n_samples / info.rate_hz for mark in placed.marks],
+            names,
+        ),
+        verbose="ERROR",
+    )
+    return raw, codes
+
+
+def _event(text: str, table: MarkerTable, codes: dict[str, int]) -> str:
+    """Readable name of a marker; notes its code."""
+    clean = " ".join(canonical_marker(text).split())[:LONGEST]
+    code = OWN_CODES.get(clean) or cue_code(clean)
+    name = table.class_of(text) or (NAMES.get(code, clean) if code is not None else clean)
+    if code is None or codes.get(name, code) != code:
+        # A text without a code, or a second code for the same name: it keeps a name and a code of its own.
+        name = clean if codes.get(name) is not None else name
+        code = codes.get(name) or code or FIRST_FREE_CODE + sum(c >= FIRST_FREE_CODE for c in codes.values())
+    codes[name] = code
+    return name
+
+
+def _describe(mne_bids: Any, out: Path, choices: ExportChoices) -> None:
+    """``dataset_description.json``, unless there is one."""
+    if (out / "dataset_description.json").exists():
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    mne_bids.make_dataset_description(
+        path=out,
+        name=choices.name,
+        dataset_type="raw",
+        data_license=choices.licence or None,
+        authors=list(choices.authors) or None,
+        generated_by=[{"Name": "bci", "Version": version("bci")}],
+        verbose="ERROR",
+    )
+
+
+def _complete(sidecar: Path, info: StreamInfo) -> None:
+    """What MNE's structures have no place for, and the maker that mne-bids concludes from the file's format."""
+    _change(sidecar, EEGReference=info.reference or "n/a", Manufacturer="n/a")
+
+
+def _drop_placeholder(description: Path) -> None:
+    """Nobody is named as author who was not given."""
+    authors = json.loads(description.read_text(encoding="utf-8")).get("Authors", [])
+    if any(author.startswith("[Unspecified") for author in authors):
+        _change(description, Authors=None)
+
+
+def _change(path: Path, **fields: str | None) -> None:
+    """Set fields of a JSON file, or take them out."""
+    found = json.loads(path.read_text(encoding="utf-8")) | fields
+    kept = {key: value for key, value in found.items() if value is not None}
+    path.write_text(json.dumps(kept, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _copy_source(path: Path, out: Path, target: Any) -> None:
+    """The recording itself, and its checksums, under its BIDS name."""
+    copied = out / "sourcedata" / Path(target.fpath).relative_to(out).with_suffix(".xdf")
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, copied)
+    if sidecar_path(path).exists():
+        shutil.copyfile(sidecar_path(path), sidecar_path(copied))
+
+
+def validate(root: Path) -> list[str]:
+    """What the BIDS validator calls an error; empty where the data set is valid.
+
+    The validator of the BIDS standard itself (package ``bids-validator-deno``), which works without network.
+
+    Raises
+    ------
+    ConfigError
+        If it is not installed.
+    """
+    beside = Path(sys.executable).with_name("bids-validator-deno")
+    program = str(beside) if beside.exists() else shutil.which("bids-validator-deno")
+    if program is None:
+        raise ConfigError("--validate needs the BIDS validator: pip install bids-validator-deno")
+    done = subprocess.run([program, "--json", str(root)], capture_output=True, text=True, timeout=600, check=False)
+    try:
+        issues = json.loads(done.stdout)["issues"]["issues"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordingError(f"{root}: the BIDS validator did not answer ({done.stderr.strip()[-500:]})") from error
+    return [
+        f"{i.get('location', '')}: {i.get('code', '')} {i.get('subCode', '')} {i.get('issueMessage', '')}".rstrip()
+        for i in issues
+        if i.get("severity") == "error"
+    ]

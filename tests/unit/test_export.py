@@ -1,0 +1,170 @@
+"""``bci export``: a valid BIDS folder that holds the same samples and events, and nothing about a person."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bci.commands import main
+from bci.config import load_config
+from bci.engine.chunk import Chunk
+from bci.engine.stream_info import Channel, StreamInfo
+from bci.session.evaluation.bids import validate
+from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, even
+from bci.session.evaluation.sources import find_origins
+from bci.session.simulate import record_virtually
+from bci.session.timeline import short
+from bci.stream.clock import VirtualClock
+from bci.stream.readers import open_recording
+from devices.simulated import SimulatedSettings, SimulatedSubject
+
+RATE_HZ = 125.0
+CLASSES = ("left_hand", "right_hand")
+INFO = StreamInfo(RATE_HZ, (Channel("C3"), Channel("C4")), name="a", sample_clock=True)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session as we record it."""
+    clock = VirtualClock(1000.0)
+    settings = SimulatedSettings(seed=1, channels=("C3", "Cz", "C4", "CP1", "CP2"), rate_hz=RATE_HZ)
+    path = tmp_path_factory.mktemp("recorded") / "sub-P7_ses-2_task-mi_run-3_eeg.xdf"
+    record_virtually(SimulatedSubject(settings, clock), clock, short(CLASSES, 2, 1), path)
+    return path
+
+
+def read_back(path: Path) -> tuple[np.ndarray, list[tuple[float, str]]]:  # type: ignore[type-arg]
+    """Samples (µV) and events as mne-bids gives them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mne_bids
+
+        raw = mne_bids.read_raw_bids(mne_bids.get_bids_path_from_fname(path), verbose="ERROR")
+        data = raw.get_data().T * 1e6
+    events = zip(raw.annotations.onset.tolist(), raw.annotations.description.tolist(), strict=True)
+    return data, [(onset, str(text)) for onset, text in events if text != "BAD_ACQ_SKIP"]
+
+
+@pytest.mark.parametrize("format", ["brainvision", "edf"])
+def test_what_is_exported_is_valid_and_reads_back_with_equal_samples_and_events(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], format: str
+) -> None:
+    assert main(["export", str(recorded), "--out", str(tmp_path), "--format", format, "--validate", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["problems"] == []
+    written = result["files"][0]
+    assert Path(written["path"]).parent == tmp_path / "sub-P7" / "ses-2" / "eeg"
+    recording = open_recording(recorded)
+    signal = recording.eeg()
+    data, events = read_back(Path(written["path"]))
+    assert len(signal.data) <= len(data) < len(signal.data) + RATE_HZ
+    assert np.abs(data[: len(signal.data)] - signal.data).max() <= written["resolution_uv"] <= 0.02
+    markers = recording.markers[0]
+    onsets = (markers.stamps - signal.stamps[0]).tolist()
+    assert [text for _, text in events] == [_NAMES[text] for text in markers.texts]
+    assert np.allclose([onset for onset, _ in events], onsets, atol=0.5 / RATE_HZ + 1e-6)
+    assert written["events"] == len(events)
+
+
+_NAMES = {
+    "768": "trial_start",
+    "769": "left_hand",
+    "770": "right_hand",
+    "781": "feedback",
+    "786": "cross",
+    "800": "trial_end",
+    "1010": "session_end",
+}
+
+
+def test_events_hold_the_codes_that_users_know_and_the_source_goes_along(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(recorded), "--out", str(tmp_path), "--name", "Hands", "--licence", "CC0"]) == 0
+    folder = tmp_path / "sub-P7" / "ses-2" / "eeg"
+    rows = [line.split("\t") for line in (folder / "sub-P7_ses-2_task-mi_run-03_events.tsv").read_text().splitlines()]
+    name, code = rows[0].index("trial_type"), rows[0].index("value")
+    assert {(row[name], row[code]) for row in rows[1:]} == {(n, c) for c, n in _NAMES.items()}
+    copied = tmp_path / "sourcedata" / "sub-P7" / "ses-2" / "eeg" / "sub-P7_ses-2_task-mi_run-03_eeg.xdf"
+    assert copied.read_bytes() == recorded.read_bytes()
+    described = json.loads((tmp_path / "dataset_description.json").read_text())
+    assert (described["Name"], described["License"]) == ("Hands", "CC0")
+
+
+def test_no_date_person_or_device_is_written(recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from datetime import UTC, datetime
+
+    line = ["export", str(recorded), "--out", str(tmp_path), "--no-source"]
+    assert main(line) == 0
+    assert not (tmp_path / "sourcedata").exists()
+    year = str(datetime.now(UTC).year)
+    for path in sorted(p for p in tmp_path.rglob("*") if p.suffix in (".tsv", ".json", ".vhdr", ".vmrk")):
+        text = path.read_text(encoding="utf-8")
+        assert year not in text, path
+        assert '"Authors"' not in text
+        assert "Brain Products" not in text or path.suffix == ".vhdr"  # the format's own first line
+    assert (tmp_path / "participants.tsv").read_text().splitlines()[1].split("\t") == ["sub-P7"] + ["n/a"] * 5
+
+
+def test_an_export_is_never_overwritten_and_a_broken_folder_is_told(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["export", str(recorded), "--out", str(tmp_path), "--no-source"]
+    assert main(line) == 0
+    assert main(line) == 5
+    assert "exists already" in capsys.readouterr().err
+    events = tmp_path / "sub-P7" / "ses-2" / "eeg" / "sub-P7_ses-2_task-mi_run-03_events.tsv"
+    events.write_text(events.read_text().replace("onset", "when", 1))
+    assert any("onset" in problem for problem in validate(tmp_path))
+
+
+def test_an_exported_folder_is_evaluated_like_the_recordings_it_was_made_from(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(recorded), "--out", str(tmp_path)]) == 0
+    config = load_config(None, {f"markers.table.{c}": c for c in CLASSES})
+    codes = load_config(None, {"markers.table.769": CLASSES[0], "markers.table.770": CLASSES[1]})
+    (back,) = [run for origin in find_origins([tmp_path]) for run in origin.open(config)]
+    (own,) = [run for origin in find_origins([recorded]) for run in origin.open(codes)]
+    assert (back.subject, back.session) == (own.subject, own.session) == ("P7", "2")
+    assert [c.class_ for c in back.labelled.cues] == [c.class_ for c in own.labelled.cues]
+    start_s = own.labelled.raw.stamps[0]
+    times = [c.time_s - start_s for c in own.labelled.cues]
+    assert np.allclose([c.time_s for c in back.labelled.cues], times, atol=0.5 / RATE_HZ + 1e-6)
+
+
+def chunk(n: int = 1000) -> Chunk:
+    data = np.random.default_rng(0).normal(0, 10, (n, 2))
+    return Chunk(data, 50.0 + np.arange(n) / RATE_HZ)
+
+
+def test_lost_samples_leave_time_true_and_are_marked() -> None:
+    raw = chunk()
+    kept = np.r_[0:400, 450:1000]
+    placed = even(INFO, Chunk(raw.data[kept], raw.stamps[kept]), [(50.0 + 700 / RATE_HZ, "769")])
+    assert len(placed.data) == 1000
+    assert np.array_equal(placed.data[450:], raw.data[450:])
+    assert [(m.text, m.sample, m.n_samples) for m in placed.marks] == [(GAP, 400, 50), ("769", 700, 0)]
+
+
+def test_a_new_segment_is_a_boundary_and_markers_outside_of_the_signal_are_counted() -> None:
+    raw = chunk()
+    stamps = raw.stamps.copy()
+    stamps[500:] += 1000.0
+    placed = even(INFO, Chunk(raw.data, stamps), [(1050.0 + 600 / RATE_HZ, "a"), (40.0, "before"), (9999.0, "after")])
+    assert np.array_equal(placed.data, raw.data)
+    assert [(m.text, m.sample) for m in placed.marks] == [(BOUNDARY, 500), ("a", 600)]
+    assert placed.left_out == 2
+
+
+def test_values_that_are_no_number_become_lines_and_are_marked() -> None:
+    raw = chunk()
+    raw.data[10:12, 1] = np.nan
+    placed = even(INFO, raw, [])
+    assert np.isfinite(placed.data).all()
+    assert np.array_equal(placed.data[:, 0], raw.data[:, 0])
+    assert [(m.text, m.sample, m.n_samples) for m in placed.marks] == [(NONFINITE, 10, 2)]
