@@ -17,7 +17,9 @@ DECODERS = "bci.decoders"
 KERNELS = "bci.kernels"
 ACTUATORS = "bci.actuators"
 PRESETS = "bci.presets"
-GROUPS = (SOURCES, DECODERS, KERNELS, ACTUATORS, PRESETS)
+WINDOWS = "bci.windows"
+DESKTOPS = "bci.desktops"
+GROUPS = (SOURCES, DECODERS, KERNELS, ACTUATORS, PRESETS, WINDOWS, DESKTOPS)
 
 EXTRAS = {
     "PySide6": "gui",

@@ -32,11 +32,13 @@ COMMANDS = {
     "engine": "the decoding process of `bci run`, alone",
     "actuate": "move something by decisions, behind a guard",
     "mark": "declare channels of a running session bad, or good again",
+    "gui": "windows: operator, therapist, participant, …",
     "replay": "play a recording into LSL, or verify that it gives the same outcomes again",
     "info": "say what a recording or a model file holds, and whether it is intact",
     "export": "write recordings as a BIDS-EEG folder: EDF or BrainVision, events, the XDF as source",
     "salvage": "rescue the complete samples of a damaged recording",
     "doctor": "say what is wrong with this computer, its network and its streams, and what to do",
+    "certify": "measure the configured chain end to end on this computer: pass or fail, with a page",
     "version": "versions of this program and of what it stands on",
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -1,0 +1,106 @@
+"""The program of the windows: one process, an LSL client like any other."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QSettings, QTimer
+from PySide6.QtWidgets import QApplication
+
+from bci.stream.montage import load_montage
+from gui.context import Context
+from gui.control import Control
+from gui.emergency import EmergencyKeys
+from gui.feed import Feed
+from gui.launch import Launcher
+
+WELCOME = "welcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the windows start.
+
+    Parameters
+    ----------
+    windows : tuple of str
+        Names under ``bci.windows``; empty: the welcome window.
+    name, host, session : str
+        As in :class:`~gui.feed.Feed`.
+    recording : str
+        Growing recording, or folder in which it is looked for; empty: no past.
+    montage : str
+        Montage file.
+    settings : str
+        INI file in which the windows remember their places; empty: the user's own.
+    theme : str
+        ``"light"`` or ``"dark"``; empty: as last time.
+    """
+
+    windows: tuple[str, ...] = ()
+    name: str = "bci"
+    host: str = ""
+    session: str = ""
+    recording: str = ""
+    montage: str = ""
+    settings: str = ""
+    theme: str = ""
+
+
+def make_context(options: Options) -> Context:
+    """Feed, control, settings and launcher for one process."""
+    montage = load_montage(options.montage) if options.montage else None
+    place = Path(options.recording) if options.recording else None
+    if options.settings:
+        settings = QSettings(options.settings, QSettings.Format.IniFormat)
+    else:
+        settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "bci", "windows")
+    feed = Feed(options.name, options.host, options.session, place, montage)
+    context = Context(feed, Control(options.name), settings, Launcher())
+    if options.theme:
+        context.dress(options.theme)
+    return context
+
+
+def start(options: dict[str, object]) -> int:
+    """Show the windows until the last one is closed; the program's exit code.
+
+    Parameters
+    ----------
+    options : dict
+        Fields of :class:`Options`.
+    """
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setApplicationName("bci")
+    chosen = Options(**options)  # type: ignore[arg-type]
+    context = make_context(chosen)
+    keys = EmergencyKeys(context.emergency_stop)
+    app.installEventFilter(keys)
+    try:
+        context.start()
+        show(context, chosen.windows)
+        _leave_on_signals(app)
+        return int(app.exec())
+    finally:
+        app.removeEventFilter(keys)
+        context.close()
+
+
+def show(context: Context, names: Sequence[str]) -> None:
+    """Open windows by name."""
+    for name in names or (WELCOME,):
+        context.open(name)
+
+
+def _leave_on_signals(app: QApplication) -> None:
+    """Ctrl-C and a polite kill close the windows in good order."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: app.quit())
+    # Python looks at signals only between its own instructions; this makes it have some.
+    timer = QTimer(app)
+    timer.timeout.connect(lambda: None)
+    timer.start(200)

@@ -1,0 +1,81 @@
+"""Processes that a window starts: they do not need it to live, because a window may be killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LAST_LINES = 4
+
+
+@dataclass(slots=True)
+class Started:
+    """One process.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    words : tuple of str
+        After ``bci``.
+    process : subprocess.Popen
+    log : Path
+        What it says.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+    def last_words(self) -> str:
+        """The end of what it said."""
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        return " ".join(lines[-LAST_LINES:])
+
+
+class Launcher:
+    """Starts ``bci`` commands in sessions of their own.
+
+    A process outlives a window that is killed; a window that is closed in good order ends what it started to play with
+    (a simulated subject, a recording being played), and leaves sessions running.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="bci-gui-"))
+        self.started: list[Started] = []
+
+    def start(self, name: str, words: Sequence[str]) -> Started:
+        """Run ``bci`` with these words."""
+        log = self._folder / f"{len(self.started)}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bci", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        self.started.append(Started(name, tuple(words), process, log))
+        return self.started[-1]
+
+    def stop(self, started: Started, timeout_s: float = 3.0) -> None:
+        """End one process: ask, wait, and insist."""
+        if started.alive:
+            started.process.terminate()
+            try:
+                started.process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                started.process.kill()
+                started.process.wait()
+
+    def close(self) -> None:
+        """End what is not a session. May be called twice."""
+        for started in self.started:
+            if started.words[:1] in (("stream",), ("replay",)):
+                self.stop(started)

@@ -1,0 +1,152 @@
+"""Where a newcomer begins: a simulated subject, a stream that is there, or a recording."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+
+from bci.errors import BciError
+from gui.context import Context
+from gui.launch import Started
+from gui.text import Label
+from gui.tidy import tidy
+
+EVERY = 15
+SIMULATE = ("stream", "simulated", "--channels", "32", "--rate", "250", "--listen", "type=Markers", "--feedback", "bci-decisions")
+FILES = "Recordings (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif);;All files (*)"
+
+
+class WelcomeWindow(QWidget):
+    """Three ways to begin; each leads to the operator window.
+
+    Parameters
+    ----------
+    context : Context
+    """
+
+    TITLE = "Welcome"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self.setProperty("panel", "true")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setWindowTitle("bci")
+        self.resize(900, 520)
+        self._playing: Started | None = None
+        self.simulate = QPushButton("Start a simulated subject")
+        self.simulate.setProperty("role", "primary")
+        self.simulate.clicked.connect(self._simulate)
+        self.streams = QListWidget()
+        self.streams.setAccessibleName("streams in reach")
+        self.streams.setMinimumHeight(90)
+        self.look = QPushButton("Look at this stream")
+        self.look.clicked.connect(self._look)
+        self.replay = QPushButton("Choose a recording …")
+        self.replay.clicked.connect(self._choose_recording)
+        self.status = Label("", "muted", wrap=True)
+        self._lay_out()
+        context.ticked.connect(self._tick)
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        box = QVBoxLayout(self)
+        box.setContentsMargins(36, 30, 36, 22)
+        box.setSpacing(16)
+        box.addWidget(Label("What would you like to do?", "huge"))
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        row.addWidget(
+            _card(
+                "Try it out",
+                "A simulated person with 32 electrodes who can imagine movements. No hardware needed.",
+                None,
+                self.simulate,
+            )
+        )
+        row.addWidget(
+            _card(
+                "Use an amplifier",
+                "Every EEG stream on this computer is listed here as soon as it is there.",
+                self.streams,
+                self.look,
+            )
+        )
+        row.addWidget(
+            _card("Play a recording", "An earlier session, or any EEG file, played as if it were live.", None, self.replay)
+        )
+        box.addLayout(row, 1)
+        box.addWidget(self.status)
+        foot = QHBoxLayout()
+        foot.addStretch(1)
+        for name in self._context.names():
+            if name != "welcome":
+                button = QPushButton(name.capitalize())
+                button.setAccessibleName(f"open {name}")
+                button.clicked.connect(lambda _=False, n=name: self._open(n))
+                foot.addWidget(button)
+        box.addLayout(foot)
+
+    def refresh(self) -> None:
+        """List the signals that are there."""
+        signals = [s for s in self._context.feed.streams if s.rate_hz > 0]
+        have = [self.streams.item(i).data(Qt.ItemDataRole.UserRole) for i in range(self.streams.count())]
+        if [s.uid for s in signals] != have:
+            self.streams.clear()
+            for s in signals:
+                item = QListWidgetItem(f"{tidy(s.name, 40)}   {s.n_channels} × {s.rate_hz:g} Hz")
+                item.setData(Qt.ItemDataRole.UserRole, s.uid)
+                self.streams.addItem(item)
+            self.streams.setCurrentRow(0)
+        self.look.setEnabled(bool(signals))
+        if self._playing is not None and not self._playing.alive and self._playing.process.returncode:
+            self.status.tell(self._playing.last_words(), "bad")
+
+    def _simulate(self) -> None:
+        self._playing = self._context.launcher.start("simulated subject", SIMULATE)
+        self._open("operator")
+
+    def _look(self) -> None:
+        item = self.streams.currentItem()
+        uid = item.data(Qt.ItemDataRole.UserRole) if item is not None else ""
+        for stream in self._context.feed.streams:
+            if stream.uid == uid:
+                self._context.feed.choose(stream)
+        self._open("operator")
+
+    def _choose_recording(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a recording", "", FILES)
+        if path:
+            self.play(path)
+
+    def play(self, path: str) -> None:
+        """Play a recording into LSL and look at it."""
+        self._playing = self._context.launcher.start("recording", ("replay", path))
+        self._open("operator")
+
+    def _open(self, name: str) -> None:
+        try:
+            self._context.open(name)
+        except BciError as error:
+            self.status.tell(str(error), "bad")
+
+    def _tick(self) -> None:
+        if self.isVisible() and self._context.ticks % EVERY == 0:
+            self.refresh()
+
+
+def _card(title: str, text: str, middle: QWidget | None, button: QPushButton) -> QFrame:
+    card = QFrame()
+    card.setProperty("role", "card")
+    box = QVBoxLayout(card)
+    box.setContentsMargins(18, 16, 18, 16)
+    box.setSpacing(10)
+    box.addWidget(Label(title, "big"))
+    box.addWidget(Label(text, "muted", wrap=True))
+    if middle is None:
+        box.addStretch(1)
+    else:
+        box.addWidget(middle, 1)
+    button.setMinimumSize(QSize(160, 40))
+    box.addWidget(button)
+    return card

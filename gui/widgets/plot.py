@@ -1,0 +1,94 @@
+"""Plots in the look of the program. Their words are ours: names from streams go into plain labels beside them."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPen
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from gui import theme
+from gui.context import Context
+from gui.text import Label
+
+DASHES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
+
+
+class Plot(pg.PlotWidget):
+    """A plot that cannot be dragged away by accident.
+
+    Parameters
+    ----------
+    context : Context
+    bottom, left : str
+        What the axes show, with units; fixed words only, because pyqtgraph takes them for markup.
+    """
+
+    def __init__(self, context: Context, bottom: str, left: str) -> None:
+        super().__init__()
+        self._context = context
+        item = self.getPlotItem()
+        item.setMenuEnabled(False)
+        item.hideButtons()
+        item.setMouseEnabled(False, False)
+        item.setContentsMargins(2, 6, 10, 2)
+        item.setLabel("bottom", bottom)
+        item.setLabel("left", left)
+        for side in ("bottom", "left"):
+            axis = item.getAxis(side)
+            axis.setTickFont(theme.font(8))
+            axis.setStyle(tickTextOffset=4, tickLength=-4)
+            axis.enableAutoSIPrefix(False)
+        item.showGrid(x=True, y=True, alpha=0.12)
+        context.themed.connect(self.dress)
+        self.dress()
+
+    def dress(self) -> None:
+        """Take on the colours of the theme."""
+        palette = self._context.palette
+        self.setBackground(palette.surface)
+        for side in ("bottom", "left"):
+            axis = self.getPlotItem().getAxis(side)
+            axis.setPen(QColor(palette.muted))
+            axis.setTextPen(QColor(palette.muted))
+            axis.label.setFont(theme.font(8))
+
+
+def pen(colour: str, width: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    """A pen that is as thin on every screen."""
+    made = QPen(QColor(colour), width, style)
+    made.setCosmetic(True)
+    return made
+
+
+class Key(QWidget):
+    """What the lines of a plot mean: a stroke in each line's colour and style, and a plain name.
+
+    Parameters
+    ----------
+    context : Context
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(8, 2, 8, 0)
+        self._row.setSpacing(10)
+        self._row.addStretch(1)
+        self._shown: tuple[tuple[str, str, str], ...] = ()
+
+    def show_entries(self, entries: list[tuple[str, str, str]]) -> None:
+        """Show (stroke, name, colour) for each line."""
+        if tuple(entries) == self._shown:
+            return
+        self._shown = tuple(entries)
+        while self._row.count() > 1:
+            item = self._row.takeAt(0)
+            if item.widget():
+                item.widget().deleteLater()
+        for stroke, name, colour in reversed(entries):
+            label = Label()
+            label.tell(f"{stroke} {name}")
+            label.setStyleSheet(f"color: {colour}; font-weight: 600;")
+            self._row.insertWidget(0, label)

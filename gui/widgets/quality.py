@@ -1,0 +1,163 @@
+"""Signal quality: every electrode on a head, and what to fix."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+
+from gui import theme
+from gui.analysis import Verdict
+from gui.context import Context
+from gui.scalp import flat_places
+from gui.store import SignalStore
+from gui.text import Label
+from gui.tidy import tidy
+from gui.widgets.head import head_rect, outline, place
+
+SIGNS = {"good": "●", "warn": "▲", "bad": "■", "none": "○"}
+WORDS = {"good": "good", "warn": "doubtful", "bad": "bad", "none": "no data"}
+
+
+class QualityHead(QWidget):
+    """Electrodes as shapes: a disc is good, a triangle doubtful, a square bad."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._context = context
+        self._signal: SignalStore | None = None
+        self._where: tuple[list[int], object] = ([], None)
+        self.verdicts: list[Verdict] = []
+        self.setMinimumSize(QSize(120, 110))
+        self.setAccessibleName("signal quality on the head")
+
+    def show_verdicts(self, signal: SignalStore, verdicts: list[Verdict]) -> None:
+        """Paint these."""
+        if signal is not self._signal:
+            self._signal, self._where = signal, flat_places(signal.info)
+        self.verdicts = verdicts
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """One frame."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        palette = self._context.palette
+        head = head_rect(QRectF(self.rect()))
+        outline(painter, head, palette, palette.raised)
+        columns, places = self._where
+        if self._signal is None or not columns or len(self.verdicts) != len(self._signal.info.channels):
+            painter.setPen(QColor(palette.muted))
+            text = "no signal" if self._signal is None else "no positions:\ngive a montage file"
+            painter.drawText(head, int(Qt.AlignmentFlag.AlignCenter), text)
+            return
+        size = max(3.5, min(9.0, head.width() / 2 / math.sqrt(len(columns)) * 0.42))
+        painter.setFont(theme.font(max(6.0, min(8.0, size))))
+        metrics = QFontMetrics(painter.font())
+        named = head.width() / math.sqrt(len(columns)) > 34
+        for i, at in zip(columns, places, strict=True):  # type: ignore[call-overload]
+            verdict = self.verdicts[i]
+            self._paint_electrode(painter, place(head, at), size, verdict.level)
+            if named or verdict.level == "bad":
+                label = metrics.elidedText(tidy(self._signal.info.labels[i], 12), Qt.TextElideMode.ElideRight, 40)
+                painter.setPen(QColor(palette.ink))
+                below = place(head, at) + QPointF(0, size + metrics.height() / 2 - 1)
+                painter.drawText(QRectF(below.x() - 24, below.y() - 8, 48, 16), int(Qt.AlignmentFlag.AlignCenter), label)
+
+    def _paint_electrode(self, painter: QPainter, at: QPointF, size: float, level: str) -> None:
+        palette = self._context.palette
+        ink = {"good": palette.good, "warn": palette.warn, "bad": palette.bad}.get(level, palette.muted)
+        painter.setPen(QPen(QColor(palette.surface), 1))
+        painter.setBrush(QColor(ink))
+        if level == "warn":
+            r = size * 1.15
+            painter.drawPolygon(
+                QPolygonF([at + QPointF(0, -r), at + QPointF(0.95 * r, 0.75 * r), at + QPointF(-0.95 * r, 0.75 * r)])
+            )
+        elif level == "bad":
+            painter.drawRect(QRectF(at.x() - size, at.y() - size, 2 * size, 2 * size))
+            painter.setPen(QPen(QColor(palette.surface), 1.6))
+            for side in (-1, 1):
+                painter.drawLine(at + QPointF(-0.55 * size, side * 0.55 * size), at + QPointF(0.55 * size, -side * 0.55 * size))
+        else:
+            if level == "none":
+                painter.setPen(QPen(QColor(ink), 1.4))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(at, size * 0.9, size * 0.9)
+
+
+class Quality(QWidget):
+    """Head and list of what is wrong.
+
+    Parameters
+    ----------
+    context : Context
+    """
+
+    TITLE = "Signal quality"
+    EVERY = 15
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.setProperty("panel", "true")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._context = context
+        self.head = QualityHead(context)
+        self.summary = Label("", "value")
+        self.table = QTableWidget(0, 3)
+        self.table.setHorizontalHeaderLabels(["channel", "µV", "what to fix"])
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(20)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        right = QVBoxLayout()
+        right.setContentsMargins(0, 6, 6, 4)
+        right.addWidget(self.summary)
+        right.addWidget(self.table, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(6, 0, 0, 0)
+        row.addWidget(self.head, 2)
+        row.addLayout(right, 3)
+
+    def refresh(self) -> None:
+        """Judge the last two seconds, and show the worst channels first."""
+        signal = self._context.feed.signal
+        if signal is None:
+            self.summary.tell("no signal", "muted")
+            return
+        verdicts = self._context.analysis.verdicts(signal, self._context.feed.session.bad)
+        self.head.show_verdicts(signal, verdicts)
+        counted = [(v, tidy(c.label, 24)) for v, c in zip(verdicts, signal.info.channels, strict=True) if c.type == "EEG"]
+        worst = sorted(counted, key=lambda x: ("bad", "warn", "none", "good").index(x[0].level))
+        n_bad = sum(v.level == "bad" for v, _ in counted)
+        n_warn = sum(v.level == "warn" for v, _ in counted)
+        role = "bad" if n_bad else "warn" if n_warn else "good"
+        words = [f"{n} {word}" for n, word in ((n_bad, "bad"), (n_warn, "doubtful")) if n]
+        self.summary.tell(f"{SIGNS[role]} {', '.join(words) or 'all good'} of {len(counted)} channels", role)
+        self._fill(worst)
+
+    def _fill(self, rows: list[tuple[Verdict, str]]) -> None:
+        palette = self._context.palette
+        if self.table.rowCount() != len(rows):
+            self.table.setRowCount(len(rows))
+        inks = {"good": palette.good, "warn": palette.warn, "bad": palette.bad, "none": palette.muted}
+        for row, (verdict, label) in enumerate(rows):
+            size = "–" if math.isnan(verdict.size_uv) else f"{verdict.size_uv:.0f}"
+            for column, text in enumerate((f"{SIGNS[verdict.level]} {label}", size, verdict.remedy or WORDS[verdict.level])):
+                item = self.table.item(row, column)
+                if item is None:
+                    item = QTableWidgetItem()
+                    self.table.setItem(row, column, item)
+                if item.text() != text:
+                    item.setText(text)
+                item.setForeground(QColor(inks[verdict.level] if column == 0 else palette.ink))

@@ -1,0 +1,272 @@
+"""The session: who, with what, how far; notes that go on record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from bci import plugins
+from gui.context import Context
+from gui.launch import Started
+from gui.text import Label
+from gui.tidy import tidy
+from gui.trials import confirmed
+
+LINES_HZ = (50.0, 60.0)
+SIMULATED = "simulated"
+STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a person filled in.
+
+    Parameters
+    ----------
+    subject, session : str
+        Pseudonym and session label: letters and digits.
+    model : str
+        Model file.
+    amplifier : str
+        ``"stream"``: the one that is looked at; else a name under ``bci.sources``.
+    source_id : str
+        Of the stream that is looked at.
+    montage : str
+        Montage file.
+    out : str
+        Folder for recordings.
+    """
+
+    subject: str
+    session: str
+    model: str
+    amplifier: str
+    source_id: str = ""
+    montage: str = ""
+    out: str = ""
+
+    def words(self) -> tuple[str, ...]:
+        """Words after ``bci`` that run this session."""
+        words = ["run", "--headless", "--model", self.model, "--subject", self.subject, "--set", f"record.session={self.session}"]
+        if self.out:
+            words += ["--out", self.out]
+        if self.montage:
+            words += ["--set", f"stream.montage={self.montage}"]
+        if self.amplifier == SIMULATED:
+            return (*words, "--simulate")
+        if self.amplifier == STREAM:
+            return (*words, "--source", f"source_id={self.source_id}" if self.source_id else "type=EEG")
+        return (*words, "--device", "--set", f"source.name={self.amplifier}")
+
+    def problem(self) -> str:
+        """Why this cannot be started, or ""."""
+        if not self.subject.isalnum() or not self.session.isalnum():
+            return "pseudonym and session: letters and digits only"
+        if not Path(self.model).is_file():
+            return "choose a model file (bci calibrate or bci train makes one)"
+        if self.montage and not Path(self.montage).is_file():
+            return "the montage file is not there"
+        return ""
+
+
+class SessionPanel(QWidget):
+    """Form, progress and notes.
+
+    Parameters
+    ----------
+    context : Context
+    """
+
+    TITLE = "Session"
+    EVERY = 15
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.setProperty("panel", "true")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._context = context
+        self._run: Started | None = None
+        remembered = context.settings.value
+        self.subject = _field("pseudonym", str(remembered("session/subject", "P001")))
+        self.session = _field("session", str(remembered("session/session", "S001")))
+        self.model = _field("model file", str(remembered("session/model", "")))
+        self.montage = _field("montage file, if needed", str(remembered("session/montage", "")))
+        self.amplifier = QComboBox()
+        self.amplifier.setAccessibleName("amplifier")
+        self.amplifier.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.amplifier.setMinimumContentsLength(12)
+        self.amplifier.addItem("the stream that is shown", STREAM)
+        for name in plugins.names(plugins.SOURCES):
+            self.amplifier.addItem(tidy(name, 30), name)
+        self.amplifier.setCurrentIndex(max(0, self.amplifier.findData(str(remembered("session/amplifier", STREAM)))))
+        self.line = QComboBox()
+        self.line.setAccessibleName("line frequency")
+        for hz in LINES_HZ:
+            self.line.addItem(f"{hz:g} Hz", hz)
+        self.line.setCurrentIndex(max(0, self.line.findData(context.analysis.line_hz)))
+        self.line.currentIndexChanged.connect(self._line_changed)
+        self.notes = _field("note: goes on record with Enter", "")
+        self.notes.setMaxLength(500)
+        self.notes.returnPressed.connect(self._note)
+        self.status = Label("no session", "value", wrap=True)
+        self.progress = Label("", "muted", elastic=True)
+        self.file = Label("", "muted", elastic=True)
+        self.start = QPushButton("Start session")
+        self.start.setProperty("role", "primary")
+        self.start.clicked.connect(self.begin)
+        self.pause = QPushButton("Break")
+        self.pause.setCheckable(True)
+        self.pause.clicked.connect(self._pause)
+        self.end = QPushButton("End")
+        self.end.clicked.connect(self.finish)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(4)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        rows = (
+            ("Pseudonym", self.subject), ("Session", self.session), ("Amplifier", self.amplifier),
+            ("Model", self._with_browser(self.model, "Models (*.safetensors)")),
+            ("Montage", self._with_browser(self.montage, "Montages (*.toml)")), ("Mains", self.line),
+        )  # fmt: skip
+        for name, widget in rows:
+            form.addRow(Label(name, "muted"), widget)
+        buttons = QHBoxLayout()
+        for button, stretch in ((self.start, 2), (self.pause, 1), (self.end, 1)):
+            buttons.addWidget(button, stretch)
+        inner = QWidget()
+        inner.setProperty("panel", "true")
+        inner.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        box = QVBoxLayout(inner)
+        box.setContentsMargins(10, 6, 10, 8)
+        box.setSpacing(5)
+        for widget in (self.status, self.progress, self.file):
+            box.addWidget(widget)
+        box.addLayout(buttons)
+        box.addLayout(form)
+        box.addWidget(self.notes)
+        box.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+
+    def _with_browser(self, field: QLineEdit, files: str) -> QWidget:
+        """A field with a button that looks for a file."""
+        both = QWidget()
+        row = QHBoxLayout(both)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(field, 1)
+        browse = QPushButton("…")
+        browse.setAccessibleName(f"look for {field.accessibleName()}")
+        browse.setFixedWidth(32)
+        browse.setProperty("role", "small")
+
+        def look() -> None:
+            path, _ = QFileDialog.getOpenFileName(self, "Choose a file", field.text(), files)
+            if path:
+                field.setText(path)
+
+        browse.clicked.connect(look)
+        row.addWidget(browse)
+        return both
+
+    def plan(self) -> Plan:
+        """What is filled in."""
+        stream = self._context.feed.signal_stream
+        return Plan(
+            self.subject.text().strip(),
+            self.session.text().strip(),
+            self.model.text().strip(),
+            str(self.amplifier.currentData()),
+            stream.source_id if stream is not None else "",
+            self.montage.text().strip(),
+            str(self._context.settings.value("session/out", "")),
+        )
+
+    def begin(self) -> None:
+        """Start the session in a process that outlives this window."""
+        plan = self.plan()
+        problem = plan.problem()
+        if problem:
+            self.status.tell(problem, "bad")
+            return
+        for key in ("subject", "session", "model", "montage", "amplifier"):
+            self._context.settings.setValue(f"session/{key}", getattr(plan, key))
+        self._run = self._context.launcher.start("session", plan.words())
+        self._context.feed.say("info", "window", f"session of {plan.subject} starts")
+
+    def finish(self) -> None:
+        """End the session: neutral first, then recorder and all."""
+        self._context.control.stop("ended in the operator window")
+        if self._run is not None:
+            self._context.launcher.stop(self._run)
+
+    def refresh(self) -> None:
+        """Show how far it is."""
+        feed = self._context.feed
+        phase = feed.session.phase(feed.now())
+        running = phase not in ("none", "stopped", "silent")
+        if self._run is not None and not self._run.alive and self._run.process.returncode not in (0, None) and not running:
+            self.status.tell(self._run.last_words() or "the session did not start", "bad")
+        elif self._run is not None and self._run.alive and phase == "none":
+            self.status.tell("starting …", "value")
+        else:
+            self.status.tell(PHASES.get(phase, phase), "good" if phase == "running" else "value")
+        self.start.setEnabled(not running and not (self._run is not None and self._run.alive))
+        self.pause.setEnabled(running)
+        self.end.setEnabled(running or (self._run is not None and self._run.alive))
+        cues = [found[0] for event in feed.events if (found := confirmed(event)) is not None]
+        counts = [f"{tidy(c, 20)} {cues.count(c)}" for c in feed.session.classes]
+        seconds = feed.session.state.get("consumed", 0) / max(1.0, float(feed.session.state.get("rate_hz") or 1))
+        minutes = f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+        self.progress.tell(f"{minutes}, {len(cues)} trials ({', '.join(counts)})" if running else "")
+        self.file.tell(f"recording {feed.recording.name}" if feed.recording else "")
+
+    def _pause(self, on: bool) -> None:
+        if on:
+            self._context.control.freeze("break")
+        else:
+            self._context.control.resume("break is over")
+
+    def _note(self) -> None:
+        text = self.notes.text().strip()
+        if text:
+            self._context.control.note(text)
+            self._context.feed.say("info", "window", f"note: {text}")
+            self.notes.clear()
+
+    def _line_changed(self) -> None:
+        self._context.analysis.line_hz = self.line.currentData()
+        self._context.settings.setValue("line_hz", self.line.currentData())
+
+
+PHASES = {
+    "none": "no session", "waiting": "waiting for data", "settling": "filters settle", "running": "● running",
+    "lost": "■ stream lost", "stopped": "ended", "silent": "■ the engine does not answer",
+}  # fmt: skip
+
+
+def _field(name: str, text: str) -> QLineEdit:
+    made = QLineEdit(text)
+    made.setPlaceholderText(name)
+    made.setAccessibleName(name)
+    return made
