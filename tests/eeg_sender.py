@@ -2,11 +2,13 @@
 
 Noise of an EEG's size in which C3 is weak, and a channel that counts the samples. Stamps are the times at which
 samples are due on the LSL clock; after a hang everything that was due is sent at once. Prints a line when it can be found.
+With ``--flat LABEL`` that channel goes flat for good at SIGUSR1.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +30,7 @@ def main() -> None:
 
     from bci.engine.stream_info import Channel, StreamInfo
     from bci.stream.lsl import LslOutlet, local_clock
+    from devices.faulty import Piece, Step, Stuck
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--name", required=True)
@@ -35,9 +38,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=RATE_HZ)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--flat", default="")
     args = parser.parse_args()
+    begun: list[Step] = []
     channels = (*(Channel(x) for x in LABELS), Channel(COUNT, "AUX", ""))
     info = StreamInfo(args.rate, channels, source_id=args.source_id, name=args.name)
+    if args.flat:
+        fault = Stuck(0.0, start_s=0.0, channels=(args.flat,))
+        signal.signal(signal.SIGUSR1, lambda *_: begun.append(fault.begin(info, np.random.default_rng(0))))
     if args.source_id:
         send = LslOutlet(info).push_chunk
     else:  # ours cannot be made without; other people's can
@@ -58,7 +66,10 @@ def main() -> None:
         index = np.arange(k, k + CHUNK)
         data = rng.normal(0, NOISE_UV, (CHUNK, len(LABELS)))
         data[:, 0] *= 0.5
-        send(np.column_stack(((data + offsets) * args.scale, index)), began + index / args.rate)
+        piece = Piece(np.column_stack(((data + offsets) * args.scale, index)), began + index / args.rate, index / args.rate)
+        for step in begun:
+            piece = step(piece)
+        send(piece.data, piece.stamps)
         k += CHUNK
 
 

@@ -64,14 +64,14 @@ def save_a_model(path: Path) -> Path:
 class Session:
     """``bci run`` in a process of its own."""
 
-    def __init__(self, model: Path, source: str, out: Path, *options: str) -> None:
+    def __init__(self, model: Path, source: str, out: Path, *options: str, stdin: int = subprocess.DEVNULL) -> None:
         self.out, self.name = out, f"t{uuid.uuid4().hex[:8]}"
         words = ["run", "--model", str(model), "--source", f"name={source}", "--out", str(out), "--headless", "--json"]
         words += ["--set", f"engine.name={self.name}", *options]
         self.source = source
         self.children: dict[str, psutil.Process] = {}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bci", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bci", *words], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         self._readers: dict[str, LslRawInlet] = {}
         self._rows: list[FloatArray] = []
@@ -103,7 +103,14 @@ class Session:
         for child in psutil.Process(self.process.pid).children():
             words = child.cmdline()
             self.children[words[words.index("bci") + 1]] = child
-        assert set(self.children) == {"engine", "record"}
+        assert {"engine", "record"} <= set(self.children)
+        return self
+
+    def forget(self) -> Session:
+        """Its engine is another from now on."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers, self._rows = {}, []
         return self
 
     def until_reason(self, reason: Reason) -> None:
@@ -143,10 +150,10 @@ class Session:
 
 
 class Recorded:
-    """What a session's recording holds."""
+    """What a session's recording holds; its only one, where none is named."""
 
-    def __init__(self, session: Session) -> None:
-        self.file: XdfFile = read_xdf(session.path)
+    def __init__(self, session: Session, path: Path | None = None) -> None:
+        self.file: XdfFile = read_xdf(path or session.path)
         self.decisions, self.sent = self._of(f"{session.name}-decisions")
         self.outcomes, _ = self._of(f"{session.name}-outcomes")
         texts, self.event_times = self._of(f"{session.name}-events")

@@ -51,7 +51,12 @@ def at_terminal() -> bool:
     """Whether a person can type to this process: a terminal, and not from behind another program that has it."""
     if not sys.stdin.isatty():
         return False
-    return not hasattr(os, "tcgetpgrp") or os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    if not hasattr(os, "tcgetpgrp"):
+        return True
+    try:  # who reads in the background is stopped by the system
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # a terminal that is not the one this process was started from has no background
+        return True
 
 
 def listen(obey: Callable[[Order], None]) -> None:

@@ -213,7 +213,7 @@ class LiveSession:
         why = "\n".join(map(_obituary, dead))
         self._deaths.append(time.monotonic())
         if len(self._deaths) == DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN_S:
-            raise ChildError(f"{why}\nThat was the {DEATHS}rd time within {WITHIN_S:g} s; the session ends.")
+            raise ChildError(f"{why}\nEngine or recorder died {DEATHS} times within {WITHIN_S:g} s; the session ends.")
         for name in ("engine", "recorder"):
             child = self._children.pop(name, None)
             if child is not None:

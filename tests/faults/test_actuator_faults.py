@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -11,12 +10,11 @@ import sys
 import threading
 import time
 import tomllib
-import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from arduino import SKETCH, compile_sketch
+from arduino import PIN_CLOSE, PIN_OPEN, SKETCH, Hand
 from serial_peer import SerialPeer
 
 from bci.engine.command import Command
@@ -216,50 +214,6 @@ for sequence in range(10_000):
     actuator.send(Command("left", 1.0, sequence))
     time.sleep(0.1)
 """
-PIN_CLOSE, PIN_OPEN = "5", "6"
-
-
-class Hand:
-    """The example sketch running on a pseudo-terminal."""
-
-    def __init__(self, folder: Path) -> None:
-        self._program = compile_sketch(folder)
-        self._log = folder / "pins"
-        self._master, slave = os.openpty()
-        self._slave = slave
-        self.port = os.ttyname(slave)
-        tty.setraw(slave)
-        # The sketch owns the master's side, as a board does the far end of its cable.
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Power on, and wait until it says that it is ready."""
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen([str(self._program)], stdin=self._master, stdout=self._master, stderr=log)
-        self.wait_for("ready", "1")
-
-    def pins(self) -> list[tuple[float, str, str]]:
-        """Every change: monotonic seconds, pin, level."""
-        rows = [line.split() for line in self._log.read_text().splitlines()]
-        return [(float(time_s), pin, level) for time_s, pin, level in rows]
-
-    def wait_for(self, pin: str, level: str, timeout_s: float = 5.0) -> float:
-        """When the last change was to this level."""
-        until_s = time.monotonic() + timeout_s
-        while time.monotonic() < until_s:
-            changes = [row for row in self.pins() if row[1] == pin]
-            if changes and changes[-1][2] == level:
-                return changes[-1][0]
-            time.sleep(0.005)
-        raise AssertionError(f"pin {pin} did not become {level}: {self.pins()}")
-
-    def close(self) -> None:
-        """Power off."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self._master)
-        os.close(self._slave)
 
 
 @pytest.fixture

@@ -175,26 +175,48 @@ def test_when_the_session_itself_is_killed_its_processes_end_and_the_file_is_who
     assert_verified(session.path)
 
 
-@pytest.mark.parametrize("victim", ["engine", "record"])
-def test_when_a_process_of_the_session_is_killed_the_session_ends_says_so_and_its_file_is_readable(  # type: ignore[no-untyped-def]
-    started, name: str, victim: str
+def test_when_the_recorder_is_killed_a_further_run_begins_and_both_files_are_readable(started, name: str) -> None:  # type: ignore[no-untyped-def]
+    with amplifier(name, "--source-id", name):
+        session = started(name).until_deciding()
+        session.children["record"].kill()
+        session.children["record"].wait(PATIENCE_S)
+        time.sleep(END_S)
+        session.forget().until_deciding()
+        code, _, said = session.signal(signal.SIGINT)
+    assert (code, "recorder ended with code -9" in said, "Traceback" in said) == (0, True, False), said
+    assert not session.gone()
+    first, second = sorted(session.out.rglob("*.xdf"))
+    recorded = Recorded(session, first)
+    assert not recorded.file.closed
+    for counts in recorded.counts:
+        assert np.array_equal(counts, np.arange(counts[0], counts[0] + len(counts)))
+    assert_verified(second)
+
+
+def test_an_engine_that_is_killed_is_begun_again_with_a_file_of_its_own_and_the_third_time_in_a_minute_ends_the_session(  # type: ignore[no-untyped-def]
+    started, name: str
 ) -> None:
     with amplifier(name, "--source-id", name):
         session = started(name).until_deciding()
-        session.children[victim].kill()
+        for _ in range(2):
+            session.children["engine"].kill()
+            session.children["engine"].wait(PATIENCE_S)
+            time.sleep(END_S)
+            session.forget().until_deciding()
+        session.children["engine"].kill()
         code = session.process.wait(timeout=PATIENCE_S)
         said = "\n".join(session.process.communicate())
         until(lambda: not session.gone(), "all processes end", END_S * busy())
-    assert code == 9, said
-    assert f"{'engine' if victim == 'engine' else 'recorder'} ended with code -9" in said
-    assert "Traceback" not in said
-    recorded = Recorded(session)
-    assert recorded.file.closed == (victim == "engine")
-    for counts in recorded.counts:
-        assert np.array_equal(counts, np.arange(counts[0], counts[0] + len(counts)))
-    if victim == "engine":
+    assert (code, "Traceback" in said) == (9, False), said
+    assert "engine ended with code -9" in said
+    assert "3 times within 60 s" in said
+    recordings = sorted(session.out.rglob("*.xdf"))
+    assert len(recordings) == 3
+    for path in recordings:
+        recorded = Recorded(session, path)
+        assert recorded.file.closed
         recorded.assert_everything_delivered_is_here()
-        assert_verified(session.path)
+        assert_verified(path)
 
 
 @pytest.mark.parametrize("command", ["engine"])
