@@ -27,6 +27,7 @@ COMMANDS = {
     "stream": "put a source on LSL: the simulated subject, or a device",
     "record": "record streams into an XDF file that survives a crash",
     "train": "fit a decoder to recordings and write a model file",
+    "judge": "compare decoders on labelled recordings: works, more trials, or unlikely",
     "evaluate": "what decoders are worth: within and across sessions and people, few-shot, pseudo-online",
     "run": "decode a live stream: recorder, engine and live view in one command",
     "engine": "the decoding process of `bci run`, alone",

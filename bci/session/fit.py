@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from inspect import signature
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from bci.engine.decide import DecisionSettings
 from bci.engine.decoder import LiveDecoder
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
-from bci.errors import TrainingError
+from bci.errors import ConfigError, TrainingError
 from bci.session.model import KERNEL_PREFIX, ModelHeader, build_decoder
 
 Labels = Sequence[str] | npt.NDArray[np.str_]
@@ -174,15 +175,29 @@ class FittedModel:
         )
 
 
-def load_family(name: str) -> DecoderFamily:
-    """The installed decoder family of this name, with its default settings.
+def load_family(name: str, settings: Mapping[str, object] | None = None) -> DecoderFamily:
+    """The installed decoder family of this name.
+
+    Parameters
+    ----------
+    name : str
+    settings : mapping, optional
+        Arguments for it; its own defaults for what is left out.
 
     Raises
     ------
     PluginError
         If there is none.
+    ConfigError
+        If it has no such setting.
     """
-    family: DecoderFamily = plugins.load(plugins.DECODERS, name)()
+    build = plugins.load(plugins.DECODERS, name)
+    given = dict(settings or {})
+    unknown = sorted(set(given) - set(signature(build).parameters))
+    if unknown:
+        known = ", ".join(signature(build).parameters) or "none"
+        raise ConfigError(f"decoder.settings: {name} has no setting {', '.join(unknown)}; it has {known}")
+    family: DecoderFamily = build(**given)
     return family
 
 

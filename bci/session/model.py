@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,10 @@ class ModelHeader:
         What the calibration said about it, in words.
     notes : tuple of str
         What a user should know about the training data.
+    chosen : dict of str to str
+        How this decoder was chosen among others, where it was; see :func:`bci.session.judging.judge.fit_best`.
+    nulls : dict of str to dict of str to float
+        Accuracy and p-value of each null test, by its name.
     schema : int
         Version of this header.
     """
@@ -91,6 +95,8 @@ class ModelHeader:
     accuracy: float | None = None
     verdict: str | None = None
     notes: tuple[str, ...] = ()
+    chosen: dict[str, str] = field(default_factory=dict)
+    nulls: dict[str, dict[str, float]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

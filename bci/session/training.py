@@ -15,7 +15,7 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
 from bci.session.epochs import Epochs, Trial, cut, filled, join, trials_of
-from bci.session.fit import FittedModel, fit_decoder, load_family
+from bci.session.fit import DecoderFamily, FittedModel, fit_decoder, load_family
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
 from bci.settings import SessionConfig
@@ -47,13 +47,50 @@ class LabelledRun:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What was found out about a model before it was fitted to all trials; kept in its header.
+
+    Parameters
+    ----------
+    accuracy : float
+        0 to 1.
+    verdict : str
+        In words.
+    chosen : dict of str to str
+        How the decoder was chosen.
+    nulls : dict of str to dict of str to float
+        Accuracy and p-value of each null test.
+    """
+
+    accuracy: float
+    verdict: str
+    chosen: dict[str, str]
+    nulls: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """A fitted model with the trials it was fitted to."""
+    """A fitted model with the trials it was fitted to.
+
+    Parameters
+    ----------
+    model : FittedModel
+    epochs : Epochs
+    info : StreamInfo
+    recordings : tuple of str
+        SHA-256 of each.
+    config : SessionConfig or None
+        What was trained with, where the decoder was chosen and not configured.
+    judged : Judged or None
+        What a judgement found out.
+    """
 
     model: FittedModel
     epochs: Epochs
     info: StreamInfo
     recordings: tuple[str, ...]
+    config: SessionConfig | None = None
+    judged: Judged | None = None
 
 
 def open_with(path: Path, config: SessionConfig) -> Recording:
@@ -145,7 +182,7 @@ def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionCon
     epochs = filled(join(numbered), preprocessing.labels)
     progress("fitting", 0.0)
     rejected = Counter(cue.class_ for cue, _ in epochs.rejected)
-    model = fit_decoder(config.decoder.name, epochs.windows, epochs.labels, preprocessing, rejected=rejected)
+    model = fit_decoder(_family(config), epochs.windows, epochs.labels, preprocessing, rejected=rejected)
     progress("fitting", 1.0)
     return Trained(model, epochs, runs[0].info, tuple(run.sha256 for run in runs))
 
@@ -156,19 +193,31 @@ def preprocessing_for(info: StreamInfo, config: SessionConfig) -> Preprocessing:
     built = config.preprocessing.build(info.rate_hz, labels)
     if len(built.bands) > 1:
         return built
-    bands = load_family(config.decoder.name).bands(*built.bands[0], info.rate_hz)
+    bands = _family(config).bands(*built.bands[0], info.rate_hz)
     return replace(built, bands=bands)
 
 
+def _family(config: SessionConfig) -> DecoderFamily:
+    """The configured decoder, with its settings."""
+    return load_family(config.decoder.name, config.decoder.settings)
+
+
 def write_model(path: Path, trained: Trained, config: SessionConfig, accuracy: float | None = None) -> str:
-    """Write the model file; return its SHA-256."""
+    """Write the model file; return its SHA-256.
+
+    What was chosen and judged, where it was, wins over ``config`` and ``accuracy``.
+    """
+    used, judged = trained.config or config, trained.judged
     header = trained.model.header(
         trained.info,
-        (config.trial.start_s, config.trial.stop_s),
-        config.decision,
+        (used.trial.start_s, used.trial.stop_s),
+        used.decision,
         trained.recordings,
-        accuracy,
+        judged.accuracy if judged else accuracy,
+        judged.verdict if judged else None,
     )
+    if judged:
+        header = replace(header, chosen=judged.chosen, nulls=judged.nulls)
     path.parent.mkdir(parents=True, exist_ok=True)
     return save_model(path, header, trained.model.arrays)
 
@@ -189,7 +238,7 @@ def cross_validated(trained: Trained, config: SessionConfig, progress: Progress 
         progress("cross-validating", done / len(names))
         held = [i for i in range(n) if int(groups[i]) == group]
         rest = sorted(set(range(n)) - set(held))
-        model = fit_decoder(config.decoder.name, epochs.windows[rest], epochs.labels[rest], trained.model.preprocessing)
+        model = fit_decoder(_family(config), epochs.windows[rest], epochs.labels[rest], trained.model.preprocessing)
         found = model.estimator.predict(epochs.windows[held])
         correct += int((found == epochs.labels[held]).sum())
     return correct, n

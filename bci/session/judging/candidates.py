@@ -1,0 +1,180 @@
+"""What may be chosen for a person: decoder, band, window and channels, as data that can be read in a file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bci import plugins
+from bci.engine.chunk import window_grid
+from bci.engine.stream_info import StreamInfo, canonical
+from bci.errors import ConfigError
+from bci.session.fit import load_family
+from bci.settings import SessionConfig
+
+GRIDS = ("live", "full")
+CONFIGURED = "configured"
+_ROWS = ("FC", "C", "CP")
+"""Rows of the 10–10 system over the sensorimotor cortex."""
+LEAST_CHANNELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to decode a person.
+
+    Parameters
+    ----------
+    family : str
+        Decoder (entry point group ``bci.decoders``).
+    settings : tuple of (name, value)
+        For the decoder.
+    bands : tuple of (low_hz, high_hz)
+    start_s, stop_s : float
+        Window, after the cue.
+    channels : tuple of str
+    all_channels : bool
+        Whether these are all there are; for the name only.
+    """
+
+    family: str
+    bands: tuple[tuple[float, float], ...]
+    start_s: float
+    stop_s: float
+    channels: tuple[str, ...]
+    settings: tuple[tuple[str, bool | int | float | str], ...] = ()
+    all_channels: bool = True
+
+    @property
+    def name(self) -> str:
+        """In one line: ``ts-lr 8–30 Hz 0.5–2.5 s``."""
+        low, high = min(b[0] for b in self.bands), max(b[1] for b in self.bands)
+        settings = "".join(f" {key}={value}" for key, value in self.settings)
+        bank = f" in {len(self.bands)} bands" if len(self.bands) > 1 else ""
+        few = "" if self.all_channels else f" {len(self.channels)} ch"
+        return f"{self.family}{settings} {low:g}–{high:g} Hz{bank} {self.start_s:.3g}–{self.stop_s:.3g} s{few}"
+
+    def configured(self, config: SessionConfig, rate_hz: float) -> SessionConfig:
+        """The session's settings with all that this candidate chooses, as ``bci train`` would be given them."""
+        _, hop = window_grid(config.preprocessing.window_s, config.preprocessing.hop_s, rate_hz)
+        length = round((self.stop_s - self.start_s) * rate_hz)
+        preprocessing = config.preprocessing.model_copy(
+            update={"channels": self.channels, "bands": self.bands, "window_s": length / rate_hz, "hop_s": hop / rate_hz}
+        )
+        trial = config.trial.model_copy(update={"start_s": self.start_s, "stop_s": self.stop_s})
+        decoder = config.decoder.model_copy(update={"name": self.family, "settings": dict(self.settings)})
+        return config.model_copy(update={"preprocessing": preprocessing, "trial": trial, "decoder": decoder})
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Candidates; the first is the default, which another must clearly beat.
+
+    Parameters
+    ----------
+    name : str
+    candidates : tuple of Candidate
+    notes : tuple of str
+        What was left out, and why.
+    """
+
+    name: str
+    candidates: tuple[Candidate, ...]
+    notes: tuple[str, ...] = ()
+
+
+def load_grid(name: str, info: StreamInfo, config: SessionConfig) -> Grid:
+    """The candidates of a grid for one stream.
+
+    Parameters
+    ----------
+    name : str
+        ``live``, ``full``, or the path of a TOML file like them.
+    info : StreamInfo
+    config : SessionConfig
+        Its band, window and channels are those of the default; windows are shares of its trial.
+
+    Raises
+    ------
+    ConfigError
+        If the grid is unknown or says nothing that can be run.
+    """
+    path = Path(__file__).with_name(f"{name}.toml") if name in GRIDS else Path(name)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"grid {name!r}: cannot be read ({error.strerror}); give {', '.join(GRIDS)} or a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"grid {name!r}: is not valid TOML ({error})") from error
+    return expand(name, table.get("candidates", []), info, config)
+
+
+def expand(name: str, entries: Sequence[Mapping[str, Any]], info: StreamInfo, config: SessionConfig) -> Grid:
+    """Every combination that the entries of a grid name and that this stream allows."""
+    known = plugins.names(plugins.DECODERS)
+    found: dict[Candidate, None] = {}
+    notes: list[str] = []
+    for entry in entries:
+        unknown = set(entry) - {"family", "settings", "bands", "windows", "channels"}
+        if unknown or "family" not in entry:
+            raise ConfigError(f"grid {name!r}: an entry has family, settings, bands, windows and channels, not {sorted(entry)}")
+        if entry["family"] not in known:
+            notes.append(f"{entry['family']}: no such decoder is installed, so it was not tried")
+            continue
+        found |= dict.fromkeys(_combinations(entry, info, config))
+    if not found:
+        raise ConfigError(f"grid {name!r}: nothing in it can be run at {info.rate_hz:g} Hz; decoders: {', '.join(known)}")
+    return Grid(name, tuple(found), tuple(notes))
+
+
+def _combinations(entry: Mapping[str, Any], info: StreamInfo, config: SessionConfig) -> list[Candidate]:
+    settings = tuple(sorted(entry.get("settings", {}).items()))
+    family = load_family(entry["family"], dict(settings))
+    everything = _channels("all", info, config)
+    found = []
+    for band in entry.get("bands", [CONFIGURED]):
+        low, high = _range(config) if band == CONFIGURED else band
+        if high >= 0.98 * info.rate_hz / 2:
+            continue
+        bands = family.bands(float(low), float(high), info.rate_hz)
+        for window in entry.get("windows", [(0.0, 1.0)]):
+            start_s, stop_s = on_grid(window, info.rate_hz, config)
+            for which in entry.get("channels", ["all"]):
+                channels = _channels(which, info, config)
+                if channels:
+                    all_of_them = channels == everything
+                    found.append(Candidate(entry["family"], bands, start_s, stop_s, channels, settings, all_of_them))
+    return found
+
+
+def _range(config: SessionConfig) -> tuple[float, float]:
+    """From the lowest to the highest configured frequency."""
+    bands = config.preprocessing.bands
+    return min(b[0] for b in bands), max(b[1] for b in bands)
+
+
+def on_grid(share: Sequence[float], rate_hz: float, config: SessionConfig) -> tuple[float, float]:
+    """A share of the trial as seconds after the cue, in whole hops from its end: live windows end on this grid."""
+    trial, p = config.trial, config.preprocessing
+    window, hop = window_grid(trial.stop_s - trial.start_s, p.hop_s, rate_hz)
+    hops = window // hop
+    first, last = round(share[0] * hops), round(share[1] * hops)
+    if not 0 <= first < last <= hops:
+        raise ConfigError(f"window {list(share)}: must be shares of the trial, 0 to 1, and at least one hop long")
+    hop_s = hop / rate_hz
+    return trial.stop_s - (hops - first) * hop_s, trial.stop_s - (hops - last) * hop_s
+
+
+def _channels(which: str, info: StreamInfo, config: SessionConfig) -> tuple[str, ...]:
+    """Labels of a named set, in the stream's order; empty where it would be no other set."""
+    labels = config.preprocessing.channels or tuple(c.label for c in info.channels if c.type == "EEG")
+    if which == "all":
+        return labels
+    if which != "motor":
+        raise ConfigError(f"channels {which!r}: must be all or motor")
+    motor = tuple(label for label in labels if canonical(label).rstrip("0123456789zZ").upper() in _ROWS)
+    whole = len(motor) in (0, len(labels)) or len(motor) < LEAST_CHANNELS or config.preprocessing.reference != "none"
+    return () if whole else motor

@@ -1,0 +1,140 @@
+"""Nested, block-wise cross-validation: how good is the whole procedure that chooses a decoder for this person?
+
+Inner folds choose, outer folds estimate (Varma and Simon 2006, BMC Bioinformatics 7, 91), and folds are whole
+stretches of consecutive trials (Lemm et al. 2011, NeuroImage 56, 387). A model that was trained without two folds
+serves both: where the one is left out by the outer loop, and the other by the inner, and the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from bci.engine.chunk import BoolArray, FloatArray
+from bci.session.chance import interval
+from bci.session.judging.blocks import IntArray
+from bci.session.judging.candidates import Candidate
+from bci.session.judging.fits import Fits
+
+CLEARLY = 1.0
+"""Standard errors by which a candidate must beat the default to be chosen instead of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What models of one candidate say about trials that they were not trained on.
+
+    Parameters
+    ----------
+    outer : ndarray, shape (n_trials, n_classes)
+        Probabilities of each trial by a model without its fold.
+    inner : ndarray, shape (n_folds, n_trials, n_classes)
+        By a model without its fold and without fold ``[i]``; NaN for the trials of fold ``[i]``.
+    """
+
+    outer: FloatArray
+    inner: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nested:
+    """Result of the nested cross-validation.
+
+    Parameters
+    ----------
+    chosen : int
+        The candidate that all trials choose.
+    chosen_in_fold : tuple of int
+        What the other folds choose for each.
+    probabilities : ndarray, shape (n_trials, n_classes)
+        Of the procedure: each trial by what was chosen and trained without its fold.
+    hits : ndarray of bool, shape (n_trials,)
+        Whether the most probable class is right.
+    accuracy, low, high : float
+        With the exact interval.
+    """
+
+    chosen: int
+    chosen_in_fold: tuple[int, ...]
+    probabilities: FloatArray
+    hits: BoolArray
+    accuracy: float
+    low: float
+    high: float
+
+
+def ask(fits: Fits, candidate: Candidate) -> Answers:
+    """Train one candidate without each fold, and without each pair of folds."""
+    folds, n_classes = fits.trials.folds, len(fits.trials.classes)
+    k = int(folds.max()) + 1
+    everything = np.arange(len(folds))
+    outer = np.full((len(folds), n_classes), np.nan)
+    inner = np.full((k, len(folds), n_classes), np.nan)
+    for held in range(k):
+        test = everything[folds == held]
+        outer[test] = fits.probabilities(candidate, everything[folds != held], test)
+    for one, other in combinations(range(k), 2) if k > 2 else ():
+        train = everything[(folds != one) & (folds != other)]
+        test = everything[(folds == one) | (folds == other)]
+        found = fits.probabilities(candidate, train, test)
+        for held, seen in ((one, other), (other, one)):
+            inner[held, folds == seen] = found[folds[test] == seen]
+    return Answers(outer, inner)
+
+
+def nested(answers: Sequence[Answers], codes: IntArray, folds: IntArray, level: float = 0.95) -> Nested:
+    """Choose by the inner folds, estimate by the outer ones.
+
+    Parameters
+    ----------
+    answers : sequence of Answers
+        Of each candidate; the first is the default.
+    codes : ndarray of int, shape (n_trials,)
+        True classes.
+    folds : ndarray of int, shape (n_trials,)
+    level : float
+        Of the interval.
+    """
+    outer = np.stack([a.outer for a in answers])
+    inner = np.stack([a.inner for a in answers])
+    in_fold = []
+    probabilities = np.empty_like(answers[0].outer)
+    for held in range(inner.shape[1]):
+        seen = folds != held
+        in_fold.append(choose(inner[:, held, seen], codes[seen]) if inner.shape[1] > 2 else 0)
+        probabilities[~seen] = outer[in_fold[-1], ~seen]
+    hits: npt.NDArray[np.bool_] = probabilities.argmax(axis=1) == codes
+    low, high = interval(int(hits.sum()), len(hits), level)
+    return Nested(choose(outer, codes), tuple(in_fold), probabilities, hits, float(hits.mean()), low, high)
+
+
+def choose(probabilities: FloatArray, codes: IntArray) -> int:
+    """The best candidate, and the default where none is clearly better.
+
+    Among dozens of candidates some look better by luck; one that does not beat the default by a standard error of
+    their difference is not chosen (the one-standard-error rule of Breiman et al. 1984, Classification and
+    Regression Trees, section 3.4, for paired trials).
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n_candidates, n_trials, n_classes)
+    codes : ndarray of int, shape (n_trials,)
+
+    Returns
+    -------
+    int
+    """
+    merit = merits(probabilities, codes)
+    best = int(merit.mean(axis=1).argmax())
+    gain = merit[best] - merit[0]
+    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+    return best if gain.mean() > CLEARLY * error else 0
+
+
+def merits(probabilities: FloatArray, codes: IntArray) -> FloatArray:
+    """How good each answer is, shape (n_candidates, n_trials): right or wrong."""
+    return np.asarray(probabilities.argmax(axis=2) == codes, dtype=np.float64)

@@ -1,0 +1,188 @@
+"""Null tests: ways in which a decoder that understands nothing may look good.
+
+A model that passes beats permuted labels, fails on the signal before the cue, on the eyes and muscles alone, and on a
+recording whose rhythms are the same but whose timing is destroyed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bci.engine.chunk import Chunk, FloatArray, window_grid
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.quality import QualitySettings
+from bci.errors import StreamMismatch
+from bci.session.epochs import Epochs, cut, join
+from bci.session.judging.blocks import blocks_of, folds_of
+from bci.session.judging.permutation import hits, left_out, permutation_test, tangent_kernel
+from bci.session.judging.settings import JudgeSettings
+from bci.session.judging.trials import BandPair, kept_times, whole_trial
+from bci.session.training import LabelledRun
+from bci.settings import SessionConfig
+
+FAILED = 0.001
+"""A null fails when chance alone would look as good only this rarely."""
+PRE_CUE_S = 1.0
+PERMUTATIONS = 5000
+LEAST_TRIALS = 20
+ANYTHING = QualitySettings(
+    flat_uv=0.0, rail_uv=1e6, amplitude_uv=1e6, band_uv=1e6, line_uv=1e6, bridged_uv=0.0, bad_share=1.0, heavy_share=1e6
+)
+"""For eyes and muscles, whose signals are what a brain's must not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """Result of one null test.
+
+    Parameters
+    ----------
+    name : str
+        ``permuted``, ``pre-cue``, ``eyes and muscles`` or ``surrogate``.
+    accuracy : float
+        Of a ridge regression on tangent vectors, block-wise cross-validated.
+    p_value : float
+        Against labels permuted within blocks.
+    passed : bool
+    words : str
+        What it means.
+    """
+
+    name: str
+    accuracy: float
+    p_value: float
+    passed: bool
+    words: str
+
+
+def permuted_labels(accuracy: float, p_value: float, alpha: float) -> Null:
+    """Whether the model itself beats permuted labels.
+
+    Parameters
+    ----------
+    accuracy, p_value, alpha : float
+        Of the verdict.
+    """
+    passed = p_value <= alpha
+    beats = "beats" if passed else "does not beat"
+    return Null("permuted", accuracy, p_value, passed, f"the real order of the classes {beats} permuted ones")
+
+
+def pre_cue(
+    runs: Sequence[LabelledRun], config: SessionConfig, settings: JudgeSettings, bands: Sequence[BandPair], seed: int
+) -> Null | None:
+    """The second before the cue: nobody can know the class yet. None with too few trials."""
+    p = whole_trial(runs[0].info, config, bands)
+    window, _ = window_grid(PRE_CUE_S, p.hop / p.rate_hz, p.rate_hz)
+    found = _tested(runs, replace(p, window=window), 0.0, config.quality, settings, (seed, 1))
+    if found is None:
+        return None
+    passed = found[1] > FAILED
+    words = "the signal before the cue says nothing about the class, as it must"
+    if not passed:
+        words = (
+            "the signal BEFORE the cue tells the classes apart: the order of the cues can be foreseen, or the cue leaks "
+            "into the recording (its marker is late, or its cable couples in)"
+        )
+    return Null("pre-cue", *found, passed, words)
+
+
+def eyes_and_muscles(
+    runs: Sequence[LabelledRun], config: SessionConfig, settings: JudgeSettings, accuracy: float, seed: int
+) -> Null | None:
+    """EOG and EMG channels only. Fails where they do as well as the EEG; None where there are none.
+
+    Parameters
+    ----------
+    runs : sequence of LabelledRun
+    config : SessionConfig
+    settings : JudgeSettings
+    accuracy : float
+        Of the EEG.
+    seed : int
+    """
+    info = runs[0].info
+    labels = tuple(c.label for c in info.channels if c.type in ("EOG", "EMG"))
+    if not labels:
+        return None
+    p = whole_trial(info, config, [(1.0, min(45.0, 0.45 * info.rate_hz))])
+    p = replace(p, labels=labels, reference="none")
+    found = _tested(runs, p, config.trial.stop_s, ANYTHING, settings, (seed, 2))
+    if found is None:
+        return None
+    passed = found[1] > FAILED or found[0] < accuracy
+    words = f"{', '.join(labels)} alone: {100 * found[0]:.0f} % correct"
+    return Null("eyes and muscles", *found, passed, words if passed else words + ", no worse than the EEG: eyes or muscles steer")
+
+
+def surrogate(
+    runs: Sequence[LabelledRun], config: SessionConfig, settings: JudgeSettings, bands: Sequence[BandPair], seed: int
+) -> Null | None:
+    """Recordings with the same spectra and cross-spectra, but random phases: what happened at a cue is everywhere."""
+    fakes = [replace(run, raw=Chunk(phase_randomised(run.raw.data, (seed, i)), run.raw.stamps)) for i, run in enumerate(runs)]
+    p = whole_trial(runs[0].info, config, bands)
+    found = _tested(fakes, p, config.trial.stop_s, ANYTHING, settings, (seed, 3))
+    if found is None:
+        return None
+    passed = found[1] > FAILED
+    words = "the same rhythms without their timing say nothing, as they must"
+    return Null("surrogate", *found, passed, words if passed else "rhythms without any timing tell the classes apart: drift does")
+
+
+def phase_randomised(data: FloatArray, seed: int | Sequence[int]) -> FloatArray:
+    """A recording of the same spectra and cross-spectra: all channels get the same random phases.
+
+    Prichard and Theiler 1994, Physical Review Letters 73, 951.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_samples, n_channels)
+    seed : int or sequence of int
+    """
+    spectrum = np.fft.rfft(data, axis=0)
+    phases = np.exp(2j * np.pi * np.random.default_rng(seed).random(len(spectrum)))
+    phases[0] = 1.0
+    if len(data) % 2 == 0:
+        phases[-1] = 1.0
+    return np.asarray(np.fft.irfft(spectrum * phases[:, None], len(data), axis=0))
+
+
+def _tested(
+    runs: Sequence[LabelledRun],
+    preprocessing: Preprocessing,
+    stop_s: float,
+    quality: QualitySettings,
+    settings: JudgeSettings,
+    seed: tuple[int, int],
+) -> tuple[float, float] | None:
+    """Accuracy and p-value of the best band of one kind of windows, None where there are too few."""
+    try:
+        parts = [cut(r.info, r.raw, r.cues, preprocessing, stop_s, i, quality) for i, r in enumerate(runs)]
+    except StreamMismatch:
+        return None
+    times = np.concatenate([kept_times(run.cues, part) for run, part in zip(runs, parts, strict=True)])
+    return tested(join(parts), times, settings, seed)
+
+
+def tested(epochs: Epochs, times_s: FloatArray, settings: JudgeSettings, seed: int | Sequence[int]) -> tuple[float, float] | None:
+    """Accuracy of the best band and p-value over all bands; None where there are too few trials.
+
+    Parameters
+    ----------
+    epochs : Epochs
+    times_s : ndarray, shape (n_trials,)
+    settings : JudgeSettings
+    seed : int or sequence of int
+    """
+    blocks = blocks_of(epochs.runs, times_s, settings.block)
+    folds = folds_of(blocks, epochs.labels, settings.folds)
+    if len(epochs.labels) < LEAST_TRIALS or folds.max() < 1:
+        return None
+    codes = np.unique(epochs.labels, return_inverse=True)[1].astype(np.int64)
+    answers = [left_out(tangent_kernel(epochs.windows[:, [band]]), folds) for band in range(epochs.windows.shape[1])]
+    test = permutation_test(answers, codes, blocks, PERMUTATIONS, seed)
+    best = int(test.of_witness.argmax())
+    return float(hits(answers[best], codes).mean()), test.p_value

@@ -1,0 +1,186 @@
+"""Do the signals know the classes at all? An exact test over everything that may be chosen.
+
+Labels are permuted within blocks (Winkler et al. 2015, NeuroImage 123, 253), and the largest statistic over all
+candidates is compared with the largest under each permutation (Nichols and Holmes 2002, Human Brain Mapping 15, 1),
+so that looking at many costs what it should. To train every decoder anew for thousands of permutations would take
+hours. Instead each band and window has a *witness*: ridge regression on tangent vectors, left out fold by fold. Its
+answers are a fixed matrix times the labels (Treder 2019, Frontiers in Neuroscience 13, 60), so that thousands
+of permutations are one product. A permutation test is exact for any statistic; the witness only decides its power.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bci.engine.chunk import FloatArray
+from bci.session.judging.blocks import IntArray, permuted
+
+RIDGE = 10.0
+"""Penalty, in mean eigenvalues of the kernel."""
+AT_ONCE = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Test:
+    """Result of the permutation test.
+
+    Parameters
+    ----------
+    p_value : float
+        ``(1 + permutations that do as well) / (1 + permutations)``.
+    statistic : float
+    null : ndarray, shape (n_permutations,)
+        The largest statistic over the witnesses under each permutation.
+    of_witness : ndarray, shape (n_witnesses,)
+    """
+
+    p_value: float
+    statistic: float
+    null: FloatArray
+    of_witness: FloatArray
+
+
+def tangent_kernel(windows: FloatArray) -> FloatArray:
+    """Similarity of trials: inner products of tangent vectors at the log-Euclidean mean of all of them.
+
+    No label is used, so it is the same under every permutation.
+
+    Parameters
+    ----------
+    windows : ndarray, shape (n_trials, n_bands, n_samples, n_channels)
+
+    Returns
+    -------
+    ndarray, shape (n_trials, n_trials)
+    """
+    kernel = np.zeros((len(windows), len(windows)))
+    for band in range(windows.shape[1]):
+        covariances = shrunk(windows[:, band])
+        centre = _of_eigenvalues(_of_eigenvalues(covariances, np.log).mean(axis=0), lambda x: np.exp(-x / 2))
+        tangent = _of_eigenvalues(centre @ covariances @ centre, np.log).reshape(len(windows), -1)
+        kernel += tangent @ tangent.T
+    return kernel
+
+
+def shrunk(windows: FloatArray) -> FloatArray:
+    """Covariances by the oracle approximating shrinkage (Chen et al. 2010, IEEE Trans. Signal Processing 58, 5016, eq. 23).
+
+    Parameters
+    ----------
+    windows : ndarray, shape (n_trials, n_samples, n_channels)
+
+    Returns
+    -------
+    ndarray, shape (n_trials, n_channels, n_channels)
+    """
+    n_samples, n = windows.shape[1:]
+    centred = windows - windows.mean(axis=1, keepdims=True)
+    covariances = centred.transpose(0, 2, 1) @ centred / n_samples
+    mean = np.einsum("tii->t", covariances) / n
+    square = (covariances**2).mean(axis=(1, 2))
+    top = square + mean**2
+    bottom = (n_samples + 1) * (square - mean**2 / n)
+    share = np.where(bottom > 0, np.minimum(top / np.where(bottom > 0, bottom, 1.0), 1.0), 1.0)
+    found: FloatArray = (1 - share)[:, None, None] * covariances + (share * mean)[:, None, None] * np.eye(n)
+    return found
+
+
+def _of_eigenvalues(matrices: FloatArray, function: np.ufunc | object) -> FloatArray:
+    values, vectors = np.linalg.eigh(matrices)
+    changed = function(np.maximum(values, 1e-12)) if function is np.log else function(values)  # type: ignore[operator]
+    result: FloatArray = (vectors * changed[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return result
+
+
+def left_out(kernel: FloatArray, folds: IntArray, ridge: float = RIDGE) -> FloatArray:
+    """The matrix by which labels become the answers of a ridge regression about folds that it did not see.
+
+    Parameters
+    ----------
+    kernel : ndarray, shape (n_trials, n_trials)
+    folds : ndarray of int, shape (n_trials,)
+    ridge : float
+
+    Returns
+    -------
+    ndarray, shape (n_trials, n_trials)
+        Row of the trial that is asked about, column of the trial that taught.
+    """
+    answers = np.zeros_like(kernel)
+    for fold in np.unique(folds):
+        train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        inside, across = kernel[np.ix_(train, train)], kernel[np.ix_(test, train)]
+        mean = inside.mean(axis=0)
+        centred = inside - mean - mean[:, None] + mean.mean()
+        across = across - across.mean(axis=1, keepdims=True) - mean + mean.mean()
+        penalty = ridge * np.trace(centred) / len(train) + 1e-12
+        answers[np.ix_(test, train)] = np.linalg.solve(centred + penalty * np.eye(len(train)), across.T).T
+    return answers
+
+
+def agreement(answers: Sequence[FloatArray], codes: IntArray) -> FloatArray:
+    """How well each witness's answers agree with the labels: their correlation.
+
+    Parameters
+    ----------
+    answers : sequence of ndarray, shape (n_trials, n_trials)
+        As :func:`left_out` gives them.
+    codes : ndarray of int, shape (n_permutations, n_trials)
+
+    Returns
+    -------
+    ndarray, shape (n_witnesses, n_permutations)
+    """
+    n_classes = int(codes.max()) + 1
+    columns = range(1 if n_classes == 2 else n_classes)  # of two classes, the second is the first with another sign
+    truth = np.stack([(codes == c).astype(np.float64).T for c in columns])
+    truth -= truth.mean(axis=1, keepdims=True)
+    size = np.sqrt((truth**2).sum(axis=(0, 1)))
+    found = np.empty((len(answers), len(codes)))
+    for row, matrix in zip(found, answers, strict=True):
+        said = matrix @ truth
+        said -= said.mean(axis=1, keepdims=True)
+        norm = np.sqrt((said**2).sum(axis=(0, 1)))
+        np.divide((said * truth).sum(axis=(0, 1)), norm * size, out=row, where=norm * size > 0)
+        row[norm * size <= 0] = 0.0
+    return found
+
+
+def permutation_test(
+    answers: Sequence[FloatArray], codes: IntArray, blocks: IntArray, count: int, seed: int | Sequence[int]
+) -> Test:
+    """Compare the best witness with the best under labels permuted within blocks.
+
+    Parameters
+    ----------
+    answers : sequence of ndarray, shape (n_trials, n_trials)
+        Of each witness, as :func:`left_out` gives them.
+    codes, blocks : ndarray of int, shape (n_trials,)
+    count : int
+        Permutations.
+    seed : int or sequence of int
+    """
+    own = agreement(answers, codes[None])[:, 0]
+    null = np.concatenate(
+        [
+            agreement(answers, permuted(codes, blocks, min(AT_ONCE, count - first), (*_words(seed), first))).max(axis=0)
+            for first in range(0, count, AT_ONCE)
+        ]
+    )
+    # Sums in another order differ in the last bits; a permutation that is the identity must count.
+    as_good = int((null >= own.max() - 1e-9).sum())
+    return Test((1 + as_good) / (1 + count), float(own.max()), null, own)
+
+
+def hits(answers: FloatArray, codes: IntArray) -> FloatArray:
+    """Whether a witness says the right class, shape (n_trials,)."""
+    truth = np.eye(int(codes.max()) + 1)[codes]
+    said = answers @ (truth - truth.mean(axis=0))
+    return np.asarray(said.argmax(axis=1) == codes, dtype=np.float64)
+
+
+def _words(seed: int | Sequence[int]) -> tuple[int, ...]:
+    return (seed,) if isinstance(seed, int) else tuple(seed)

@@ -1,0 +1,175 @@
+"""Trials cut once, through the live steps, from which every candidate takes its windows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from bci.engine.chunk import FloatArray, window_grid
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.stream_info import StreamInfo
+from bci.errors import TrainingError
+from bci.session.epochs import Epochs, Trial, cut, filled, join
+from bci.session.judging.blocks import IntArray, blocks_of, folds_of
+from bci.session.judging.candidates import Candidate
+from bci.session.judging.settings import JudgeSettings
+from bci.session.progress import Progress, silent
+from bci.session.training import LabelledRun
+from bci.settings import SessionConfig
+
+BandPair = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trials:
+    """Whole trials in every band, and which of them lie together.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_trials, n_bands, n_samples, n_channels)
+        Filtered and referenced, µV; the last sample is that of the window that ends at ``stop_s``.
+    labels : ndarray of str, shape (n_trials,)
+    runs, blocks, folds : ndarray of int, shape (n_trials,)
+        Recording, block of neighbours, and fold of the cross-validation.
+    bands : tuple of (low_hz, high_hz)
+        Of ``data``.
+    channels : tuple of str
+    rate_hz : float
+    stop_s : float
+        After the cue.
+    bad : ndarray of float, shape (n_channels,)
+        Share of the trials in which a channel was bad.
+    rejected : tuple of (Trial, str)
+        Trials left out, and why.
+    """
+
+    data: FloatArray
+    labels: npt.NDArray[np.str_]
+    runs: IntArray
+    blocks: IntArray
+    folds: IntArray
+    bands: tuple[BandPair, ...]
+    channels: tuple[str, ...]
+    rate_hz: float
+    stop_s: float
+    bad: FloatArray
+    rejected: tuple[tuple[Trial, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Sorted."""
+        return tuple(map(str, np.unique(self.labels)))
+
+    @property
+    def codes(self) -> IntArray:
+        """Class of each trial as a number, shape (n_trials,)."""
+        return np.unique(self.labels, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Trials of each class."""
+        return {c: int((self.labels == c).sum()) for c in self.classes}
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of always saying the commonest class."""
+        return max(self.counts.values()) / len(self)
+
+    def windows(self, candidate: Candidate) -> FloatArray:
+        """The windows that a candidate is trained on, shape (n_trials, n_bands, n_samples, n_channels), µV."""
+        end = self.data.shape[2] - round((self.stop_s - candidate.stop_s) * self.rate_hz)
+        begin = end - round((candidate.stop_s - candidate.start_s) * self.rate_hz)
+        bands = [self.bands.index(band) for band in candidate.bands]
+        columns = [self.channels.index(label) for label in candidate.channels]
+        return np.ascontiguousarray(self.data[:, bands, begin:end][..., columns])
+
+    def first(self, n: int) -> Trials:
+        """The first ``n`` trials only, with blocks and folds of their own."""
+        return self.of(np.arange(n), self.blocks[:n])
+
+    def of(self, which: IntArray, blocks: IntArray, folds: int = JudgeSettings().folds) -> Trials:
+        """Some of the trials."""
+        labels = self.labels[which]
+        return replace(
+            self,
+            data=self.data[which],
+            labels=labels,
+            runs=self.runs[which],
+            blocks=blocks,
+            folds=folds_of(blocks, labels, folds),
+        )
+
+
+def cut_trials(
+    runs: Sequence[LabelledRun],
+    config: SessionConfig,
+    bands: Sequence[BandPair],
+    settings: JudgeSettings,
+    progress: Progress = silent,
+) -> Trials:
+    """Cut the trials of all runs through the live steps, in all bands at once.
+
+    Filters are causal, so that a part of a trial is what the live loop would have seen by then. A trial that cannot be
+    decoded live in some band is given to no candidate, so that all are judged on the same ones.
+
+    Raises
+    ------
+    TrainingError
+        If the runs do not fit together.
+    """
+    info = runs[0].info
+    p = whole_trial(info, config, bands)
+    parts, times = [], []
+    for number, run in enumerate(runs):
+        if run.info.rate_hz != info.rate_hz:
+            raise TrainingError(
+                f"{run.name}: {run.info.rate_hz:g} Hz, but {runs[0].name} has {info.rate_hz:g} Hz; judge them apart"
+            )
+        told = partial(progress, f"cutting {run.name}")
+        part = cut(run.info, run.raw, run.cues, p, config.trial.stop_s, number, config.quality, told)
+        parts.append(part)
+        times.append(kept_times(run.cues, part))
+    joined = join(parts)
+    epochs = filled(joined, p.labels)
+    blocks = blocks_of(epochs.runs, np.concatenate(times), settings.block)
+    return Trials(
+        data=epochs.windows,
+        labels=epochs.labels,
+        runs=epochs.runs,
+        blocks=blocks,
+        folds=folds_of(blocks, epochs.labels, settings.folds),
+        bands=tuple(bands),
+        channels=p.labels,
+        rate_hz=info.rate_hz,
+        stop_s=config.trial.stop_s,
+        bad=joined.bad.mean(axis=0) if len(joined.labels) else np.zeros(len(p.labels)),
+        rejected=epochs.rejected,
+    )
+
+
+def whole_trial(info: StreamInfo, config: SessionConfig, bands: Sequence[BandPair]) -> Preprocessing:
+    """What cuts a trial as one window."""
+    labels = tuple(c.label for c in info.channels if c.type == "EEG")
+    built = config.preprocessing.build(info.rate_hz, labels)
+    window, hop = window_grid(config.trial.stop_s - config.trial.start_s, config.preprocessing.hop_s, info.rate_hz)
+    return replace(built, bands=tuple(bands), window=window, hop=hop)
+
+
+def kept_times(cues: Sequence[Trial], epochs: Epochs) -> npt.NDArray[np.float64]:
+    """Times of the cues that were not rejected, shape (n_trials,), s."""
+    rejected = Counter(trial for trial, _ in epochs.rejected)
+    kept = []
+    for cue in sorted(cues, key=lambda c: c.time_s):
+        if rejected[cue]:
+            rejected[cue] -= 1
+        else:
+            kept.append(cue.time_s)
+    return np.array(kept, dtype=np.float64)
