@@ -194,7 +194,7 @@ def _show(certificate: Certificate, page: Path) -> None:
     bands = ", ".join(f"{b.centre_ms:.0f} ms" for b in d.bands)
     console.print(f"apart: window {1e3 * d.window_s:g} ms, group delay {bands}, device before its first stamp", end=" ")
     console.print(Text(f"{device.low_ms:g} to {device.high_ms:g} ms ({device.about})"))
-    console.print(Text("PASS", "bold green") if certificate.passed else Text("FAIL", "bold red"), Text(str(page)))
+    console.print(Text("PASS", "bold green") if certificate.passed else Text("FAIL", "bold red"), Text(str(page)), soft_wrap=True)
 
 
 def _receive(place: Path, parent_pipe: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -13,7 +14,7 @@ from bci.session.certify.certificate import Certificate
 from bci.session.certify.stages import STAGES, block_medians, spread
 
 BINS = 60
-WIDTH, HEIGHT, FOOT = 640, 150, 34
+WIDTH, HEIGHT, HEAD, FOOT = 640, 150, 16, 20
 STAGE_NAMES = {
     "wire": "stamp of the newest sample → engine",
     "engine": "engine's step",
@@ -60,7 +61,9 @@ def page(certificate: Certificate) -> str:
         _limits(certificate),
         "<h2>Where the time goes</h2>",
         _stages(certificate),
-        histogram(certificate.measured.delays["whole"], "The whole way, ms: from a sample's stamp to its decision at a receiver"),
+        histogram(
+            certificate.measured.delays["whole"], "The whole way, ms: from a sample's stamp to its decision at a receiver", True
+        ),
         histogram(np.asarray(certificate.measured.intervals), "Between decisions, ms"),
         *_loopback(certificate),
         "<h2>Not this computer's doing</h2>",
@@ -77,45 +80,93 @@ def page(certificate: Certificate) -> str:
     )
 
 
-def histogram(seconds: FloatArray, caption: str) -> str:
-    """Bars as SVG; what is beyond the 99.5th percentile is counted at the right edge.
+def histogram(seconds: FloatArray, caption: str, logarithmic: bool = False) -> str:
+    """Bars as SVG, with the median and the 99th percentile marked.
 
     Parameters
     ----------
     seconds : ndarray, shape (n_values,)
     caption : str
+    logarithmic : bool
+        Of the axis, for delays whose tail is long. Otherwise half a per cent on either side is counted at the edge.
     """
     if not len(seconds):
         return f"<p>{escape(caption)}: nothing was measured.</p>"
     values = 1e3 * seconds
-    low, high = float(values.min()), float(np.percentile(values, 99.5))
-    high = high if high > low else low + 1.0
-    counts = np.histogram(np.clip(values, low, high), BINS, (low, high))[0]
+    logarithmic = logarithmic and float(values.min()) > 0
+    axis = Axis.of(values, logarithmic)
+    counts = np.histogram(axis.place(values), BINS, (0.0, 1.0))[0]
     step = WIDTH / BINS
     bars = "".join(
         f'<rect x="{i * step:.1f}" y="{HEIGHT - h:.1f}" width="{step - 1:.1f}" height="{h:.1f}"/>'
-        for i, h in enumerate((HEIGHT * counts / counts.max()).tolist())
+        for i, h in enumerate(((HEIGHT - HEAD) * counts / counts.max()).tolist())
         if h
     )
-    marks = "".join(
-        _mark(WIDTH * (float(np.percentile(values, q)) - low) / (high - low), name) for q, name in ((50, "p50"), (99, "p99"))
-    )
-    text = f"{caption}. {len(values)} values; largest {values.max():.2f}."
+    named = ((float(np.percentile(values, q)), name) for q, name in ((50, "p50"), (99, "p99")))
+    marks = "".join(_mark(WIDTH * float(axis.place(np.array([x]))[0]), name) for x, name in named)
+    ticks = "".join(_tick(WIDTH * float(axis.place(np.array([x]))[0]), f"{x:g}") for x in axis.ticks())
+    text = f"{caption}. {len(values)} values; largest {values.max():.2f}." + (" Logarithmic axis." if logarithmic else "")
     return (
         f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT + FOOT}" role="img" aria-label="{escape(text)}">'
-        f'<g fill="#3b6ea5">{bars}</g><g stroke="#1b1f24" fill="#1b1f24" font-size="12" stroke-width="1">{marks}</g>'
-        f'<g font-size="12" fill="#4a525a"><text x="0" y="{HEIGHT + 30}">{low:.2f}</text>'
-        f'<text x="{WIDTH}" y="{HEIGHT + 30}" text-anchor="end">{high:.2f}</text></g></svg>'
+        f'<g fill="#3b6ea5">{bars}</g><path d="M0 {HEIGHT}H{WIDTH}" stroke="#4a525a"/>'
+        f'<g stroke="#1b1f24" fill="#1b1f24" font-size="12">{marks}</g><g font-size="12" fill="#4a525a">{ticks}</g></svg>'
         f"<figcaption>{escape(text)}</figcaption></figure>"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """From milliseconds to a place between 0 and 1.
+
+    Parameters
+    ----------
+    low, high : float
+    logarithmic : bool
+    """
+
+    low: float
+    high: float
+    logarithmic: bool
+
+    @classmethod
+    def of(cls, values: FloatArray, logarithmic: bool) -> Axis:
+        """One that shows these values, shape (n_values,)."""
+        low, high = (float(x) for x in np.percentile(values, (0, 100) if logarithmic else (0.5, 99.5)))
+        return cls(low, high if high > low else low * 1.1 + 1e-9, logarithmic)
+
+    def place(self, values: FloatArray) -> FloatArray:
+        """Where values stand; beyond the ends they stand at the end."""
+        values = np.clip(values, self.low, self.high)
+        if self.logarithmic:
+            return np.asarray(np.log(values / self.low) / np.log(self.high / self.low))
+        return (values - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[float]:
+        """Round values on it, four or so."""
+        if self.logarithmic:
+            steps = [m * 10.0**e for e in range(-3, 6) for m in (1, 2, 5)]
+        else:
+            unit = 10.0 ** np.floor(np.log10((self.high - self.low) / 2))
+            size = next(s for s in (unit, 2 * unit, 5 * unit, 10 * unit) if (self.high - self.low) / s <= 6)
+            steps = [round(k * size, 6) for k in range(int(self.low / size) - 1, int(self.high / size) + 2)]
+        return [x for x in steps if self.low <= x <= self.high]
 
 
 def _mark(x: float, name: str) -> str:
     x = min(max(x, 1.0), WIDTH - 1.0)
     return (
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT + 4}" stroke-dasharray="3 3"/>'
-        f'<text x="{min(max(x, 12), WIDTH - 12):.1f}" y="{HEIGHT + 16}" text-anchor="middle" stroke="none">{name}</text>'
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{HEAD - 2}" y2="{HEIGHT}" stroke-dasharray="3 3"/>'
+        f'<text x="{_inside(x):.1f}" y="10" text-anchor="middle" stroke="none">{name}</text>'
     )
+
+
+def _tick(x: float, name: str) -> str:
+    return f'<text x="{_inside(x):.1f}" y="{HEIGHT + 16}" text-anchor="middle">{escape(name)}</text>'
+
+
+def _inside(x: float) -> float:
+    """A place for the middle of a short text, so that it is not cut at the edge."""
+    return min(max(x, 14.0), WIDTH - 14.0)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], numbers: bool = False) -> str:
