@@ -26,6 +26,7 @@ COMMANDS = {
     "streams": "list the LSL streams in reach",
     "stream": "put a source on LSL: the simulated subject, or a device",
     "record": "record streams into an XDF file that survives a crash",
+    "calibrate": "cues, recording and an honest verdict, until a decoder works for a person",
     "train": "fit a decoder to recordings and write a model file",
     "judge": "compare decoders on labelled recordings: works, more trials, or unlikely",
     "evaluate": "what decoders are worth: within and across sessions and people, few-shot, pseudo-online",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,23 +13,46 @@ from bci.engine.chunk import samples
 from bci.errors import ConfigError
 from bci.stream.bus import Clock
 
-TRIAL_START, FEEDBACK, BEEP, CROSS, TRIAL_END, SESSION_END = 768, 781, 785, 786, 800, 1010
-EYES_OPEN, EYES_CLOSED = 276, 277
+TRIAL_START, FEEDBACK, CUE_UNKNOWN, BEEP, CROSS, TRIAL_END = 768, 781, 783, 785, 786, 800
+HIT, MISS, SESSION_END, REJECTED = 897, 898, 1010, 1023
+EYES_OPEN, EYES_CLOSED, EYE_MOVEMENTS = 276, 277, 1072
+EXPERIMENT_START, EXPERIMENT_STOP, SEGMENT_START, SEGMENT_STOP = 32769, 32770, 32771, 32772
+BASELINE_START, BASELINE_STOP, REST_START, REST_STOP, TONE = 32775, 32776, 32777, 32778, 33282
+OFF = 0x8000
+"""Added to the code of a class: what was shown is taken away (GDF: the end of an event)."""
 
 CLASS_CODES: dict[str, int] = {"left_hand": 769, "right_hand": 770, "feet": 771, "tongue": 772, "rest": 773}
 """Cue code of each class: those of the General Data Format (Schlögl, "GDF – a general data format for
 biosignals", arXiv cs/0608052, table of event codes 0x0301–0x0304) as OpenViBE and the BCI Competitions
-use them; rest has no code of its own there and takes "class 5". End of trial and of session are OpenViBE's."""
+use them; rest has no code of its own there and takes "class 5". End of trial and of session, and all above 32768, are
+OpenViBE's (ovtk_stimulations of its documentation)."""
+
+FREE_CODES = (774, 775, 776, 777, 778, 779, 780)
+"""Classes 6 to 12 of the General Data Format: for labels that have no code of their own."""
 
 NAMES: dict[int, str] = {
     TRIAL_START: "trial_start",
     FEEDBACK: "feedback",
+    CUE_UNKNOWN: "cue_unknown",
     BEEP: "beep",
     CROSS: "cross",
     TRIAL_END: "trial_end",
+    HIT: "hit",
+    MISS: "miss",
     SESSION_END: "session_end",
+    REJECTED: "rejected",
     EYES_OPEN: "eyes_open",
     EYES_CLOSED: "eyes_closed",
+    EYE_MOVEMENTS: "eye_movements",
+    EXPERIMENT_START: "experiment_start",
+    EXPERIMENT_STOP: "experiment_stop",
+    SEGMENT_START: "block_start",
+    SEGMENT_STOP: "block_stop",
+    BASELINE_START: "baseline_start",
+    BASELINE_STOP: "baseline_stop",
+    REST_START: "rest_start",
+    REST_STOP: "rest_stop",
+    TONE: "tone",
 } | {code: name for name, code in CLASS_CODES.items()}
 """Readable name of each code."""
 
@@ -122,26 +145,35 @@ class Paradigm:
     ----------
     cue_s : float
         The class is shown. Before that there is only a cross.
-    feedback_s : float
-        Feedback begins, where there is any.
+    feedback_s : float or None
+        Feedback begins, None where there is none.
     stop_s : float
         The trial ends.
     pause_s : tuple of float
         Shortest and longest pause after it, drawn evenly, so that nobody learns the rhythm.
     beep_s : float or None
         A warning tone, None for none.
+    cue_stop_s : float or None
+        The cue is taken away, None where it stays to the end.
+    beep : int
+        Code of the tone.
     """
 
     cue_s: float
-    feedback_s: float
+    feedback_s: float | None
     stop_s: float
     pause_s: tuple[float, float]
     beep_s: float | None = None
+    cue_stop_s: float | None = None
+    beep: int = BEEP
 
     def __post_init__(self) -> None:
         beep_s = 0.0 if self.beep_s is None else self.beep_s
-        if not 0 <= beep_s <= self.cue_s <= self.feedback_s < self.stop_s < math.inf:
+        feedback_s = self.cue_s if self.feedback_s is None else self.feedback_s
+        if not 0 <= beep_s <= self.cue_s <= feedback_s < self.stop_s < math.inf:
             raise ConfigError(f"{self}: must satisfy 0 <= beep_s <= cue_s <= feedback_s < stop_s")
+        if self.cue_stop_s is not None and not self.cue_s < self.cue_stop_s < self.stop_s:
+            raise ConfigError(f"cue_stop_s = {self.cue_stop_s}: must be after cue_s = {self.cue_s} and before {self.stop_s}")
         if not 0 <= self.pause_s[0] <= self.pause_s[1] < math.inf:
             raise ConfigError(f"pause_s = {self.pause_s}: must satisfy 0 <= shortest <= longest")
 
@@ -194,16 +226,13 @@ def make(
         Lists everything that cannot be run.
     """
     _check(classes, trials_per_class, seed, block, lead_s)
-    order: list[str] = []
-    for number, first in enumerate(range(0, trials_per_class, block)):
-        names = list(classes) * min(block, trials_per_class - first)
-        shuffled = np.random.default_rng((seed, 1, number)).permutation(len(names))
-        order.extend(names[i] for i in shuffled)
+    sizes = [min(block, trials_per_class - first) for first in range(0, trials_per_class, block)]
+    order = [name for number, size in enumerate(sizes) for name in block_order(classes, size, seed, number)]
     cues: list[Cue] = []
     begin_s = lead_s
     for k, class_ in enumerate(order):
         cues.extend(_trial(paradigm, class_, begin_s))
-        begin_s += paradigm.stop_s + np.random.default_rng((seed, 2, k)).uniform(*paradigm.pause_s)
+        begin_s += paradigm.stop_s + pause_after(paradigm, seed, k)
     cues.append(_cue(begin_s, SESSION_END))
     return Timeline(tuple(classes), tuple(cues))
 
@@ -223,15 +252,44 @@ def _check(classes: tuple[str, ...], trials_per_class: int, seed: int, block: in
         raise ConfigError(problems)
 
 
+def block_order(classes: tuple[str, ...], per_class: int, seed: int, number: int) -> tuple[str, ...]:
+    """Classes of the trials of one block, each ``per_class`` times, shuffled by seed and number of the block."""
+    names = list(classes) * per_class
+    return tuple(names[i] for i in np.random.default_rng((seed, 1, number)).permutation(len(names)))
+
+
+def pause_after(paradigm: Paradigm, seed: int, trial: int) -> float:
+    """Seconds between the end of a trial, counted from 0, and the next one."""
+    return float(np.random.default_rng((seed, 2, trial)).uniform(*paradigm.pause_s))
+
+
+def trial_cues(paradigm: Paradigm, class_: str, code: int) -> tuple[Cue, ...]:
+    """Cues of one trial, in order, with times from its beginning.
+
+    Parameters
+    ----------
+    paradigm : Paradigm
+    class_ : str
+        Any label.
+    code : int
+        Of the class.
+    """
+    p = paradigm
+    found = [_cue(0.0, TRIAL_START), _cue(0.0, CROSS)]
+    if p.beep_s is not None:
+        found.append(_cue(p.beep_s, p.beep))
+    found.append(Cue(round(p.cue_s, 3), code, class_, class_))
+    if p.feedback_s is not None:
+        found.append(_cue(p.feedback_s, FEEDBACK))
+    if p.cue_stop_s is not None:
+        found.append(Cue(round(p.cue_stop_s, 3), code + OFF, f"{class_}_off"))
+    return tuple(sorted([*found, _cue(p.stop_s, TRIAL_END)], key=lambda cue: cue.time_s))
+
+
 def _trial(paradigm: Paradigm, class_: str, begin_s: float) -> Iterator[Cue]:
     """Cues of one trial that begins at ``begin_s``."""
-    yield _cue(begin_s, TRIAL_START)
-    yield _cue(begin_s, CROSS)
-    if paradigm.beep_s is not None:
-        yield _cue(begin_s + paradigm.beep_s, BEEP)
-    yield _cue(begin_s + paradigm.cue_s, CLASS_CODES[class_], class_)
-    yield _cue(begin_s + paradigm.feedback_s, FEEDBACK)
-    yield _cue(begin_s + paradigm.stop_s, TRIAL_END)
+    for cue in trial_cues(paradigm, class_, CLASS_CODES[class_]):
+        yield Cue(round(float(begin_s + cue.time_s), 3), cue.code, cue.name, cue.class_)
 
 
 def _cue(time_s: float, code: int, class_: str = "") -> Cue:
@@ -259,6 +317,32 @@ def cue_code(text: str) -> int | None:
     if number:
         return int(number.group(1))
     return _CODES.get(re.sub(r"[\s_-]+", "_", text.strip().lower()))
+
+
+def counted(texts: Sequence[str]) -> tuple[bool, ...]:
+    """Which markers of a stream, in order, belong to a trial that counts, were they cues.
+
+    A trial does not count where "rejected" (1023) comes between its cue and the next trial, or, in a stream that marks
+    the ends of trials (800), where the recording broke off before that.
+
+    Parameters
+    ----------
+    texts : sequence of str
+
+    >>> counted(["768", "769", "1023", "800", "768", "770", "800", "768", "769"])
+    (False, False, True, True, True, True, True, False, False)
+    """
+    codes = [cue_code(text) for text in texts]
+    valid, keep = [True] * len(codes), TRIAL_END not in codes
+    for i in range(len(codes) - 1, -1, -1):
+        if codes[i] == TRIAL_END:
+            keep = True
+        valid[i] = keep
+        if codes[i] == REJECTED:
+            keep = False
+        elif codes[i] == TRIAL_START:
+            keep = True
+    return tuple(valid)
 
 
 def present(

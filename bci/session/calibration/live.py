@@ -1,0 +1,153 @@
+"""A calibration over LSL: the recorder in a process of its own, the device too where it is ours."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bci.session.calibration.protocol import CalibrationProtocol
+from bci.session.calibration.room import CUES, NOTES, NOTES_TYPE, cue_fields
+from bci.session.engine_process import montage_of
+from bci.session.processes import Child, ChildError
+from bci.session.run import READY_S
+from bci.settings import SessionConfig
+from bci.stream.bus import Clock, SignalInlet
+from bci.stream.clock import LslClock
+from bci.stream.lsl import FoundStream, LslRawInlet, LslSignalInlet, LslTextOutlet, resolve, this_host
+
+TASK = "calibration"
+WRITE_S = 0.5
+"""A recorder has written what it was sent after so long."""
+
+
+class LiveRoom:
+    """See :class:`~bci.session.calibration.room.Room`. A context manager: leaving it stops what runs.
+
+    Parameters
+    ----------
+    protocol : CalibrationProtocol
+    config : SessionConfig
+    device : tuple of str
+        Words after ``bci stream`` for a source to start first; empty where the stream is there already.
+    stopped : callable
+        Why to stop, or "".
+    """
+
+    signal: SignalInlet
+
+    def __init__(
+        self,
+        protocol: CalibrationProtocol,
+        config: SessionConfig,
+        device: tuple[str, ...] = (),
+        stopped: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.clock: Clock = LslClock()
+        self.resumed_s: float | None = None
+        self._protocol, self._config, self._device, self._stopped = protocol, config, device, stopped
+        self._logs = Path(tempfile.mkdtemp(prefix="bci-"))
+        self._children: list[Child] = []
+        self._streams: list[LslTextOutlet | SignalInlet] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the recorder, then the device. May be called twice."""
+        children, self._children = self._children, []
+        for child in reversed(children):
+            child.stop()
+        for stream in self._streams:
+            stream.close()
+        self._streams = []
+        shutil.rmtree(self._logs, ignore_errors=True)
+
+    def mark(self, text: str, time_s: float) -> None:
+        """See :class:`~bci.session.calibration.room.Room`."""
+        self._cues.push(text, time_s)
+
+    def note(self, line: str) -> None:
+        """See :class:`~bci.session.calibration.room.Room`."""
+        self._notes.push(line)
+
+    def check(self) -> None:
+        """See :class:`~bci.session.calibration.room.Room`.
+
+        Raises
+        ------
+        ChildError
+            If the recorder has ended.
+        KeyboardInterrupt
+        """
+        for child in self._children:
+            if child.name == "recorder" and not child.alive:
+                raise ChildError(f"recorder ended with code {child.exit_code}:\n{child.last_words()}")
+        if self._stopped():
+            raise KeyboardInterrupt
+
+    def written(self) -> None:
+        """See :class:`~bci.session.calibration.room.Room`."""
+        self.clock.wait_until(self.clock.now() + WRITE_S)
+
+    def _start(self) -> None:
+        """Device, cues, recorder, signal."""
+        self._cues = self._outlet(CUES, "Markers", cue_fields(self._protocol.names()))
+        self._notes = self._outlet(NOTES, NOTES_TYPE, {})
+        if self._device:
+            self._child("device", ["stream", *self._device])
+        stream = self._config.stream
+        found = resolve(stream.query(), stream.timeout_s)
+        recorder = self._child("recorder", ["record", *self._recorder_words()])
+        self.recording = Path(recorder["path"])
+        for outlet in (self._cues, self._notes):
+            outlet.wait_for_consumers(READY_S)
+        self.offset_s = _offset(found)
+        self.signal = LslSignalInlet(found, montage_of(self._config))
+        self._streams.append(self.signal)
+
+    def _outlet(self, name: str, type: str, fields: dict[str, str]) -> LslTextOutlet:
+        outlet = LslTextOutlet(name, type, f"{name}-{self._logs.name}", fields)
+        self._streams.append(outlet)
+        return outlet
+
+    def _recorder_words(self) -> Sequence[str]:
+        """Options that make the recorder take this calibration's streams, and no other's."""
+        s = self._config.stream
+        terms = {"name": s.name, "type": s.type, "source_id": s.source_id, "host": s.host}
+        eeg = ",".join(f"{key}={value}" for key, value in terms.items() if value)
+        own = [f"source_id={name}-{self._logs.name}" for name in (CUES, NOTES)]
+        words = [word for text in (eeg, *own) for word in ("--stream", text)]
+        words += [word for name in (CUES, NOTES) for word in ("--wait-for", name)]
+        record = self._config.record
+        place = ["--out", record.out, "--subject", record.subject, "--session", record.session, "--task", TASK]
+        return [*words, *place, "--timeout", f"{self._config.stream.timeout_s:g}"]
+
+    def _child(self, name: str, words: Sequence[str]) -> dict[str, Any]:
+        """Start one process and wait until it is ready."""
+        child = Child(name, [*words, "--parent-pipe", "--json"], self._logs / f"{name}.log")
+        self._children.append(child)
+        return child.wait_ready(READY_S, self._stopped)
+
+
+def _offset(found: FoundStream) -> float:
+    """What to add to the stamps of a stream to have our time: nothing for a sender on this machine."""
+    if found.host == this_host():
+        return 0.0
+    inlet = LslRawInlet(found)
+    try:
+        measured = inlet.time_correction(READY_S)
+    finally:
+        inlet.close()
+    return measured[1] if measured else 0.0

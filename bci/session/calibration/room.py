@@ -1,0 +1,63 @@
+"""Where a calibration takes place: streams, recorder and clock, live over LSL or virtual."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+from bci.engine.stream_info import StreamInfo
+from bci.stream.bus import Clock, SignalInlet
+
+CUES = "cues"
+NOTES = "calibration"
+NOTES_TYPE = "BCI-Calibration"
+
+
+class Room(Protocol):
+    """What a calibration needs around it.
+
+    Attributes
+    ----------
+    clock : Clock
+    signal : SignalInlet
+        The EEG.
+    offset_s : float
+        To be added to the EEG's stamps to compare them with ``clock``.
+    recording : Path
+        Everything is being written there.
+    resumed_s : float or None
+        Time on the clock at which the part that was recorded before ended, where time was taken back to it.
+    """
+
+    clock: Clock
+    signal: SignalInlet
+    offset_s: float
+    recording: Path
+    resumed_s: float | None
+
+    def mark(self, text: str, time_s: float) -> None:
+        """Send a marker."""
+        ...
+
+    def note(self, line: str) -> None:
+        """Send a JSON line (docs/calibration.md) on the stream of notes."""
+        ...
+
+    def check(self) -> None:
+        """Let time be seen to pass: raise if something the calibration needs has gone, or somebody asked to stop."""
+        ...
+
+    def written(self) -> None:
+        """Return when what was recorded can be read from the file."""
+        ...
+
+
+def cue_fields(names: dict[str, str]) -> dict[str, str]:
+    """What the header of the cue stream says beside its name (``desc/bci``): a readable name for each code."""
+    return {"names": json.dumps(names, separators=(",", ":"))}
+
+
+def queries(info: StreamInfo) -> tuple[str, ...]:
+    """Identifiers of the streams of a calibration."""
+    return (info.source_id, CUES, NOTES)

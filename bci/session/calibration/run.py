@@ -1,0 +1,399 @@
+"""A calibration from the first look at the signal to the verdict, live or virtual: one implementation."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from bci.errors import StreamError, StreamLost, TrainingError
+from bci.session import wire
+from bci.session.calibration.check import SignalCheck, check_signal
+from bci.session.calibration.history import Attempt, History, start_note
+from bci.session.calibration.present import Presenter
+from bci.session.calibration.protocol import PRACTICE, Baseline, CalibrationProtocol, waiting
+from bci.session.calibration.room import Room
+from bci.session.calibration.texts import Texts
+from bci.session.calibration.watch import SignalWatch
+from bci.session.timeline import (
+    EXPERIMENT_START,
+    EXPERIMENT_STOP,
+    REJECTED,
+    SEGMENT_START,
+    SEGMENT_STOP,
+    SESSION_END,
+    Cue,
+)
+from bci.session.training import preprocessing_for
+from bci.settings import SessionConfig
+
+CHECK_S = 2.0
+READY_S = 3.0
+"""From the moment that somebody is ready to the first cross."""
+LATE_S = 1.0
+"""So long the signal of a trial may be late before the trial is given up."""
+STEP_S = 0.1
+GOES_ON = "more"
+
+
+class Verdict(Protocol):
+    """What a calibration needs to know of a verdict (:class:`bci.session.judging.Verdict`)."""
+
+    @property
+    def word(self) -> str:
+        """``"works"``, ``"more"`` or ``"unlikely"``."""
+        ...
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to change."""
+        ...
+
+    def line(self) -> str:
+        """The verdict in one line."""
+        ...
+
+
+class Judge(Protocol):
+    """Whoever says after each block whether it is enough."""
+
+    def begin(self, recordings: Sequence[Path], look: int, config: SessionConfig) -> None:
+        """Begin to judge what has been recorded so far; ``look`` counts the looks at this person, from 1."""
+        ...
+
+    def verdict(self) -> Verdict | None:
+        """The verdict on what :meth:`begin` was given; None while it is being worked on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSettings:
+    """How a calibration is run.
+
+    Parameters
+    ----------
+    protocol : CalibrationProtocol
+    seed : int
+        Of the order of trials, and of the pauses.
+    force : bool
+        Begin even if the signal is not good enough.
+    """
+
+    protocol: CalibrationProtocol
+    seed: int = 1
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """How a calibration ended.
+
+    Parameters
+    ----------
+    recordings : tuple of Path
+    config : SessionConfig
+        With the channels that were used.
+    verdict : Verdict or None
+        The last one.
+    overruled : bool
+        The operator decided otherwise.
+    kept : dict of str to int
+        Trials of each class that count.
+    rejected : int
+        Trials that were asked again.
+    """
+
+    recordings: tuple[Path, ...]
+    config: SessionConfig
+    verdict: Verdict | None
+    overruled: bool
+    kept: dict[str, int]
+    rejected: int
+
+
+class Calibration:
+    """Asks for trials, block by block, until it is enough.
+
+    Parameters
+    ----------
+    room : Room
+    presenter : Presenter
+    texts : Texts
+    judge : Judge
+    config : SessionConfig
+        With the protocol's cues in its marker table.
+    settings : CalibrationSettings
+    history : History
+        What was recorded before: it goes on from there.
+    simulated : dict
+        Settings of the simulated subject, for who resumes.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        presenter: Presenter,
+        texts: Texts,
+        judge: Judge,
+        config: SessionConfig,
+        settings: CalibrationSettings,
+        history: History | None = None,
+        simulated: dict[str, object] | None = None,
+    ) -> None:
+        self._room, self._presenter, self._texts, self._judge = room, presenter, texts, judge
+        self._settings = settings
+        self._protocol = settings.protocol
+        self._history = history or History()
+        self._simulated = simulated
+        self.config = config
+        self._attempts: list[Attempt] = list(self._history.attempts)
+        self._due_s = 0.0
+        self._overruled = False
+        self._verdict: Verdict | None = None
+
+    def run(self) -> Calibrated:
+        """From the signal check to the last word.
+
+        Raises
+        ------
+        StreamError
+            If the signal is not good enough, or lost.
+        KeyboardInterrupt
+            If somebody asked to stop; what was recorded can be resumed.
+        """
+        self._watch = self._checked()
+        self._begin()
+        self._baselines()
+        self._practice()
+        blocks = self._history.blocks(self._protocol, self._settings.seed)
+        for number in range(self._protocol.most_blocks):
+            self._block(number, [a.kept for a in blocks[number]] if number < len(blocks) else [])
+            if number < len(blocks) - 1:
+                continue  # it was judged, and gone on from, before
+            if self._enough(number + 1):
+                break
+        self._end()
+        kept = {c: sum(a.kept for a in self._attempts if a.class_ == c) for c in self._protocol.classes}
+        rejected = sum(not a.kept for a in self._attempts)
+        return Calibrated(self._recordings(), self.config, self._verdict, self._overruled, kept, rejected)
+
+    def _recordings(self) -> tuple[Path, ...]:
+        """Those that hold trials which count."""
+        before = self._history
+        used = [path for path, kept in zip(before.recordings, before.kept, strict=True) if kept]
+        if any(a.kept for a in self._attempts[len(before.attempts) :]):
+            used.append(self._room.recording)
+        return tuple(used)
+
+    def _checked(self) -> SignalWatch:
+        """Look at the signal, until it is good enough or the operator goes on regardless."""
+        while True:
+            preprocessing = preprocessing_for(self._room.signal.info, self.config)
+            check, chunks = check_signal(self._room, preprocessing, self.config.quality, CHECK_S)
+            for line in check.lines():
+                self._presenter.say(f"signal: {line}")
+            if not check.bad or self._go_on_without(check):
+                break
+        left = tuple(c.label for c in check.channels if not c.fault)
+        if check.bad and check.good_enough:
+            section = self.config.preprocessing.model_copy(update={"channels": left})
+            self.config = self.config.model_copy(update={"preprocessing": section})
+            self._presenter.say(f"going on without {', '.join(c.label for c in check.bad)}")
+        preprocessing = preprocessing_for(self._room.signal.info, self.config)
+        watch = SignalWatch(self._room.signal, preprocessing, self.config.quality, self._room.offset_s)
+        for chunk in chunks:
+            watch.take(chunk)
+        return watch
+
+    def _go_on_without(self, check: SignalCheck) -> bool:
+        """Whether to begin although channels are bad.
+
+        Raises
+        ------
+        StreamError
+            If nobody says that a signal that is not good enough shall be used all the same.
+        """
+        if self._settings.force:
+            return True
+        if check.good_enough:
+            choices = {"w": "go on without them", "c": "check again"}
+        else:
+            choices = {"q": "quit", "c": "check again", "f": "go on all the same"}
+        answer = self._presenter.ask("These channels cannot be used.", choices, self._pass)
+        if answer == "q":
+            raise StreamError(
+                f"the signal is not good enough: {len(check.bad)} of {len(check.channels)} channels are bad, fewer than "
+                f"{check.few:g} may be.\n" + "\n".join(check.lines()) + "\nPut that right, or begin all the same with --force."
+            )
+        return answer != "c"
+
+    def _begin(self) -> None:
+        """Say on the streams what this is, and go to where it was left."""
+        old = self._history.start
+        fields = {
+            "id": old.get("id", uuid.uuid4().hex[:12]),
+            "part": len(self._history.recordings),
+            "begun": time.time(),
+            "config": self.config.model_dump_json(),
+            "simulated": self._simulated,
+        }
+        self._room.note(start_note(self._protocol, self._settings.seed, **fields))
+        if self._room.resumed_s is not None:
+            self._wait(self._room.resumed_s)
+            self._due_s = self._room.resumed_s + self._pause()
+        else:
+            p = self._protocol
+            self._send(Cue(self._room.clock.now(), EXPERIMENT_START, ""))
+            self._presenter.say(self._texts("welcome", blocks=p.most_blocks, trials=p.block_size))
+            self._presenter.say(self._texts(p.instruction))
+            self._ready()
+
+    def _pause(self) -> float:
+        """Time between what was finished last and what comes next."""
+        return self._protocol.pause_s(self._settings.seed, len(self._attempts) - 1) if self._attempts else READY_S
+
+    def _ready(self) -> None:
+        """Wait until the participant is."""
+        self._presenter.ask(self._texts("ready"), {"g": "go on"}, self._pass)
+        self._due_s = self._room.clock.now() + READY_S
+
+    def _baselines(self) -> None:
+        for baseline in self._protocol.baselines[self._history.baselines :]:
+            self._baseline(baseline)
+
+    def _baseline(self, baseline: Baseline) -> None:
+        """One stretch with one instruction."""
+        self._presenter.say(self._texts(baseline.name))
+        self._play(baseline.cues)
+        self._due_s += baseline.seconds + READY_S
+
+    def _practice(self) -> None:
+        """Trials that nobody counts."""
+        order = self._protocol.practice_order(self._settings.seed)
+        left = order[self._history.practised :] if not self._attempts else ()
+        if left:
+            self._presenter.say(self._texts("practice", trials=len(left)))
+        for class_ in left:
+            self._play(self._protocol.trial(class_), PRACTICE)
+            self._due_s += self._protocol.paradigm.stop_s + READY_S
+
+    def _block(self, number: int, kept: list[bool]) -> None:
+        """Ask for what is left of a block."""
+        order = self._protocol.order(self._settings.seed, number)
+        if not waiting(order, kept):
+            return
+        self._presenter.say(self._texts("block", block=number + 1))
+        self._send(Cue(self._room.clock.now(), SEGMENT_START, ""))
+        while left := waiting(order, kept):
+            kept.append(self._trial(left[0]))
+        self._send(Cue(self._room.clock.now(), SEGMENT_STOP, ""))
+
+    def _trial(self, class_: str) -> bool:
+        """One trial; whether it can be used."""
+        begin_s = self._due_s
+        *cues, end = self._protocol.trial(class_)
+        cue_s = next(cue.time_s for cue in cues if cue.class_)
+        self._play(cues)
+        self._wait(begin_s + end.time_s)
+        fault = self._fault(begin_s + cue_s + self.config.trial.stop_s)
+        if fault:
+            self._send(Cue(begin_s + end.time_s, REJECTED, "rejected"))
+        self._send(replace(end, time_s=begin_s + end.time_s))
+        if fault:
+            self._presenter.say(f"{self._texts('rejected')} {fault}")
+        self._attempts.append(Attempt(class_, begin_s, begin_s + end.time_s, not fault))
+        self._room.note(wire.line("trial", number=len(self._attempts), **{"class": class_}, kept=not fault, why=fault))
+        self._due_s = max(begin_s + end.time_s + self._pause(), self._room.clock.now() - STEP_S)
+        return not fault
+
+    def _fault(self, stop_s: float) -> str:
+        """What is wrong with the trial whose window ends at a time, "" for nothing.
+
+        Raises
+        ------
+        StreamLost
+            If its signal does not come.
+        """
+        give_up_s = self._room.clock.now() + LATE_S
+        while (fault := self._watch.fault_at(stop_s)) is None:
+            if self._room.clock.now() > give_up_s:
+                raise StreamLost(
+                    f"stream {self._room.signal.info.name!r}: nothing has come for {LATE_S:g} s. What was recorded is safe: "
+                    "start the amplifier again, then go on with bci calibrate --resume"
+                )
+            self._pass()
+        return fault
+
+    def _enough(self, look: int) -> bool:
+        """Judge what there is; whether to end here.
+
+        Raises
+        ------
+        TrainingError
+            If there is nothing to judge.
+        """
+        last = look == self._protocol.most_blocks
+        recordings = self._recordings()
+        if not recordings:
+            counts = Counter(a.class_ for a in self._attempts)
+            raise TrainingError(
+                f"every trial was rejected ({', '.join(f'{c}: {n}' for c, n in counts.items())}): see to the electrodes, let the "
+                "person sit still, then go on with bci calibrate --resume"
+            )
+        self._room.written()
+        self._judge.begin(recordings, look, self.config)
+        while (verdict := self._judge.verdict()) is None:
+            self._pass()
+        self._verdict = verdict
+        self._room.note(wire.line("verdict", word=verdict.word, line=verdict.line(), trials=len(self._attempts)))
+        for line in verdict.advice:
+            self._presenter.say(line)
+        end = last or verdict.word != GOES_ON
+        choices = {"s": "stop here", "g": "go on"} if end else {"g": "go on", "s": "stop here"}
+        if last:
+            choices.pop("g")
+        self._presenter.say(self._texts("break"))
+        answer = self._presenter.ask(verdict.line(), choices, self._pass)
+        if (answer == "s") != end:
+            self._overruled = True
+            self._room.note(wire.line("overruled", answer="stop" if answer == "s" else "go on"))
+        if answer == "g":
+            self._wait(self._attempts[-1].end_s + self._protocol.break_s)
+            self._ready()
+        return answer == "s"
+
+    def _end(self) -> None:
+        """The last markers."""
+        for code in (SESSION_END, EXPERIMENT_STOP):
+            self._send(Cue(self._room.clock.now(), code, ""))
+        self._wait(self._room.clock.now() + 2 * STEP_S)
+        self._presenter.say(self._texts("finished"))
+
+    def _play(self, cues: Sequence[Cue], before: str = "") -> None:
+        """Show cues, with times from now on due; class cues with a word before their marker."""
+        for cue in cues:
+            self._wait(self._due_s + cue.time_s)
+            self._send(replace(cue, time_s=self._due_s + cue.time_s), before if cue.class_ else "")
+
+    def _send(self, cue: Cue, before: str = "") -> None:
+        """Send the marker of a cue, then show it."""
+        self._room.mark(f"{before}{cue.name if before else cue.marker}", cue.time_s)
+        self._presenter.show(cue, self._texts(cue.name) if cue.name else "")
+
+    def _wait(self, until_s: float) -> None:
+        """Let time pass, and take in the signal."""
+        while (now := self._room.clock.now()) < until_s:
+            self._room.check()
+            self._watch.pull(min(STEP_S, until_s - now))
+        # What has come in the meantime is taken in too, so that a trial is judged with all that there is.
+        while self._watch.pull(0.0):
+            pass
+
+    def _pass(self) -> None:
+        """Let a moment pass."""
+        self._room.check()
+        self._watch.pull(STEP_S)

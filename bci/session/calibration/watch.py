@@ -1,0 +1,74 @@
+"""The signal during a calibration, judged by the very steps that cut trials out of the recording afterwards."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from bci.engine.chunk import Chunk
+from bci.engine.frontend import Frontend, Window
+from bci.engine.outcome import Reason
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.quality import QualitySettings
+from bci.stream.bus import SignalInlet
+
+KEPT_S = 60.0
+
+
+class SignalWatch:
+    """Says of a trial that has just ended whether it can be used.
+
+    Parameters
+    ----------
+    inlet : SignalInlet
+    preprocessing : Preprocessing
+    quality : QualitySettings
+    offset_s : float
+        To be added to the stream's stamps to compare them with those of the cues.
+
+    """
+
+    def __init__(self, inlet: SignalInlet, preprocessing: Preprocessing, quality: QualitySettings, offset_s: float = 0.0) -> None:
+        self._inlet = inlet
+        self._preprocessing = preprocessing
+        self._frontend = Frontend(inlet.info, preprocessing, "samples", quality)
+        self._few = quality.bad_share * len(preprocessing.labels)
+        self._half_sample_s = 0.5 / preprocessing.rate_hz
+        self._offset_s = offset_s
+        self._windows: deque[tuple[float, str]] = deque(maxlen=round(KEPT_S * preprocessing.rate_hz / preprocessing.hop))
+
+    def pull(self, timeout_s: float) -> bool:
+        """Take in what has come, waiting at most so long; whether anything has.
+
+        Raises
+        ------
+        StreamLost
+            If the sender is gone.
+        """
+        chunk = self._inlet.pull(timeout_s)
+        if chunk is not None:
+            self.take(chunk)
+        return chunk is not None
+
+    def take(self, chunk: Chunk) -> None:
+        """Take in samples that were read elsewhere."""
+        for window in self._frontend.push(chunk):
+            end = (window.number + 1) * self._preprocessing.hop - 1
+            self._windows.append((self._frontend.continuity.time_of(end) + self._offset_s, self._fault(window)))
+
+    def fault_at(self, time_s: float) -> str | None:
+        """What is wrong with the first window that ends at or after a time, "" for nothing; None: it has not come yet."""
+        for end_s, fault in self._windows:
+            if end_s >= time_s - self._half_sample_s:
+                return fault
+        return None
+
+    def _fault(self, window: Window) -> str:
+        """Why a window would not be trained on, "" where it would."""
+        if window.reason is not Reason.DECIDED:
+            return window.reason.name.lower()
+        labels = self._preprocessing.labels
+        bad = window.bad[: len(labels)]
+        if not bad.any() or bad.sum() < self._few:
+            return ""
+        named = (f"{labels[c]} {self._frontend.quality.why(c)}" for c in bad.nonzero()[0].tolist())
+        return f"bad {', '.join(named)}"
