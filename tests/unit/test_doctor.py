@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import pty
 import subprocess
@@ -12,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from bci.commands import main
+from bci.commands.doctor import show
 from bci.session.doctor.checkup import Facts, Section, as_json, check_streams, examine, exit_code, trouble
 from bci.session.doctor.clocks import ClockFacts, check_clocks
 from bci.session.doctor.discovery import DiscoveryFacts, check_discovery
@@ -338,3 +343,22 @@ def test_the_worst_comes_first_and_decides_the_exit_code() -> None:
     assert exit_code(sections) == 11
     assert exit_code((Section("a", (warn("x", "w", "r"),)),)) == 0
     assert as_json(sections)["count"] == {"ok": 1, "warn": 1, "problem": 1}
+
+
+def test_the_terminal_shows_level_and_remedy_in_words_and_what_strangers_named_as_text() -> None:
+    out = io.StringIO()
+    evil = "[red]amp[/red]\x1b]0;owned\x07"
+    sections = (Section("streams", (warn("names", f"stream {evil} has a twin", "Rename one."), ok("rate", "250 Hz"))),)
+    show(sections, Console(file=out, force_terminal=False, width=200))
+    shown = out.getvalue()
+    assert "WARNING" in shown
+    assert "→ Rename one." in shown
+    assert "[red]amp[/red]" in shown
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "0 problems, 1 warnings" in shown
+
+
+def test_a_time_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--seconds", "0", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "ConfigError"
