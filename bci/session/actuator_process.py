@@ -7,7 +7,6 @@ import queue
 import secrets
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,7 +22,6 @@ from bci.stream.lsl import FoundStream, LslMarkerInlet, LslRawInlet, LslTextOutl
 
 TOKEN = "BCI_TOKEN"
 LOOK_S = 0.1
-LINGER_S = 0.3
 CONSUMERS_S = 5.0
 CONNECT_S = 1.0
 
@@ -254,7 +252,6 @@ def run_host(job: ActuatorJob, stopped: Callable[[], str], keyboard: bool = Fals
         return host.run(stopped)
     finally:
         hand.close()
-        time.sleep(LINGER_S)  # what was sent last is still on its way, and liblsl drops it with the outlet
         wires.close()
 
 

@@ -175,9 +175,10 @@ class LiveSession:
             child.stop()
         if first:
             time.sleep(FLUSH_S)
-        for name in ("recorder", "device"):
-            if name in children:
-                children[name].stop()
+        for child in children.values():
+            child.hang_up()
+        for child in children.values():
+            child.stop()
         if self.guard is not None:
             self.guard.close()
         self._control.close()

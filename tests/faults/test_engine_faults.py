@@ -703,6 +703,45 @@ def test_a_loop_that_fails_says_neutral_before_anything_else() -> None:
     assert rig.events()[-1]["kind"] == "stop"
 
 
+@pytest.mark.parametrize("stage", ["pull", "decode", "outcomes", "timing", "events", "control", "state", "prepare", "watch"])
+def test_fault_33_a_failure_at_any_stage_of_the_loop_is_neutral_exactly_once_before_anything_else(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(Imagery(60)).run(5)
+    loop = rig.loop
+    wires, inlet = loop._wires, loop._inlet
+    place, name = {
+        "pull": (inlet, "pull"),
+        "decode": (rig.engine, "outcomes"),
+        "outcomes": (wires.outcomes, "push"),
+        "timing": (wires.timing, "push"),
+        "events": (wires.events, "push"),
+        "control": (wires.control, "pull"),
+        "state": (wires.state, "push"),
+        "prepare": (rig.engine, "prepare"),
+        "watch": (loop, "_watch_rate"),
+    }[stage]
+    told: list[str] = []
+
+    def fail(*_args: object, **_kw: object) -> None:
+        told.append("failure")
+        raise RuntimeError(stage)
+
+    decisions = wires.decisions.push
+    monkeypatch.setattr(place, name, fail)
+    monkeypatch.setattr(
+        wires.decisions, "push", lambda row, *a: (told.append("neutral" if row[1] < 0 else ""), decisions(row, *a))
+    )
+    if stage == "events":
+        rig.tell("note", text="something to tell")
+    with pytest.raises(RuntimeError, match=stage):
+        loop.run()
+    after = told[told.index("failure") + 1 :]
+    assert after[0] == "neutral"
+    assert after.count("neutral") == 1
+    assert rig.decisions[-1]["expiry"] <= START_S + rig.decisions[-1]["at"], "and it expires at once"
+
+
 # E. Recording
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from fake_cyton import fake_cyton
 from session_rig import Session, assert_verified, save_a_model, until
 
 from bci.session import wire
+from bci.stream.lsl import local_clock
 from bci.stream.xdf_reader import read_xdf
 from devices.cyton_protocol import CHANNELS, microvolts_per_count
 
@@ -52,6 +54,7 @@ def test_what_a_cyton_measures_moves_an_arduino_and_the_recording_holds_commands
     tmp_path: Path, hand: Hand
 ) -> None:
     hand.start()
+    assert hand.process is not None
     name = f"cyton-{uuid.uuid4().hex[:8]}"
     with fake_cyton(packet=imagery) as board:
         serial = {"port": hand.port, "neutral": "S", "acknowledge": "echo", "heartbeat": "h", "table.left": "L",
@@ -66,6 +69,11 @@ def test_what_a_cyton_measures_moves_an_arduino_and_the_recording_holds_commands
             session.until_deciding()
             for pin in (PIN_CLOSE, PIN_OPEN):
                 until(lambda pin=pin: (pin, "1") in [row[1:] for row in hand.pins()], f"pin {pin}; {hand.pins()}")
+            hung_s = local_clock()
+            hand.process.send_signal(signal.SIGSTOP)
+            time.sleep(2.0)
+            hand.process.send_signal(signal.SIGCONT)
+            hand.wait_for(PIN_CLOSE, "0")
             code, _, said = session.signal(signal.SIGINT)
         finally:
             session.clean()
@@ -78,7 +86,13 @@ def test_what_a_cyton_measures_moves_an_arduino_and_the_recording_holds_commands
     lines = [wire.parse(row[0], "command") for row in streams["BCI-Command"].values]
     commands = [m for m in lines if m["kind"] == "command"]
     assert {m["name"] for m in commands} == {"left", "right"}
-    assert all(m["error"] == "" for m in lines)
+    assert all(m["error"] == "" for m in lines if m["ended"] < hung_s)
+    guard = streams["BCI-Guard"]
+    hung = [m for m, t in zip((wire.parse(row[0], "guard") for row in guard.values), guard.stamps, strict=True) if t > hung_s]
+    assert any((m.get("state"), m.get("cause")) == ("safe", "actuator") for m in hung), "fault 31: one that does not answer"
+    assert not [m for m in commands if m["began"] > hung_s + 0.5], "and nothing is sent to it any more"
+    sent = np.asarray(streams["BCI-Decision"].stamps)[np.asarray(streams["BCI-Decision"].values)[:, 1] >= 0]
+    assert sent[-1] > hung_s + 1.5, "while decoding and recording go on"
     decided = {int(row[0]): int(row[1]) for row in streams["BCI-Decision"].values}
     assert all(("left", "right")[decided[m["decision"]]] == m["name"] for m in commands), "each follows from its decision"
     # A repetition follows from whatever decision stands by then; the first of a kind tells the delay of the chain.

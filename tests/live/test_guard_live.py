@@ -293,6 +293,31 @@ def test_the_emergency_stop_reaches_the_actuator_within_50_ms_every_time(bench, 
     assert max(times) <= 0.05 * busy()
 
 
+def test_fault_48_a_flood_of_control_messages_neither_arms_nor_delays_commands_nor_the_emergency_stop(bench, fake):
+    """Ten thousand a second from a stranger, for two seconds: nonsense, arming without the token, other people's words."""
+    stranger = LslTextOutlet(f"{bench.name}-control", "BCI-Control", f"{bench.name}-stranger")
+    assert stranger.wait_for_consumers(PATIENCE_S)
+    texts = ["junk", "{}", '["/bci/command", 1]', arm_message("guessed", "0" * 32, "stranger"), wire.line("note", text="x")]
+    began, sent, pressed = local_clock(), 0, 0.0
+    while (now := local_clock()) < began + 2.0:
+        for _ in range(int((now - began) * 10_000) - sent):
+            stranger.push(texts[sent % len(texts)])
+            sent += 1
+        if sent > 10_000 and not pressed:
+            pressed = local_clock()
+            bench.window.push(wire.line("stop_now", why="test"))
+        time.sleep(0.005)
+    bench.until(lambda: bench.receiver.since(pressed, "neutral"), "neutral", 5.0)
+    stop_s = bench.receiver.since(pressed, "neutral")[0] - pressed
+    moved = [t for t in bench.receiver.since(began) if t < pressed]
+    told(f"flood of {sent} messages in 2 s: emergency stop; longest time without a command", stop_s, max(np.diff(moved)))
+    stranger.close()
+    assert max(np.diff(moved)) < 0.25 * busy()
+    assert stop_s <= 0.05 * busy()
+    assert bench.changed("safe", pressed) <= 0.05 * busy()
+    assert not bench.receiver.since(pressed + stop_s)
+
+
 def test_decisions_past_their_expiry_are_dropped(bench, fake):
     fake.expiry_s = -0.01
     began = local_clock()

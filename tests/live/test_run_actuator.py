@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from session_rig import PATIENCE_S, assert_verified, busy, save_a_model, until
+from session_rig import END_S, PATIENCE_S, assert_verified, busy, save_a_model, until
 from udp_receiver import Receiver
 
 from bci.session import wire
@@ -131,7 +131,9 @@ def test_whoever_dies_in_a_live_run_the_actuator_is_neutral_in_time_the_rest_goe
     again.process.send_signal(signal.SIGINT)
     began = local_clock()
     assert again.process.wait(PATIENCE_S) == 0, again.said()
-    print(f"\nCtrl-C: ended {local_clock() - began:.2f} s")
+    ended_s = local_clock() - began
+    print(f"\nCtrl-C: ended {ended_s:.2f} s")
+    assert ended_s <= END_S * busy() + 0.5, "a device, a recorder, an engine and a host end"
     assert terminal.receiver.packets[-1][1] == "neutral"
     recordings = sorted(terminal.out.rglob("*.xdf"))
     assert len(recordings) == 3, "the first, the one after the engine's death, and the one after the recorder's"
