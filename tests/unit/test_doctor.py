@@ -251,11 +251,16 @@ def test_a_planted_problem_of_a_stream_is_found_and_nothing_else(what: str) -> N
 
 
 def test_two_streams_of_one_name_are_found() -> None:
-    one(found(stream(), stream(source_id="amp-2", uid="other")), "names", "2 streams are called 'amp'")
+    one(found(stream(), stream(source_id="amp-2", uid="other")), "names", "2 streams of type 'EEG' are called 'amp'")
 
 
 def test_two_streams_of_one_source_id_are_a_problem() -> None:
     assert one(found(stream(), stream(name="amp2", uid="other")), "names", "amp-1").level == "problem"
+
+
+def test_one_name_and_source_id_for_the_eeg_and_the_motion_of_one_headset_is_no_finding() -> None:
+    motion = tuple(DeclaredChannel(x, "ACC", "g") for x in "XYZ")
+    assert found(stream(), stream(type="ACC", channels=motion, uid="other")) == []
 
 
 def test_a_board_that_sends_in_bursts_is_left_in_peace() -> None:

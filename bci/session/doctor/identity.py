@@ -16,13 +16,13 @@ MONTAGE = "name the channels in a montage file (--set stream.montage=FILE)"
 def check_names(streams: Sequence[StreamFacts]) -> list[Finding]:
     """Names and identifiers that stand for more than one stream, or for none."""
     found = []
-    for name, n in _repeated(streams, lambda s: s.name):
-        text = f"{n} streams are called {name!r}"
+    for kind, name, n in _repeated(streams, lambda s: s.name):
+        text = f"{n} streams of type {kind!r} are called {name!r}"
         found.append(
             warn("names", text, "Rename one, or say which is meant by source_id=… or host=… wherever a stream is named.")
         )
-    for identity, n in _repeated(streams, lambda s: s.source_id):
-        text = f"{n} streams have the source_id {identity!r}: after a loss, one may be taken for the other"
+    for kind, identity, n in _repeated(streams, lambda s: s.source_id):
+        text = f"{n} streams of type {kind!r} have the source_id {identity!r}: after a loss, one may be taken for the other"
         found.append(problem("names", text, "Give each its own source_id, or end the program that was started twice."))
     for s in streams:
         if not s.source_id:
@@ -95,6 +95,7 @@ def _looks_like_eeg(s: StreamFacts) -> bool:
     return sum(map(_electrode, named)) > len(named) / 2 and not any(c.type and c.type.upper() != "EEG" for c in s.channels)
 
 
-def _repeated(streams: Sequence[StreamFacts], what: Callable[[StreamFacts], str]) -> list[tuple[str, int]]:
-    """Texts that several streams share, and how many."""
-    return sorted((x, n) for x, n in Counter(map(what, streams)).items() if x and n > 1)
+def _repeated(streams: Sequence[StreamFacts], what: Callable[[StreamFacts], str]) -> list[tuple[str, str, int]]:
+    """Type, text, number: texts that several streams of one type share. A Muse's EEG and motion may share theirs."""
+    counted = Counter((s.type, what(s)) for s in streams)
+    return sorted((kind, text, n) for (kind, text), n in counted.items() if text and n > 1)
