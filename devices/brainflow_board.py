@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -22,6 +22,7 @@ from bci.engine.stream_info import Channel, StreamInfo, canonical
 from bci.errors import ConfigError, PluginError, StreamError, StreamLost, StreamNotFound
 from bci.stream.bus import Clock
 from devices.headmodel import POSITIONS_M
+from devices.options import read_fields
 
 POLL_S = 0.004
 BUFFER_SAMPLES = 45_000
@@ -247,28 +248,7 @@ def read_options(options: Mapping[str, object]) -> dict[str, Any]:
     >>> read_options({"board": "ganglion", "ip_port": "6677", "channels": "C3,C4"})
     {'board': 'ganglion', 'ip_port': 6677, 'channels': ('C3', 'C4')}
     """
-    defaults = {f.name: f.default for f in fields(BrainFlowSettings)}
-    problems, found = [], {}
-    for name, value in options.items():
-        if name not in defaults:
-            problems.append(f"{name}: the BrainFlow source has no such setting; it has {', '.join(defaults)}")
-            continue
-        try:
-            found[name] = _as_type_of(defaults[name], value)
-        except ValueError:
-            problems.append(f"{name} = {value!r}: must be like {defaults[name]!r}")
-    if problems:
-        raise ConfigError(problems)
-    return found
-
-
-def _as_type_of(default: object, value: object) -> object:
-    if isinstance(default, tuple):
-        return tuple(x.strip() for x in value.split(",")) if isinstance(value, str) else tuple(map(str, value))  # type: ignore[call-overload]
-    text = str(value).strip()
-    if isinstance(default, int):
-        return int(text)
-    return float(text) if isinstance(default, float) else text
+    return read_fields(BrainFlowSettings, options, "the BrainFlow source")
 
 
 def _stream_info(settings: BrainFlowSettings, description: Mapping[str, Any], labels: tuple[str, ...]) -> StreamInfo:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from bci.engine.stream_info import Channel, StreamInfo, canonical
 from bci.errors import ConfigError
 from devices.cyton_protocol import CHANNELS, GAINS
 from devices.headmodel import POSITIONS_M
+from devices.options import like_default, read_fields, words
 
 PACKET_RATE_HZ = 250.0
 LABELS = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2", "F7", "F8", "F3", "F4", "T7", "T8", "P3", "P4")
@@ -112,34 +113,12 @@ def read_options(options: Mapping[str, object]) -> dict[str, Any]:
     >>> read_options({"port": "COM3", "gain": "24", "off": "7,8", "daisy": "false"})
     {'port': 'COM3', 'gain': (24,), 'off': (7, 8), 'daisy': False}
     """
-    defaults = {f.name: f.default for f in fields(CytonSettings)}
-    problems, found = [], {}
-    for name, value in options.items():
-        if name not in defaults:
-            problems.append(f"{name}: the Cyton has no such setting; it has {', '.join(defaults)}")
-            continue
-        try:
-            found[name] = _as_type_of(name, defaults[name], value)
-        except (ValueError, TypeError):
-            problems.append(f"{name} = {value!r}: must be like {defaults[name]!r}")
-    if problems:
-        raise ConfigError(problems)
-    return found
+    return read_fields(CytonSettings, options, "the Cyton", _value)
 
 
-def _as_type_of(name: str, default: object, value: object) -> object:
-    """A value, perhaps written as text, as the type of the setting's default."""
-    if isinstance(default, tuple):
-        words = [str(x).strip() for x in (value.split(",") if isinstance(value, str) else _several(value))]
-        return tuple(words) if name == "channels" else tuple(int(word) for word in words)
-    text = str(value).strip()
-    if isinstance(default, bool):
-        return ("false", "true").index(text.lower()) == 1
-    return float(text) if isinstance(default, float) else text
-
-
-def _several(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+def _value(name: str, default: object, value: object) -> object:
+    numbers = isinstance(default, tuple) and name != "channels"
+    return tuple(int(word) for word in words(value)) if numbers else like_default(name, default, value)
 
 
 def _problems(s: CytonSettings) -> list[str]:

@@ -17,7 +17,8 @@ from bci.stream.bus import Clock
 from bci.stream.clock import LslClock
 from devices import fieldtrip_protocol as ft
 from devices.arrival_clock import ArrivalClock
-from devices.network import Wire, address_problems, channels, read_settings
+from devices.network import Wire, address_problems, channels
+from devices.options import read_fields
 
 MICROVOLTS = {"uV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
 MAX_MARKERS = 10_000
@@ -125,7 +126,7 @@ class FieldTripSource:
         ConfigError
             Lists every unknown name and every wrong value.
         """
-        return cls(read_settings(FieldTripSettings, options, "fieldtrip"), clock)
+        return cls(FieldTripSettings(**read_fields(FieldTripSettings, options, "fieldtrip")), clock)
 
     def read(self, timeout_s: float) -> Chunk | None:
         """Samples that have come since the last call, or None after ``timeout_s`` without any.

@@ -18,7 +18,8 @@ from bci.errors import ConfigError, StreamError
 from bci.session.timeline import CLASS_CODES, EYES_CLOSED, EYES_OPEN, TRIAL_END
 from bci.stream.bus import Clock
 from devices.signals import Artefact
-from devices.simulated import SimulatedSettings, SimulatedSubject, read_options
+from devices.simulated import SimulatedSubject
+from devices.simulated_settings import SimulatedSettings, read_options
 
 KEYS = {"a": "left_hand", "d": "right_hand", "w": "tongue", "s": "feet", " ": "rest"}
 """Key to class; ``rest`` ends what was imagined."""

@@ -1,16 +1,14 @@
-"""What sources on the network share: a wire that never blocks for long, settings, labels fit to be shown."""
+"""What sources on the network share: a wire that never blocks for long, addresses, labels fit to be shown."""
 
 from __future__ import annotations
 
 import math
 import re
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 from bci.engine.stream_info import Channel, canonical
-from bci.errors import ConfigError, StreamLost, StreamNotFound
+from bci.errors import StreamLost, StreamNotFound
 from bci.stream.metadata import channel_type
 
 MAX_CHANNELS = 8192
@@ -22,8 +20,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 # Sensors of Brain Products on the auxiliary inputs, by the names that Recorder gives them.
 _SENSOR = re.compile(r"[xyz][ _](?:dir|acc)|(?:gsr|resp|photo|temp|bloodpulse)(?:[ _-].*)?", re.I)
 _UNITS = {"EEG": "uV", "EOG": "uV", "EMG": "uV"}
-
-T = TypeVar("T")
 
 
 class Wire:
@@ -90,38 +86,6 @@ class Wire:
     def close(self) -> None:
         """Hang up. May be called twice."""
         self._socket.close()
-
-
-def read_settings(kind: type[T], options: Mapping[str, object], device: str) -> T:
-    """Settings from loosely typed options, every problem reported at once.
-
-    Parameters
-    ----------
-    kind : type
-        A dataclass whose fields have defaults.
-    options : mapping
-        Names of its fields; values of their type, or text.
-    device : str
-        For messages.
-
-    Raises
-    ------
-    ConfigError
-    """
-    defaults = {f.name: f.default for f in fields(kind) if f.default is not MISSING}  # type: ignore[arg-type]
-    problems: list[str] = []
-    found: dict[str, Any] = {}
-    for name, value in options.items():
-        if name not in defaults:
-            problems.append(f"{name}: {device} has no such setting; it has {', '.join(defaults)}")
-            continue
-        try:
-            found[name] = type(defaults[name])(str(value).strip())
-        except ValueError:
-            problems.append(f"{name} = {value!r}: must be like {defaults[name]!r}")
-    if problems:
-        raise ConfigError(problems)
-    return kind(**found)
 
 
 def address_problems(host: str, port: int, timeout_s: float, name: str) -> list[str]:

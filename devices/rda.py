@@ -16,7 +16,8 @@ from bci.errors import ConfigError, StreamError, StreamLost, StreamNotFound
 from bci.stream.bus import Clock
 from bci.stream.clock import LslClock
 from devices.arrival_clock import ArrivalClock
-from devices.network import Wire, address_problems, channels, read_settings
+from devices.network import Wire, address_problems, channels
+from devices.options import read_fields
 from devices.rda_protocol import Block, Marker, Message, RdaDecoder, Start, Stop
 
 MAX_MARKERS = 10_000
@@ -114,7 +115,7 @@ class RdaSource:
         ConfigError
             Lists every unknown name and every wrong value.
         """
-        return cls(read_settings(RdaSettings, options, "brainvision-rda"), clock)
+        return cls(RdaSettings(**read_fields(RdaSettings, options, "brainvision-rda")), clock)
 
     def read(self, timeout_s: float) -> Chunk | None:
         """Samples that have come since the last call, or None after ``timeout_s`` without any.

@@ -27,7 +27,7 @@ from devices.headmodel import PRESETS, lead_field, on_sphere
 from devices.imagery import AREAS
 
 if TYPE_CHECKING:
-    from devices.simulated import SimulatedSettings
+    from devices.simulated_settings import SimulatedSettings
 
 ARTEFACTS = ("flat", "railed", "nan", "jaw", "line")
 RAIL_UV = 187_500.0
