@@ -38,6 +38,8 @@ class FakeCyton:
         Values of a packet.
     greeting : bytes or None
         In place of the usual answer to ``v``.
+    piece_bytes : int
+        Most that is written at once; small for a cable that is slow and splits packets.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class FakeCyton:
         damage: Callable[[int, bytes], bytes] = lambda _number, data: data,
         packet: Callable[[int], np.ndarray] = wave,
         greeting: bytes | None = None,
+        piece_bytes: int = 4096,
     ) -> None:
         self.master, self._slave = pty.openpty()
         tty.setraw(self._slave)
@@ -59,6 +62,7 @@ class FakeCyton:
         self._damage = damage
         self._packet = packet
         self._greeting = greeting
+        self._piece_bytes = piece_bytes
         self._running = True
         self._thread = threading.Thread(target=self._run, name="fake board")
         self._thread.start()
@@ -87,7 +91,10 @@ class FakeCyton:
 
     def _write(self, data: bytes) -> None:
         with contextlib.suppress(BlockingIOError):  # nobody reads: a dongle throws away what does not fit
-            os.write(self.master, data)
+            for start in range(0, len(data), self._piece_bytes):
+                os.write(self.master, data[start : start + self._piece_bytes])
+                if len(data) > self._piece_bytes:
+                    time.sleep(2e-4)
 
     def _take(self, command: bytes) -> bytes:
         try:

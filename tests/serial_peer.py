@@ -25,6 +25,8 @@ class SerialPeer:
         False for a device that never reads.
     greeting : bytes
         What it says over and over until it is first spoken to; for a board that restarts at opening.
+    byte_s : float
+        How long it takes over each byte; 0 for one that reads all there is.
 
     Attributes
     ----------
@@ -34,8 +36,10 @@ class SerialPeer:
         What came, with ``time.monotonic``.
     """
 
-    def __init__(self, answer: Callable[[bytes], bytes] = lambda _: b"", reads: bool = True, greeting: bytes = b"") -> None:
-        self._answer, self._greeting = answer, greeting
+    def __init__(
+        self, answer: Callable[[bytes], bytes] = lambda _: b"", reads: bool = True, greeting: bytes = b"", byte_s: float = 0.0
+    ) -> None:
+        self._answer, self._greeting, self._byte_s = answer, greeting, byte_s
         self._master, self._slave = os.openpty()
         self.port = os.ttyname(self._slave)
         tty.setraw(self._slave)  # a new terminal echoes, which no cable does
@@ -91,7 +95,8 @@ class SerialPeer:
                 os.write(self._master, self._greeting)
             if not select.select([self._master], [], [], 0.005)[0]:
                 continue
-            data = os.read(self._master, CHUNK)
+            time.sleep(self._byte_s)
+            data = os.read(self._master, 1 if self._byte_s else CHUNK)
             self.log.append((time.monotonic(), data))
             if answer := self._answer(data):
                 os.write(self._master, answer)

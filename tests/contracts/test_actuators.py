@@ -35,7 +35,9 @@ class Rig:
         """Settings that work, and what has been received."""
         name, _, variant = kind.partition(", ")
         if name in ("serial", "trigger"):
-            peer = self._stack.enter_context(SerialPeer(echo if variant else lambda _: b""))
+            slow = variant.endswith("slow")
+            peer = self._stack.enter_context(SerialPeer(echo if variant else lambda _: b"", byte_s=0.0005 if slow else 0.0))
+            variant = variant.removesuffix(", slow")
             if name == "trigger":
                 return {"port": peer.port, "codes": {"left": 1, "right": 2}, "width_s": 0.005}, lambda: peer.received
             more = {"acknowledge": "echo"} if variant == "acknowledged" else {"heartbeat": "h"} if variant else {}
@@ -64,7 +66,9 @@ def waiting(receiver: socket.socket) -> bytes:
 KINDS = (
     "serial",
     "serial, acknowledged",
+    "serial, acknowledged, slow",
     "serial, heartbeat",
+    "serial, heartbeat, slow",
     "trigger",
     "udp, json",
     "udp, text",

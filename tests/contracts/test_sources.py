@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bci import plugins
 from bci.contracts.source import source_breaches
 from bci.engine.chunk import Chunk
 from bci.errors import StreamError
@@ -33,6 +34,13 @@ SOURCES: dict[str, Callable[[], Source]] = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_source_keeps_the_contract(name: str) -> None:
     assert source_breaches(SOURCES[name]) == []
+
+
+def test_every_source_that_is_registered_is_held_to_the_contract() -> None:
+    boards = {"cyton", "cyton-daisy"}  # test_device_sources.py
+    network = {"brainvision-rda", "fieldtrip"}  # test_network_sources.py
+    others = {"brainflow", "keyboard"}  # live/test_brainflow.py, unit/test_keyboard_source.py
+    assert set(plugins.names(plugins.SOURCES)) == {"simulated"} | boards | network | others
 
 
 class Wrapped:

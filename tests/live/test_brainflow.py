@@ -52,7 +52,7 @@ def test_labels_of_ones_own_replace_brainflows() -> None:
     assert source.info.name == "mine"
 
 
-def test_a_recording_plays_back_what_was_measured_and_its_end_is_told(tmp_path: Path) -> None:
+def test_a_recording_plays_back_what_was_measured_and_keeps_the_contract_and_its_end_is_told(tmp_path: Path) -> None:
     from brainflow.board_shim import BoardShim, BrainFlowInputParams
     from brainflow.data_filter import DataFilter
 
@@ -70,7 +70,9 @@ def test_a_recording_plays_back_what_was_measured_and_its_end_is_told(tmp_path: 
 
     data_filter.files = brainflow_board._files
     DataFilter.write_file(rows, str(tmp_path / "recorded.csv"), "w")
-    source = opened(board="playback_file", master_board="synthetic", file=str(tmp_path / "recorded.csv"), silence_s=1.0)
+    played = {"board": "playback_file", "master_board": "synthetic", "file": str(tmp_path / "recorded.csv"), "silence_s": 1.0}
+    assert source_breaches(lambda: opened(**played), seconds=0.5) == []
+    source = opened(**played)
     got: list[np.ndarray] = []
     with pytest.raises(StreamLost, match="sent nothing for 1 s"):
         play_to_the_end(source, got)

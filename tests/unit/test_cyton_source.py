@@ -166,3 +166,28 @@ def test_the_stream_says_what_it_is() -> None:
     assert info.channels[2].label == "C3"
     assert info.channels[2].position is not None
     assert stream_info(settings()).source_id != info.source_id
+
+
+@pytest.mark.slow
+def test_eight_minutes_of_bytes_with_one_percent_lost_have_stamps_without_jitter_or_drift() -> None:
+    rng, seconds, true_hz = np.random.default_rng(8), 480.0, 250.0 * (1 + 40e-6)
+    packets = [encode(n, value(n)) for n in range(256)]
+    kept = rng.random(int(seconds * true_hz)) >= 0.01
+    kept[:400] = True
+    decoder, done, stamps = Decoder(settings()), 0, []
+    bursts = int(seconds / 0.0175)
+    gaps_s = 0.016 + rng.exponential(5e-4, bursts) + 0.1 * (rng.random(bursts) < 0.01)
+    for now_s in START_S + np.cumsum(gaps_s):
+        end = min(int((now_s - 0.004 - START_S) * true_hz), len(kept))
+        got = [n for n in range(done, end) if kept[n]]
+        done = end
+        chunk = decoder(b"".join([packets[n % 256] for n in got]), now_s)
+        if chunk is not None:
+            stamps.append(chunk.stamps)
+    found = np.concatenate(stamps)
+    taken = (START_S + np.flatnonzero(kept[:done]) / true_hz)[-len(found) :]
+    error_ms = (found - taken) * 1e3
+    assert np.ptp(error_ms) < 1.0
+    tenth = len(error_ms) // 10
+    assert abs(error_ms[-tenth:].mean() - error_ms[:tenth].mean()) < 0.3
+    assert decoder.lost == np.count_nonzero(~kept[: np.flatnonzero(kept[:done])[-1]])
