@@ -126,7 +126,7 @@ class Loss:
 
         def step(piece: Piece) -> Piece:
             nonlocal recent
-            begins = np.concatenate((recent, (rng.random(len(piece.at_s)) < probability) & _during(self, piece)))
+            begins = np.concatenate((recent, (rng.random(len(piece.at_s)) < probability) & during(self, piece)))
             recent = begins[len(begins) - self.burst + 1 :]
             lost = np.convolve(begins, np.ones(self.burst), mode="valid") > 0.5 if len(piece.at_s) else begins[:0]
             return piece.keep(~lost)
@@ -143,7 +143,7 @@ class Gap:
 
     def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
         """See :class:`Fault`."""
-        return lambda piece: piece.keep(~_during(self, piece))
+        return lambda piece: piece.keep(~during(self, piece))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ class Stuck:
         columns = info.columns(self.channels) if self.channels else list(range(len(info.channels)))
 
         def step(piece: Piece) -> Piece:
-            piece.data[np.flatnonzero(_during(self, piece))[:, None], columns] = self.value
+            piece.data[np.flatnonzero(during(self, piece))[:, None], columns] = self.value
             return piece
 
         return step
@@ -240,7 +240,7 @@ class Bridged:
         pair = info.columns((self.first, self.second))
 
         def step(piece: Piece) -> Piece:
-            rows = np.flatnonzero(_during(self, piece))[:, None]
+            rows = np.flatnonzero(during(self, piece))[:, None]
             piece.data[rows, pair] = piece.data[rows, pair].mean(axis=1, keepdims=True)
             return piece
 
@@ -259,7 +259,7 @@ class Gain:
         """See :class:`Fault`."""
 
         def step(piece: Piece) -> Piece:
-            piece.data[_during(self, piece)] *= self.factor
+            piece.data[during(self, piece)] *= self.factor
             return piece
 
         return step
@@ -307,124 +307,6 @@ class PermutedLabels:
         return replace(info, channels=tuple(info.channels[i] for i in info.columns(self.order)))
 
 
-# Stamps
-
-
-@dataclass(frozen=True, slots=True)
-class StampJump:
-    """Stamps step by ``by_s`` (+3.7, −20, +200000 …) at a time, and stay there until ``stop_s``."""
-
-    by_s: float
-    start_s: float
-    stop_s: float = FOREVER
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-
-        def step(piece: Piece) -> Piece:
-            piece.stamps[_during(self, piece)] += self.by_s
-            return piece
-
-        return step
-
-
-@dataclass(frozen=True, slots=True)
-class StampValue:
-    """Stamps are all the same: NaN, inf, or None for the last good one, repeated."""
-
-    value: float | None
-    start_s: float
-    stop_s: float = FOREVER
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-        last = np.nan
-
-        def step(piece: Piece) -> Piece:
-            nonlocal last
-            bad = _during(self, piece)
-            good = piece.stamps[piece.at_s < self.start_s]
-            last = good[-1] if len(good) else last
-            piece.stamps[bad] = last if self.value is None else self.value
-            return piece
-
-        return step
-
-
-@dataclass(frozen=True, slots=True)
-class BackDated:
-    """Stamps as chunk-wise senders make them: each packet's are too early or late by its own error, up to ±``by_s``.
-
-    Parameters
-    ----------
-    by_s : float
-    packet : int
-        Samples.
-    """
-
-    by_s: float
-    packet: int = 10
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-        last, error = -1, 0.0
-
-        def step(piece: Piece) -> Piece:
-            nonlocal last, error
-            for i, packet in enumerate((np.round(piece.at_s * info.rate_hz).astype(int) // self.packet).tolist()):
-                while last < packet:
-                    last, error = last + 1, rng.uniform(-self.by_s, self.by_s)
-                piece.stamps[i] += error
-            return piece
-
-        return step
-
-
-@dataclass(frozen=True, slots=True)
-class Jitter:
-    """Each stamp has its own Gaussian error of standard deviation ``sd_s``."""
-
-    sd_s: float
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-
-        def step(piece: Piece) -> Piece:
-            piece.stamps += self.sd_s * rng.standard_normal(len(piece.stamps))
-            return piece
-
-        return step
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """The sample clock is slow by ``ppm`` millionths from a time on: stamps are further apart than declared.
-
-    ``Drift(rate_ppm(250, 247))`` is a board that declares 250 Hz and has 247.
-    """
-
-    ppm: float
-    start_s: float = 0.0
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-
-        def step(piece: Piece) -> Piece:
-            piece.stamps += np.maximum(piece.at_s - self.start_s, 0.0) * (self.ppm * 1e-6)
-            return piece
-
-        return step
-
-
-def rate_ppm(declared_hz: float, true_hz: float) -> float:
-    """Drift of a clock that declares one rate and has another.
-
-    >>> round(rate_ppm(250, 247))
-    12146
-    """
-    return (declared_hz / true_hz - 1) * 1e6
-
-
 class _Span(Protocol):
     @property
     def start_s(self) -> float: ...
@@ -433,6 +315,6 @@ class _Span(Protocol):
     def stop_s(self) -> float: ...
 
 
-def _during(span: _Span, piece: Piece) -> BoolArray:
+def during(span: _Span, piece: Piece) -> BoolArray:
     """Samples with ``start_s <= at_s < stop_s``."""
     return (piece.at_s >= span.start_s) & (piece.at_s < span.stop_s)

@@ -25,9 +25,7 @@ from bci.session.replay import RecordedSession, Verification, _input, recompute
 from bci.stream.inprocess import InProcessBus
 from bci.stream.reconnect import require_same
 from devices.faulty import (
-    BackDated,
     Bridged,
-    Drift,
     Fault,
     FaultySource,
     Gain,
@@ -36,10 +34,9 @@ from devices.faulty import (
     Loss,
     Silence,
     Stall,
-    StampJump,
-    StampValue,
     Stuck,
 )
+from devices.stamp_faults import BackDated, Drift, StampJump, StampValue
 
 STALE_S = 0.25
 DECODED = {Reason.DECIDED, Reason.IDLE}

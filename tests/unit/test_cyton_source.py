@@ -169,8 +169,8 @@ def test_the_stream_says_what_it_is() -> None:
 
 
 @pytest.mark.slow
-def test_eight_minutes_of_bytes_with_one_percent_lost_have_stamps_without_jitter_or_drift() -> None:
-    rng, seconds, true_hz = np.random.default_rng(8), 480.0, 250.0 * (1 + 40e-6)
+def test_four_minutes_of_bytes_with_one_percent_lost_have_stamps_without_jitter_or_drift() -> None:
+    rng, seconds, true_hz = np.random.default_rng(8), 240.0, 250.0 * (1 + 40e-6)
     packets = [encode(n, value(n)) for n in range(256)]
     kept = rng.random(int(seconds * true_hz)) >= 0.01
     kept[:400] = True

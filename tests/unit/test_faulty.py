@@ -9,25 +9,20 @@ from bci.engine.chunk import Chunk
 from bci.errors import ConfigError, StreamLost, StreamMismatch
 from bci.stream.clock import VirtualClock
 from devices.faulty import (
-    BackDated,
     Bridged,
-    Drift,
     Fault,
     FaultySource,
     Gain,
     Gap,
     Garbage,
-    Jitter,
     Loss,
     PermutedLabels,
     Silence,
     Stall,
-    StampJump,
-    StampValue,
     Stuck,
-    rate_ppm,
 )
 from devices.simulated import SimulatedSettings, SimulatedSubject
+from devices.stamp_faults import BackDated, Drift, Jitter, StampJump, StampValue, rate_ppm
 
 RATE_HZ, START_S = 125.0, 100.0
 
