@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from ready_process import ready_process
 
 LABELS = ("C3", "Cz", "C4", "CP1", "CP2", "FC1", "FC2", "Pz")
 COUNT = "COUNT"
@@ -73,20 +73,9 @@ def main() -> None:
         k += CHUNK
 
 
-@contextmanager
-def amplifier(name: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+def amplifier(name: str, *options: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """A running amplifier; killed at the end."""
-    command = [sys.executable, str(Path(__file__)), "--name", name, *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        if process.stdout.readline().strip() != "ready":
-            raise RuntimeError(f"the amplifier did not start: {options}")
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    return ready_process(Path(__file__), "--name", name, *options)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+
+from ready_process import ready_process
 
 
 def main() -> None:
@@ -56,20 +56,9 @@ def main() -> None:
         k += n
 
 
-@contextmanager
-def sender(*options: str) -> Iterator[subprocess.Popen[str]]:
+def sender(*options: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """A running sender; killed at the end."""
-    command = [sys.executable, str(Path(__file__)), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        if process.stdout.readline().strip() != "ready":
-            raise RuntimeError(f"the sender did not start: {options}")
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    return ready_process(Path(__file__), *options)
 
 
 if __name__ == "__main__":
