@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         device = source_words(config)
     stop = Stop()
     arm_once = "the option --arm" if args.arm else ""
-    plan = SessionPlan(path, config, option_words(args), source, device, actuator_words(config), arm_once)
+    plan = SessionPlan(path, config, option_words(args), source, device, actuator_words(config), arm_once, begin_again=True)
     with LiveSession(plan, stop) as session:
         for text in session.warnings:
             print(f"warning: {text}", file=sys.stderr, flush=True)

@@ -52,6 +52,9 @@ class SessionPlan:
         Words after ``bci actuate``; empty where nothing is to be moved.
     arm_once : str
         Arm the actuator once, without a person, on behalf of whoever this names; empty for waiting for a person.
+    begin_again : bool
+        Whether what dies is begun again; else the session ends with its engine or its recorder, which is what a
+        measurement wants.
     """
 
     model: Path
@@ -61,6 +64,7 @@ class SessionPlan:
     device: tuple[str, ...] = ()
     actuator: tuple[str, ...] = ()
     arm_once: str = ""
+    begin_again: bool = False
 
 
 class LiveSession:
@@ -69,9 +73,9 @@ class LiveSession:
     The device first, then the recorder, which subscribes to everything it sees; then the actuator host, disarmed, and
     the engine, which both wait until the recorder listens to them. A context manager: leaving it stops what runs.
 
-    What dies is begun again (:meth:`check`): device and actuator host alone, engine and recorder together, as a
-    further run with a file of its own, because a recording that can be verified holds one run of the engine whole.
-    Nothing is armed by that.
+    Where the plan says so, what dies is begun again (:meth:`check`): device and actuator host alone, engine and recorder
+    together, as a further run with a file of its own, because a recording that can be verified holds one run of the
+    engine whole. Nothing is armed by that.
 
     Parameters
     ----------
@@ -145,7 +149,7 @@ class LiveSession:
         Raises
         ------
         ChildError
-            If engine or recorder do not start again, or die too often.
+            If engine or recorder have died, and do not start again, die too often, or are not to be begun again.
         """
         news = self.guard.update() if self.guard else []
         dead = {name: child for name, child in self._children.items() if not child.alive}
@@ -153,7 +157,7 @@ class LiveSession:
             self.ended = "the engine was asked to stop"
             return news
         for name in ("device", "actuator"):
-            if name in dead:
+            if name in dead and self.plan.begin_again:
                 news += self._revive(name)
         if "recorder" in dead and not self.plan.config.record.required:
             news.append(f"{_obituary(self._children.pop('recorder'))}\nThe session goes on without a recording.")
@@ -212,6 +216,8 @@ class LiveSession:
     def _run_again(self, dead: list[Child]) -> list[str]:
         """A further run of recorder and engine, after one of them has died."""
         why = "\n".join(map(_obituary, dead))
+        if not self.plan.begin_again:
+            raise ChildError(why)
         self._deaths.append(time.monotonic())
         if len(self._deaths) == DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN_S:
             raise ChildError(f"{why}\nEngine or recorder died {DEATHS} times within {WITHIN_S:g} s; the session ends.")
