@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,12 @@ def test_the_first_draw_is_the_first_trials_and_fewer_are_part_of_more() -> None
 )
 def test_names_say_who_and_when(path: str, pattern: str, found: dict[str, str]) -> None:
     assert names_in(Path(path), pattern) == found
+
+
+def test_a_package_that_is_not_installed_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "moabb.datasets", None)
+    with pytest.raises(ConfigError, match=r'moabb, which is not installed. Install it with: pip install "bci\[evaluate\]"'):
+        moabb_data_set("FakeDataset")
 
 
 def test_what_cannot_be_evaluated_is_refused_with_what_to_do(people: Path, tmp_path: Path) -> None:

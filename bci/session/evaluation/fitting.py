@@ -15,6 +15,7 @@ from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
 from bci.session.epochs import Epochs, filled
 from bci.session.fit import fit_decoder, load_family
+from bci.settings import DecoderSection
 
 Predict = Callable[[FloatArray], FloatArray]
 """Probabilities (n_trials, n_classes) of windows (n_trials, n_bands, n_samples, n_channels)."""
@@ -41,7 +42,7 @@ class Fitted:
         return [self.classes[int(p.argmax())] if np.isfinite(p).all() else "" for p in probabilities]
 
 
-def fit_whole(family: str, own: Epochs, preprocessing: Preprocessing) -> Fitted:
+def fit_whole(decoder: DecoderSection, own: Epochs, preprocessing: Preprocessing) -> Fitted:
     """As ``bci train`` fits, with all its checks.
 
     Raises
@@ -50,11 +51,11 @@ def fit_whole(family: str, own: Epochs, preprocessing: Preprocessing) -> Fitted:
         If the trials do not allow it.
     """
     epochs = filled(own, preprocessing.labels)
-    model = fit_decoder(family, epochs.windows, epochs.labels, preprocessing)
+    model = fit_decoder(load_family(decoder.name, decoder.settings), epochs.windows, epochs.labels, preprocessing)
     return Fitted(model.classes, model.estimator.predict_proba, "; ".join(model.notes))
 
 
-def fit_few(family: str, own: Epochs) -> Fitted:
+def fit_few(decoder: DecoderSection, own: Epochs) -> Fitted:
     """Without the checks that ask for many trials: what the family makes of so few.
 
     Raises
@@ -64,7 +65,7 @@ def fit_few(family: str, own: Epochs) -> Fitted:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = load_family(family).fit(own.windows, own.labels)
+        fitted = load_family(decoder.name, decoder.settings).fit(own.windows, own.labels)
     note = "; ".join(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
     return Fitted(fitted.classes, fitted.estimator.predict_proba, note)
 

@@ -67,11 +67,13 @@ def _curves(axes: Any, rows: Sequence[Row]) -> bool:
         name = f"{decoder}{' + head start' if head_start else ''} ({data_set})"
         lines.setdefault(name, []).append((n or 0, mean, spread if spread == spread else 0.0))
     for name, points in lines.items():
-        counts, means, spreads = zip(*sorted(points), strict=True)
-        axes.errorbar(counts, means, yerr=spreads, marker="o", capsize=3, label=name)
+        at, means, spreads = zip(*sorted(points), strict=True)
+        axes.errorbar(at, means, yerr=spreads, marker="o", capsize=3, label=name)
     if not lines:
         return False
     axes.axhline(100 * _chance(few), linestyle=":", color="grey")
+    counts = sorted({n for points in lines.values() for n, _, _ in points})
+    axes.set_xticks(counts, [str(n) for n in counts])
     axes.set_xlabel("training trials per class")
     axes.set_ylabel("correct, %")
     axes.set_title("Few-shot: mean ± standard deviation over people")
@@ -90,6 +92,7 @@ def _activations(axes: Any, rows: Sequence[Row]) -> bool:
     if not online:
         return False
     axes.set_xlabel("false activations per minute of idle")
+    axes.set_xlim(left=0)
     axes.set_ylabel("tasks detected, %")
     axes.set_ylim(0, 100)
     axes.set_title("Pseudo-online")

@@ -67,7 +67,7 @@ def _within(cell: Cell) -> Iterator[Row]:
             train = select(epochs, np.flatnonzero(groups != group))
             test = filled_by(train, select(epochs, np.flatnonzero(groups == group)), cell.preprocessing.labels)
             began = time.perf_counter()
-            fitted = fit_whole(cell.decoder, train, cell.preprocessing)
+            fitted = fit_whole(cell.config.decoder, train, cell.preprocessing)
             between = time.perf_counter()
             tested.append(_test(fitted, test))
             timing += (between - began, time.perf_counter() - between)
@@ -105,7 +105,7 @@ def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs]) -> 
             n_train = sum(len(o.labels) for o in others)
             test = filled(test, labels)
         else:
-            fitted = fit_whole(cell.decoder, train, cell.preprocessing)
+            fitted = fit_whole(cell.config.decoder, train, cell.preprocessing)
             n_train = len(train.labels)
             test = filled_by(train, test, labels)
         between = time.perf_counter()
@@ -163,7 +163,7 @@ def _drawn(row: Row, cell: Cell, pool: Epochs, test: Epochs, chosen: Sequence[in
         if cell.head_start:
             fitted = fit_with_head_start(cell.decoder, train if len(chosen) else None, others, cell.preprocessing)
         else:
-            fitted = fit_few(cell.decoder, train)
+            fitted = fit_few(cell.config.decoder, train)
         between = time.perf_counter()
         tested = [_test(fitted, test)]
     except (TrainingError, ValueError) as error:

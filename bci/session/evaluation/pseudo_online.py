@@ -32,7 +32,7 @@ from bci.session.evaluation.metrics import (
 )
 from bci.session.evaluation.plan import Cell
 from bci.session.evaluation.table import Row
-from bci.session.fit import FittedModel, fit_decoder
+from bci.session.fit import FittedModel, fit_decoder, load_family
 from bci.session.training import LabelledRun
 
 IDLE = "idle"
@@ -185,7 +185,9 @@ def train_with_idle(parts: Sequence[Part], cell: Cell) -> tuple[FittedModel, str
         else:
             note = f"no idle class: {found} windows fit between tasks; the threshold alone holds back"
     whole = _balanced(filled(join(epochs), cell.preprocessing.labels))
-    model = fit_decoder(config.decoder.name, whole.windows, whole.labels, cell.preprocessing)
+    model = fit_decoder(
+        load_family(config.decoder.name, config.decoder.settings), whole.windows, whole.labels, cell.preprocessing
+    )
     return model, idle or IDLE, "; ".join([*([note] if note else []), *model.notes])
 
 
