@@ -79,7 +79,7 @@ class Terminal:
         self._console = Console(stderr=True)
         self._bell = bell
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._reading = False
+        self._reading = self._ended = False
 
     def show(self, cue: Cue, text: str) -> None:
         """See :class:`Presenter`."""
@@ -105,16 +105,18 @@ class Terminal:
         listing = ", ".join(f"{'Enter' if key == first else key} = {what}" for key, what in choices.items())
         self._console.print(f"{text}  \\[{listing}]", highlight=False)
         self._listen()
-        while True:
+        while not self._ended:
             passing()
             if self._lines.empty():
                 continue
             answer = self._lines.get()
+            self._ended = answer is None
             if not answer:
                 return first
             if answer in choices:
                 return answer
             self._console.print(f"{answer!r}: type one of {', '.join(choices)}", highlight=False)
+        return first
 
     def _draw(self, text: str) -> None:
         """Replace what is on the screen."""
@@ -126,9 +128,7 @@ class Terminal:
     def _listen(self) -> None:
         """Read the keyboard from now on, and forget what was typed before."""
         while not self._lines.empty():
-            if self._lines.get() is None:
-                self._lines.put(None)
-                return
+            self._ended |= self._lines.get() is None
         if not self._reading:
             self._reading = True
             threading.Thread(target=self._read, name="keyboard", daemon=True).start()

@@ -247,8 +247,9 @@ class Calibration:
             self._due_s = self._room.resumed_s + self._pause()
         else:
             p = self._protocol
-            self._send(Cue(self._room.clock.now(), EXPERIMENT_START, ""))
-            self._presenter.say(self._texts("welcome", blocks=p.most_blocks, trials=p.block_size))
+            if not old:
+                self._send(Cue(self._room.clock.now(), EXPERIMENT_START, ""))
+                self._presenter.say(self._texts("welcome", blocks=p.most_blocks, trials=p.block_size))
             self._presenter.say(self._texts(p.instruction))
             self._ready()
 
@@ -344,19 +345,20 @@ class Calibration:
                 f"every trial was rejected ({', '.join(f'{c}: {n}' for c, n in counts.items())}): see to the electrodes, let the "
                 "person sit still, then go on with bci calibrate --resume"
             )
+        self._presenter.say(self._texts("break"))
         self._room.written()
         self._judge.begin(recordings, look, self.config)
         while (verdict := self._judge.verdict()) is None:
             self._pass()
         self._verdict = verdict
         self._room.note(wire.line("verdict", word=verdict.word, line=verdict.line(), trials=len(self._attempts)))
-        for line in verdict.advice:
-            self._presenter.say(line)
+        for advice in verdict.advice:
+            if advice not in verdict.line():
+                self._presenter.say(advice)
         end = last or verdict.word != GOES_ON
         choices = {"s": "stop here", "g": "go on"} if end else {"g": "go on", "s": "stop here"}
         if last:
             choices.pop("g")
-        self._presenter.say(self._texts("break"))
         answer = self._presenter.ask(verdict.line(), choices, self._pass)
         if (answer == "s") != end:
             self._overruled = True
