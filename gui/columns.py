@@ -16,6 +16,7 @@ from gui.filtering import RunningFilter, ViewFilter
 from gui.store import SignalStore, SlidingRows
 
 WARM_UP_S = 3.0
+STRIP = 64  # columns drawn at once: few enough for the processor's cache
 PixelArray = npt.NDArray[np.uint32]
 
 
@@ -136,15 +137,23 @@ class Picture:
     ----------
     width, height : int
         Pixels of the screen.
+    ground : int
+        Colour where there is no line: red, green and blue, a byte each. Opaque, because a picture without
+        transparency is put on screen many times faster.
 
     Attributes
     ----------
     pixels : ndarray of uint32, shape (height, width)
-        Alpha, red, green, blue; transparent where there is no line.
     """
 
-    def __init__(self, width: int, height: int) -> None:
-        self.pixels: PixelArray = np.zeros((height, width), np.uint32)
+    def __init__(self, width: int, height: int, ground: int = 0) -> None:
+        self.ground = np.uint32(ground)
+        self.pixels: PixelArray = np.full((height, width), self.ground, np.uint32)
+
+    def clear(self, ground: int) -> None:
+        """Nothing but ground."""
+        self.ground = np.uint32(ground)
+        self.pixels.fill(self.ground)
 
     def draw(self, first: int, top: FloatArray, bottom: FloatArray, colours: PixelArray) -> None:
         """Draw columns, replacing what stood there.
@@ -158,14 +167,16 @@ class Picture:
         colours : ndarray of uint32, shape (n_lines,)
         """
         height, width = self.pixels.shape
-        first += max(0, len(top) - width)
-        top, bottom = top[-width:], bottom[-width:]
-        where = (first + np.arange(len(top))) % width
-        drawn = np.zeros((height, len(top)), np.uint32)
-        for colour in np.unique(colours)[::-1]:
-            of_it = colours == colour
-            drawn[_covered(top[:, of_it], bottom[:, of_it], height)] = colour
-        self.pixels[:, where] = drawn
+        at, end = max(0, len(top) - width), len(top)
+        while at < end:
+            place = (first + at) % width
+            n = min(STRIP, end - at, width - place)
+            strip = self.pixels[:, place : place + n]
+            strip[:] = self.ground
+            for colour in np.unique(colours)[::-1]:
+                of_it = colours == colour
+                strip[_covered(top[at : at + n, of_it], bottom[at : at + n, of_it], height)] = colour
+            at += n
 
 
 def _covered(top: FloatArray, bottom: FloatArray, height: int) -> npt.NDArray[np.bool_]:

@@ -29,6 +29,7 @@ from gui.tidy import tidy
 ROWS = {"BCI-Outcome": "outcomes", "BCI-Decision": "decisions", "BCI-Timing": "timing"}
 TEXTS = {"BCI-Event": "events", "BCI-State": "state", "BCI-Guard": "guard", "BCI-Command": "commands"}
 RETRY_S = 3.0
+FORGET_S = 5.0
 SILENT_S = 1.0
 KEPT = 2000
 
@@ -137,6 +138,8 @@ class Feed:
         With ``at``, our LSL clock, added.
     guard : dict
         Newest line of each actuator host, by its ``actuator``, with ``at`` added.
+    meanings : dict
+        Class that a marker's text stands for, as far as the engine has said it.
     log : deque of Line
     log_total : int
         Lines ever written.
@@ -156,6 +159,7 @@ class Feed:
         self._inlets: dict[str, Joined] = {}
         self._asked: dict[str, float] = {}
         self._choice = ""
+        self._seen: dict[str, tuple[float, FoundStream]] = {}
         self._tail: queue.SimpleQueue[tuple[str, list[Past]]] = queue.SimpleQueue()
         self.streams: tuple[FoundStream, ...] = ()
         self.log: deque[Line] = deque(maxlen=KEPT)
@@ -176,6 +180,7 @@ class Feed:
         self.events_total = 0
         self.commands: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.guard: dict[str, dict[str, Any]] = {}
+        self.meanings: dict[str, str] = {}
         self._history_asked = False
 
     def now(self) -> float:
@@ -195,7 +200,7 @@ class Feed:
     def update(self) -> None:
         """Take all that has come. Never waits."""
         now = self.now()
-        self.streams = self._joiner.found
+        self.streams = self._in_reach(now)
         self._follow_session()
         for stream in self.streams:
             if self._wanted(stream) and stream.uid not in self._inlets and now >= self._asked.get(stream.uid, 0.0):
@@ -222,6 +227,13 @@ class Feed:
         self.log_total += 1
 
     # --- which streams
+
+    def _in_reach(self, now: float) -> tuple[FoundStream, ...]:
+        """Streams that answered lately, or that are being read: on a busy computer not every question is answered."""
+        for stream in self._joiner.found:
+            self._seen[stream.uid] = (now, stream)
+        self._seen = {uid: seen for uid, seen in self._seen.items() if now - seen[0] < FORGET_S or uid in self._inlets}
+        return tuple(sorted((s for _, s in self._seen.values()), key=lambda s: (s.host, s.name, s.source_id)))
 
     def _id_of(self, stream: FoundStream) -> str:
         """Identifier of the session that a stream of ours belongs to, or ""."""
@@ -312,8 +324,10 @@ class Feed:
         }[what]
         if joined.found.n_channels != len(names):
             raise StreamError(f"{joined.found.n_channels} columns where docs/streams.md has {len(names)}")
-        self.session.classes, self.session.channels = classes, channels
-        if getattr(self, what) is None:
+        if what == "outcomes":
+            self.session.classes, self.session.channels = classes, channels
+        known: RowStore | None = getattr(self, what)
+        if known is None or known.names != names:
             setattr(self, what, RowStore(names))
 
     def _leave(self, uid: str) -> None:
@@ -335,6 +349,7 @@ class Feed:
             pulled = joined.inlet.pull(0.0)
         except StreamError as error:
             self._leave(found.uid)
+            self._seen.pop(found.uid, None)
             self._asked[found.uid] = now + RETRY_S
             self.say("warn", found.name, f"gone: {error}")
             return
@@ -376,7 +391,9 @@ class Feed:
             self.session.bad = {tidy(k, 40): tidy(v, 40) for k, v in _mapping(message.get("bad")).items()}
         if kind == "set":
             self.session.settings = _mapping(message.get("decision"))
-        if kind != "cue":
+        if kind == "cue" and message.get("class"):
+            self.meanings[tidy(message.get("code", ""), 60)] = tidy(message["class"], 60)
+        elif kind != "cue":
             level = (
                 "bad" if kind in ("lost", "refused") else "warn" if kind in ("gap", "segment", "skip", "rate", "mask") else "info"
             )

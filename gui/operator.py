@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QByteArray, QSize, Qt
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDialog, QDockWidget, QFrame, QGridLayout, QHBoxLayout, QMainWindow, QMenuBar, QVBoxLayout, QWidget
 
 from bci.errors import BciError
@@ -58,6 +58,7 @@ class OperatorWindow(QMainWindow):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
+        self._sized = QSize(0, 0)
         self.setWindowTitle("bci – operator")
         self.setDockNestingEnabled(True)
         self.panels: dict[str, Panel] = {}
@@ -71,7 +72,7 @@ class OperatorWindow(QMainWindow):
         self.shortcuts: list[tuple[str, str]] = []
         self._make_menus()
         self.arrange()
-        self._restore()
+        self._sized = self._restore()
         context.ticked.connect(self._tick)
 
     # --- parts
@@ -133,13 +134,13 @@ class OperatorWindow(QMainWindow):
         """Sizes for the window's size."""
         width, height = max(self.width(), 1280), max(self.height(), 720)
         self.resizeDocks(
-            [self.docks["session"], self.docks["guard"]], [width * 19 // 100, width * 25 // 100], Qt.Orientation.Horizontal
+            [self.docks["session"], self.docks["guard"]], [width * 20 // 100, width * 25 // 100], Qt.Orientation.Horizontal
         )
         self.resizeDocks([self.docks["quality"]], [height * 31 // 100], Qt.Orientation.Vertical)
         self.resizeDocks(
             [self.docks["session"], self.docks["streams"]], [height * 55 // 100, height * 45 // 100], Qt.Orientation.Vertical
         )
-        self.resizeDocks([self.docks["guard"], self.docks["decoder"]], [230, height - 330], Qt.Orientation.Vertical)
+        self.resizeDocks([self.docks["guard"], self.docks["decoder"]], [190, height - 290], Qt.Orientation.Vertical)
 
     def _make_menus(self) -> None:
         bar = self._menu_place.parentWidget()
@@ -259,13 +260,29 @@ class OperatorWindow(QMainWindow):
 
     # --- remembering
 
-    def _restore(self) -> None:
+    def _restore(self) -> QSize:
+        """Take up the place and arrangement of last time; return the size for which docks are sized."""
         settings = self._context.settings
         geometry, state = settings.value("operator/geometry"), settings.value("operator/state")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
             self.resize(1280, 720)
-        if isinstance(state, QByteArray):
-            self.restoreState(state, LAYOUT)
+        known = isinstance(state, QByteArray) and self.restoreState(state, LAYOUT)
+        return self.size() if known else QSize(0, 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A window of quite another size gets docks of another size."""
+        super().resizeEvent(event)
+        before, now = self._sized, event.size()
+        if self.isVisible() and not 0.8 < now.width() * now.height() / max(1, before.width() * before.height()) < 1.25:
+            self._sized = now
+            QTimer.singleShot(0, self, self._size_docks)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Docks have sizes only now."""
+        super().showEvent(event)
+        if self._sized.isEmpty():
+            self._sized = self.size()
+            QTimer.singleShot(0, self, self._size_docks)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember where everything was."""

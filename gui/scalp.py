@@ -49,13 +49,16 @@ class ScalpMap:
         As :func:`flat_places` gives them; at least three, not on a line.
     grid : int
         Pixels across the head.
+    reach : float
+        Nothing is shown further than this from the nearest electrode: a spline knows nothing there.
     """
 
-    def __init__(self, places: FloatArray, grid: int = GRID) -> None:
+    def __init__(self, places: FloatArray, grid: int = GRID, reach: float = 0.3) -> None:
         self.grid = grid
         axis = np.linspace(-1.05, 1.05, grid)
         x, y = np.meshgrid(axis, -axis)
-        self._inside: npt.NDArray[np.bool_] = np.hypot(x, y) <= 1.0
+        nearest = np.min(np.hypot(x[..., None] - places[:, 0], y[..., None] - places[:, 1]), axis=2)
+        self._inside: npt.NDArray[np.bool_] = (np.hypot(x, y) <= 1.05) & (nearest <= reach)
         at = np.column_stack((x[self._inside], y[self._inside]))
         n = len(places)
         neighbours = None if n <= 64 else 32

@@ -147,7 +147,6 @@ QLineEdit, QPlainTextEdit {{ background: {p.raised}; border: 1px solid {p.line};
     border-radius: 4px; padding: 3px 6px; selection-background-color: {p.accent}; }}
 QLineEdit:focus, QPlainTextEdit:focus {{ border-color: {p.accent}; }}
 QPushButton[role="small"] {{ padding: 4px 2px; }}
-QComboBox, QAbstractSpinBox {{ padding: 1px 2px; min-height: 21px; }}
 QTableView, QListView, QTreeView {{ background: {p.surface}; border: none; gridline-color: {p.line};
     selection-background-color: {p.accent}; alternate-background-color: {p.raised}; }}
 QHeaderView::section {{ background: {p.surface}; color: {p.muted}; border: none; border-bottom: 1px solid {p.line};
@@ -155,6 +154,7 @@ QHeaderView::section {{ background: {p.surface}; color: {p.muted}; border: none;
 QTabBar::tab {{ background: transparent; color: {p.muted}; padding: 4px 10px; border: none;
     border-bottom: 2px solid transparent; }}
 QTabBar::tab:selected {{ color: {p.ink}; border-bottom: 2px solid {p.accent}; }}
+QComboBox QAbstractItemView {{ background: {p.raised}; border: 1px solid {p.line}; }}
 QTabWidget::pane {{ border: none; }}
 QScrollArea {{ background: {p.surface}; border: none; }}
 QScrollBar:horizontal {{ background: {p.surface}; height: 12px; }}

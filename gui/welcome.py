@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from bci.errors import BciError
 from gui.context import Context
@@ -56,26 +66,17 @@ class WelcomeWindow(QWidget):
         box.addWidget(Label("What would you like to do?", "huge"))
         row = QHBoxLayout()
         row.setSpacing(16)
-        row.addWidget(
-            _card(
-                "Try it out",
-                "A simulated person with 32 electrodes who can imagine movements. No hardware needed.",
-                None,
-                self.simulate,
-            )
-        )
-        row.addWidget(
-            _card(
-                "Use an amplifier",
-                "Every EEG stream on this computer is listed here as soon as it is there.",
-                self.streams,
-                self.look,
-            )
-        )
-        row.addWidget(
-            _card("Play a recording", "An earlier session, or any EEG file, played as if it were live.", None, self.replay)
-        )
-        box.addLayout(row, 1)
+        for title, text, middle, button in (
+            ("Try it out", "A simulated person with 32 electrodes who imagines movements. No hardware.", None, self.simulate),
+            ("Use an amplifier", "EEG streams are listed here as soon as they are there.", self.streams, self.look),
+            ("Play a recording", "An earlier session, or any EEG file, played as if it were live.", None, self.replay),
+        ):
+            card = _card(title, text, middle, button)
+            card.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+            card.setMaximumHeight(420)
+            row.addWidget(card, 1)
+        box.addLayout(row, 4)
+        box.addStretch(1)
         box.addWidget(self.status)
         foot = QHBoxLayout()
         foot.addStretch(1)

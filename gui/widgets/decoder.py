@@ -50,7 +50,9 @@ class ConfusionTable(QWidget):
             return
         head = min(70, max(metrics.horizontalAdvance(tidy(n, 12)) for n in names) + 8)
         n, top = len(names), metrics.height() + 2
-        cell_w, cell_h = (self.width() - head) / n, min(26.0, (self.height() - top) / n)
+        cell_w, cell_h = (self.width() - head) / n, min(56.0, (self.height() - top) / n)
+        painter.setPen(QColor(palette.muted))
+        painter.drawText(QRectF(0, 0, head - 4, top), int(Qt.AlignmentFlag.AlignRight), "asked")
         most = max(1, int(table.sum(axis=1).max()))
         for i, name in enumerate(names):
             painter.setPen(QColor(palette.muted))
@@ -96,6 +98,7 @@ class Decoder(QWidget):
         self.dwell_word = Label("", "muted")
         self.key = Key(context)
         self.plot = Plot(context, "seconds", "evidence")
+        self.plot.setMaximumHeight(460)
         self.plot.setXRange(-SHOWN_S, 0, padding=0)
         self.plot.setYRange(0, 1, padding=0.02)
         self._threshold = self.plot.plot([], [])
@@ -134,8 +137,8 @@ class Decoder(QWidget):
         box.addLayout(words)
         box.addLayout(dwell)
         box.addWidget(self.key)
-        box.addWidget(self.plot, 1)
-        box.addLayout(foot)
+        box.addWidget(self.plot, 4)
+        box.addLayout(foot, 1)
 
     def _dress(self) -> None:
         palette = self._context.palette

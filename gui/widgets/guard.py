@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from gui.context import Context
 from gui.text import Label
@@ -71,6 +71,7 @@ class Guard(QWidget):
         self.state = Label("", "big")
         self.meaning = Label("", "muted", elastic=True)
         self.why = Label("", wrap=True)
+        self.limits = Label("", "muted", elastic=True)
         self.token = QLineEdit(context.token)
         self.token.setEchoMode(QLineEdit.EchoMode.Password)
         self.token.setPlaceholderText("session token")
@@ -81,9 +82,6 @@ class Guard(QWidget):
         self.arm.clicked.connect(self._arm)
         self.disarm = QPushButton("Disarm")
         self.disarm.clicked.connect(lambda: context.control.disarm("operator"))
-        self.stop = stop_button(context, "guard panel")
-        self.stop.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.stop.setMinimumSize(QSize(120, 42))
         self._card = QFrame()
         self._card.setProperty("role", "card")
         self._lay_out()
@@ -107,8 +105,8 @@ class Guard(QWidget):
         box.addWidget(self._card)
         box.addWidget(self.why)
         box.addStretch(1)
+        box.addWidget(self.limits)
         box.addLayout(buttons)
-        box.addWidget(self.stop)
 
     def refresh(self) -> None:
         """Show the newest state."""
@@ -118,6 +116,7 @@ class Guard(QWidget):
         sign, word, meaning, role = STATES[state]
         self.state.tell(f"{sign} {word}")
         self.meaning.tell(meaning)
+        self.limits.tell(_limits(line))
         why = tidy(line.get("why", ""), 160)
         self.why.tell(f"because: {why}" if why else "")
         self._show_arming(state, line)
@@ -137,7 +136,7 @@ class Guard(QWidget):
         """Whether arming is possible; the host has the last word."""
         good_s = line.get("good_s")
         known = isinstance(good_s, int | float) and math.isfinite(good_s)
-        needed = _number(line.get("settings"), "good_s", GOOD_S)
+        needed = _number(line.get("settings"), "settle_s", GOOD_S)
         if state not in ("disarmed", "safe"):
             hint = "" if state == "none" else "armed already"
         elif not self._context.token:
@@ -166,6 +165,15 @@ class Guard(QWidget):
         nonce, actuator = line.get("nonce"), line.get("actuator", "")
         if isinstance(nonce, str) and self._context.token:
             self._context.control.arm(self._context.token, nonce, str(actuator))
+
+
+def _limits(line: dict[str, object]) -> str:
+    """When the guard holds and when it latches, in one line."""
+    settings = line.get("settings")
+    if not isinstance(settings, dict):
+        return ""
+    named = {k: _number(settings, k, math.nan) for k in ("stale_s", "latch_s")}
+    return "holds at data older than {stale_s:g} s, latches after {latch_s:g} s".format(**named)
 
 
 def _number(mapping: object, key: str, otherwise: float) -> float:

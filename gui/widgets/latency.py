@@ -39,13 +39,13 @@ class Latency(QWidget):
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(1)
         for row, (name, text) in enumerate(
-            (("age", "age of data"), ("step", "engine step"), ("command", "decision to actuator"), ("late", "late windows"))
+            (("age", "age of data"), ("step", "engine step"), ("command", "to actuator"), ("late", "late"))
         ):
             grid.addWidget(Label(text, "muted"), row, 0)
             self._values[name] = Label("–", "value", elastic=True)
             grid.addWidget(self._values[name], row, 1)
         grid.setColumnStretch(1, 1)
-        self.plot = Plot(context, "age of data when decided, ms", "windows")
+        self.plot = Plot(context, "age of data, ms", "windows")
         self._bars = pg.BarGraphItem(x=[0], height=[0], width=1)
         self.plot.addItem(self._bars)
         self._limit = pg.InfiniteLine(pos=TOP_MS, angle=90)
@@ -89,7 +89,7 @@ class Latency(QWidget):
         if feed.outcomes is not None and len(feed.outcomes):
             skipped = int((feed.outcomes.column("reason") == Reason.SKIPPED).sum())
         waiting = feed.timing.last("backlog") if feed.timing is not None else 0
-        return f"{skipped} skipped, {waiting:.0f} samples waiting"
+        return f"{skipped} skipped, {waiting:.0f} waiting"
 
 
 def _spread(values: np.ndarray) -> str:
@@ -98,4 +98,4 @@ def _spread(values: np.ndarray) -> str:
     if not len(known):
         return "–"
     middle, high = np.percentile(known, (50, 99))
-    return f"{middle:.1f} ms  ·  99 % {high:.1f}  ·  max {known.max():.1f}"
+    return f"{middle:.1f} ms, 99 % {high:.1f}, max {known.max():.1f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from html import escape
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
@@ -55,8 +56,8 @@ class Log(QWidget):
         self.table.setAccessibleName("log")
         header = self.table.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.resizeSection(0, 78)
-        header.resizeSection(1, 96)
+        header.resizeSection(0, 66)
+        header.resizeSection(1, 78)
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         bar = QHBoxLayout()
         bar.setContentsMargins(8, 4, 8, 0)
@@ -94,6 +95,7 @@ class Log(QWidget):
         clock = time.strftime("%H:%M:%S", time.localtime(line.time_s + self._wall_s))
         for column, text in enumerate((clock, line.source, f"{SIGNS[line.level]} {line.text}")):
             item = QTableWidgetItem(text)
+            item.setToolTip(f"<qt>{escape(text)}</qt>")
             item.setForeground(QColor(ink if column == 2 else palette.muted))
-            item.setTextAlignment(int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter))
+            item.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
             self.table.setItem(0, column, item)

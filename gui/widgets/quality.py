@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
@@ -107,7 +108,7 @@ class Quality(QWidget):
         self.head = QualityHead(context)
         self.summary = Label("", "value")
         self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["channel", "µV", "what to fix"])
+        self.table.setHorizontalHeaderLabels(["channel", "µV", "to do"])
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(20)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -126,8 +127,8 @@ class Quality(QWidget):
         right.addWidget(self.table, 1)
         row = QHBoxLayout(self)
         row.setContentsMargins(6, 0, 0, 0)
-        row.addWidget(self.head, 2)
-        row.addLayout(right, 3)
+        row.addWidget(self.head, 4)
+        row.addLayout(right, 5)
 
     def refresh(self) -> None:
         """Judge the last two seconds, and show the worst channels first."""
@@ -160,4 +161,5 @@ class Quality(QWidget):
                     self.table.setItem(row, column, item)
                 if item.text() != text:
                     item.setText(text)
+                    item.setToolTip(f"<qt>{escape(text)}</qt>")
                 item.setForeground(QColor(inks[verdict.level] if column == 0 else palette.ink))

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -107,7 +108,7 @@ class SessionPanel(QWidget):
         self.amplifier = QComboBox()
         self.amplifier.setAccessibleName("amplifier")
         self.amplifier.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.amplifier.setMinimumContentsLength(12)
+        self.amplifier.setMinimumContentsLength(6)
         self.amplifier.addItem("the stream that is shown", STREAM)
         for name in plugins.names(plugins.SOURCES):
             self.amplifier.addItem(tidy(name, 30), name)
@@ -124,7 +125,7 @@ class SessionPanel(QWidget):
         self.status = Label("no session", "value", wrap=True)
         self.progress = Label("", "muted", elastic=True)
         self.file = Label("", "muted", elastic=True)
-        self.start = QPushButton("Start session")
+        self.start = QPushButton("Start")
         self.start.setProperty("role", "primary")
         self.start.clicked.connect(self.begin)
         self.pause = QPushButton("Break")
@@ -138,17 +139,22 @@ class SessionPanel(QWidget):
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows = (
             ("Pseudonym", self.subject), ("Session", self.session), ("Amplifier", self.amplifier),
             ("Model", self._with_browser(self.model, "Models (*.safetensors)")),
             ("Montage", self._with_browser(self.montage, "Montages (*.toml)")), ("Mains", self.line),
         )  # fmt: skip
         for name, widget in rows:
-            form.addRow(Label(name, "muted"), widget)
+            label = Label(name, "muted")
+            label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+            form.addRow(label, widget)
         buttons = QHBoxLayout()
         for button, stretch in ((self.start, 2), (self.pause, 1), (self.end, 1)):
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            button.setMinimumWidth(50)
             buttons.addWidget(button, stretch)
+        buttons.setSpacing(4)
         inner = QWidget()
         inner.setProperty("panel", "true")
         inner.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -163,6 +169,7 @@ class SessionPanel(QWidget):
         box.addStretch(1)
         area = QScrollArea()
         area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -269,4 +276,5 @@ def _field(name: str, text: str) -> QLineEdit:
     made = QLineEdit(text)
     made.setPlaceholderText(name)
     made.setAccessibleName(name)
+    made.setMinimumWidth(40)
     return made

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QTabl
 
 from bci.stream.lsl import FoundStream
 from gui.context import Context
-from gui.feed import TEXTS
 from gui.text import Label
 from gui.tidy import tidy
 
@@ -52,8 +51,8 @@ class Streams(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._context = context
         self._shown: list[FoundStream] = []
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["stream", "type", "rate"])
+        self.table = QTableWidget(0, 2)
+        self.table.setHorizontalHeaderLabels(["stream", "what it carries"])
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(22)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -66,7 +65,6 @@ class Streams(QWidget):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
         self.table.cellClicked.connect(lambda row, _: self._choose(row))
         self.table.cellActivated.connect(lambda row, _: self._choose(row))
         self.values = {name: Label("–", "value", elastic=True) for name in ("signal", "rate", "gaps", "clock", "age")}
@@ -89,16 +87,17 @@ class Streams(QWidget):
 
     def _list(self) -> None:
         feed, palette = self._context.feed, self._context.palette
-        ours = ("BCI-Control", *TEXTS)
-        shown = sorted(feed.streams, key=lambda s: (s.type in ours or s.type.startswith("BCI-"), s.type != "EEG", s.name))
+        shown = [s for s in feed.streams if s.type != "BCI-Control"]
+        shown.sort(key=lambda s: (s.type.startswith("BCI-"), s.type != "EEG", s.name))
         if [s.uid for s in shown] != [s.uid for s in self._shown]:
             self.table.setRowCount(len(shown))
         self._shown = shown
         for row, stream in enumerate(shown):
             looked_at = feed.signal_stream is not None and feed.signal_stream.uid == stream.uid and feed.joined(stream.uid)
             sign = "▶ " if looked_at else "● " if feed.joined(stream.uid) else "○ "
-            rate = f"{stream.n_channels} × {stream.rate_hz:g} Hz" if stream.rate_hz else "events"
-            for column, text in enumerate((sign + tidy(stream.name, 60), tidy(stream.type, 20), rate)):
+            kind = tidy(stream.type, 20)
+            what = f"{kind} {stream.n_channels} × {stream.rate_hz:g} Hz" if stream.rate_hz else kind.removeprefix("BCI-").lower()
+            for column, text in enumerate((sign + tidy(stream.name, 60), what)):
                 item = self.table.item(row, column)
                 if item is None:
                     item = QTableWidgetItem()

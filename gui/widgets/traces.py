@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
@@ -27,7 +28,6 @@ from gui.columns import Columns, Picture, joined
 from gui.context import Context
 from gui.filtering import ViewFilter
 from gui.store import SignalStore
-from gui.text import Label
 from gui.tidy import tidy
 
 SECONDS = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
@@ -37,7 +37,7 @@ LOW_PASS_HZ = (0.0, 15.0, 30.0, 40.0, 70.0, 100.0)
 NOTCH_HZ = (0.0, 50.0, 60.0)
 TOP, FOOT, GUTTER = 18, 18, 64
 OVERLAP = 1.6
-TICK_STEPS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+TICK_STEPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 MAX_MARKERS = 60
 
 
@@ -157,16 +157,16 @@ class TraceView(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """One frame."""
         painter = QPainter(self)
-        palette = self._context.palette
-        painter.fillRect(self.rect(), QColor(palette.surface))
-        rect = self.plot_rect()
-        signal = self.signal
-        if signal is None or not len(signal.rows) or not self.channels():
+        rect, signal = self.plot_rect(), self.signal
+        empty = signal is None or not len(signal.rows) or not self.channels()
+        for part in QRegion(self.rect()).subtracted(QRegion() if empty else QRegion(rect)):
+            painter.fillRect(part, QColor(self._context.palette.surface))
+        if signal is None or empty:
             self._say_nothing(painter)
             return
         self._advance(signal, rect)
-        self._paint_grid(painter, rect, signal)
         self._paint_picture(painter, rect)
+        self._paint_grid(painter, rect, signal)
         self._paint_markers(painter, rect, signal)
         self._paint_labels(painter, rect)
         self._paint_scale(painter, rect)
@@ -196,8 +196,8 @@ class TraceView(QWidget):
         if look != self._look or self._drifted(columns):
             self._look, self._drawn = look, -1
         if self._drawn < 0:
-            self._centre = columns.centre()
-            self._picture.pixels.fill(0)
+            self._centre = columns.centre() if self.filter.high_pass_hz == 0 else np.zeros(len(columns.channels))
+            self._picture.clear(_rgb(self._context.palette.surface))
             self._drawn = columns.total - width
         self._draw(columns, self._picture)
 
@@ -232,14 +232,14 @@ class TraceView(QWidget):
         palette, bad = self._context.palette, self.bad()
         labels = columns.signal.info.labels
         names = [palette.bad if tidy(labels[i], 40) in bad else palette.trace for i in columns.channels]
-        return np.array([0xFF000000 | int(name[1:], 16) for name in names], np.uint32)
+        return np.array([_rgb(name) for name in names], np.uint32)
 
     def _paint_picture(self, painter: QPainter, rect: QRect) -> None:
         if self._picture is None or self._columns is None:
             return
         pixels, ratio = self._picture.pixels, self.devicePixelRatioF()
         height, width = pixels.shape
-        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
+        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
         turn = self._columns.total % width
         for source, at in ((turn, 0), (0, width - turn)):
             n = width - turn if source else turn
@@ -268,7 +268,7 @@ class TraceView(QWidget):
         tick = math.ceil((begin + self._wall_s) / step) * step
         while tick < end + self._wall_s:
             x = round(self._x_of(signal.row_of(tick - self._wall_s), rect))
-            painter.setPen(QPen(QColor(palette.line), 1))
+            painter.setPen(QPen(theme.colour(palette.muted, 60), 1))
             painter.drawLine(x, rect.top(), x, rect.bottom())
             text = time.strftime("%H:%M:%S", time.localtime(tick + 1e-6))
             if rect.left() + 26 <= x <= rect.right() - 26:
@@ -307,7 +307,7 @@ class TraceView(QWidget):
             if x < rect.left() or len(shown) >= MAX_MARKERS:
                 break
             if x <= rect.right():
-                shown.append((x, marker.text))
+                shown.append((x, self._context.feed.meanings.get(marker.text, marker.text)))
         for x, text in reversed(shown):
             painter.setPen(QPen(theme.colour(palette.accent, 200), 1, Qt.PenStyle.DashLine))
             painter.drawLine(round(x), rect.top(), round(x), rect.bottom())
@@ -425,9 +425,9 @@ class Traces(QWidget):
         self.fit.setAccessibleName("fit scale to the signal")
         self.hold = QPushButton("Pause")
         self.hold.setCheckable(True)
+        self.hold.setFixedWidth(86)
         self.place = QScrollBar(Qt.Orientation.Horizontal)
         self.place.setAccessibleName("scroll back")
-        self.hint = Label("shown only, not decoded", "muted", elastic=True)
         self._lay_out()
         self._connect()
 
@@ -437,7 +437,7 @@ class Traces(QWidget):
         bar.setSpacing(5)
         for widget in (self.length, self.scale, self.fit, self.high_pass, self.low_pass, self.notch):
             bar.addWidget(widget)
-        bar.addWidget(self.hint, 1)
+        bar.addStretch(1)
         bar.addWidget(self.hold)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -528,12 +528,17 @@ class Traces(QWidget):
 def _choice(name: str, entries: list[tuple[str, float]], value: float) -> QComboBox:
     made = QComboBox()
     made.setAccessibleName(name)
-    made.setToolTip(name)
+    made.setToolTip(f"{name} (of the screen only; decoding has its own filters)")
     for text, data in entries:
         made.addItem(text, data)
     made.setCurrentIndex(max(0, made.findData(value)))
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
     return made
+
+
+def _rgb(name: str) -> int:
+    """A colour ``#rrggbb`` as a number, opaque."""
+    return 0xFF000000 | int(name[1:], 16)
 
 
 def _next(values: tuple[float, ...], value: float, step: int) -> float:
