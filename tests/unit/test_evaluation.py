@@ -108,7 +108,13 @@ def test_any_moabb_data_set_is_evaluated_by_its_name(tmp_path: Path, capsys: pyt
 
 @pytest.mark.slow
 def test_a_dask_scheduler_gives_the_same_table(people: Path, tmp_path: Path, done: tuple[Path, list[dict[str, str]]]) -> None:
-    assert evaluated(tmp_path, *words(people, "--jobs", "2", "--cluster", "local")) == done[1]
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        given = evaluated(tmp_path / "given", *words(people, "--cluster", cluster.scheduler_address))
+    assert given == done[1]
+    own = evaluated(tmp_path / "own", str(people), *TABLE, "--jobs", "1", "--cluster", "local")
+    assert own == [row for row in done[1] if row["protocol"] == "within"]
 
 
 def test_the_table_and_the_plots_are_written_for_people(
