@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from bci.engine.chunk import Chunk
 from bci.errors import StreamError, StreamLost, TrainingError
 from bci.session import wire
 from bci.session.calibration.check import SignalCheck, check_signal
@@ -196,7 +197,7 @@ class Calibration:
             check, chunks = check_signal(self._room, preprocessing, self.config.quality, CHECK_S)
             for line in check.lines():
                 self._presenter.say(f"signal: {line}")
-            if not check.bad or self._go_on_without(check):
+            if not check.bad or self._go_on_without(check, chunks):
                 break
         left = tuple(c.label for c in check.channels if not c.fault)
         if check.bad and check.good_enough:
@@ -209,8 +210,8 @@ class Calibration:
             watch.take(chunk)
         return watch
 
-    def _go_on_without(self, check: SignalCheck) -> bool:
-        """Whether to begin although channels are bad.
+    def _go_on_without(self, check: SignalCheck, chunks: list[Chunk]) -> bool:
+        """Whether to begin although channels are bad; the signal that comes while asking is added to ``chunks``.
 
         Raises
         ------
@@ -223,7 +224,14 @@ class Calibration:
             choices = {"w": "go on without them", "c": "check again"}
         else:
             choices = {"q": "quit", "c": "check again", "f": "go on all the same"}
-        answer = self._presenter.ask("These channels cannot be used.", choices, self._pass)
+
+        def passing() -> None:
+            self._room.check()
+            chunk = self._room.signal.pull(STEP_S)
+            if chunk is not None:
+                chunks.append(chunk)
+
+        answer = self._presenter.ask("These channels cannot be used.", choices, passing)
         if answer == "q":
             raise StreamError(
                 f"the signal is not good enough: {len(check.bad)} of {len(check.channels)} channels are bad, fewer than "
