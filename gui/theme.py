@@ -8,6 +8,7 @@ Renslow, PLoS ONE 13, 2018, e0199239). Nothing is said by colour alone: words an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -80,11 +81,17 @@ def colour_map(n: int = 256) -> npt.NDArray[np.uint8]:
 
 def font(point_size: float = POINT_SIZE, bold: bool = False) -> QFont:
     """The program's font in another size."""
-    known = set(QFontDatabase.families())
-    made = QFont(next((f for f in FAMILIES if f in known), QApplication.font().family()))
+    made = QFont(_family())
     made.setPointSizeF(point_size)
     made.setBold(bold)
     return made
+
+
+@cache
+def _family() -> str:
+    """The first of our families that is installed."""
+    known = set(QFontDatabase.families())
+    return next((f for f in FAMILIES if f in known), QApplication.font().family())
 
 
 def colour(name: str, alpha: int = 255) -> QColor:
