@@ -73,6 +73,10 @@ def test_the_simulated_subject_s_mu_rhythm_is_found_over_both_motor_areas(simula
     assert mu["C4"].r2 < 0 < mu["C3"].r2
     assert mu["C3"].comparison == CLASSES
     assert str(mu["C3"]).startswith("C3 ")
+    for one in suggestions:
+        for other in suggestions:
+            apart = other.high_hz < one.low_hz or other.low_hz > one.high_hz
+            assert one is other or one.channel != other.channel or apart
 
 
 def test_its_desynchronisation_is_on_the_map_after_the_cue_and_not_before(simulated: Around) -> None:

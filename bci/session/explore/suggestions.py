@@ -45,7 +45,9 @@ class Suggestion:
     def __str__(self) -> str:
         more = "more" if self.r2 > 0 else "less"
         first, second = self.comparison
-        return f"{self.channel} {self.low_hz:g}–{self.high_hz:g} Hz: {more} for {first} than for {second}, r² {abs(self.r2):.2f}"
+        return (
+            f"{self.channel} {self.low_hz:.3g}–{self.high_hz:.3g} Hz: {more} for {first} than for {second}, r² {abs(self.r2):.2f}"
+        )
 
 
 def suggest(
@@ -91,8 +93,16 @@ def suggest(
                 float(found.p[which, peak, channel]),
             )
         )
-        size[which, low : high + 1, channel] = 0.0
+        left, right = _stretch(size[which, :, channel], peak)
+        size[which, min(left, low) : max(right, high + 1), channel] = 0.0
     return suggestions
+
+
+def _stretch(sizes: FloatArray, peak: int) -> tuple[int, int]:
+    """The unbroken stretch of significant frequencies round a peak: its shoulders are no features of their own."""
+    none = np.flatnonzero(sizes == 0)
+    place = int(np.searchsorted(none, peak))
+    return int(none[place - 1]) + 1 if place else 0, int(none[place]) if place < len(none) else len(sizes)
 
 
 def _band(column: FloatArray, peak: int) -> tuple[int, int]:

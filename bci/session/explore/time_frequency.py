@@ -16,6 +16,10 @@ from scipy.signal import fftconvolve
 
 from bci.engine.chunk import BoolArray, FloatArray, samples
 from bci.errors import ConfigError
+from bci.session.explore.separability import corrected
+
+AT_ONCE = 32
+"""Permutations in one product: enough to be fast, few enough to be small."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,17 +154,20 @@ def _p_values(change: FloatArray, n: int, seed: int) -> FloatArray:
     flat = trials.reshape(len(trials), -1)
     valid = np.isfinite(flat).all(axis=0)
     x = flat[:, valid]
-    found = np.abs(_t_values(x, np.ones(len(x))))
-    largest = np.array([np.abs(_t_values(x, rng.choice((-1.0, 1.0), len(x)))).max() for _ in range(n)])
+    square = (x**2).mean(axis=0)
+    found = np.abs(_t_values(x, square, np.ones((1, len(x)))))[0]
+    largest: list[float] = []
+    while len(largest) < n:
+        signs = rng.choice((-1.0, 1.0), (min(AT_ONCE, n - len(largest)), len(x)))
+        largest += np.abs(_t_values(x, square, signs)).max(axis=1).tolist()
     p = np.full(flat.shape[1], np.nan)
-    p[valid] = (1 + (largest[:, None] >= found[None]).sum(axis=0)) / (1 + n)
+    p[valid] = corrected(found, np.array(largest))
     return p.reshape(trials.shape[1:])
 
 
-def _t_values(x: FloatArray, signs: FloatArray) -> FloatArray:
-    """One-sample t of the columns with signs applied; the sum of squares does not change with them."""
-    n = len(x)
-    mean = signs @ x / n
-    spread = np.sqrt(np.maximum((x**2).mean(axis=0) - mean**2, np.finfo(np.float64).tiny) / (n - 1))
+def _t_values(x: FloatArray, square: FloatArray, signs: FloatArray) -> FloatArray:
+    """One-sample t of the columns for each row of signs; the mean square does not change with them."""
+    mean = signs @ x / len(x)
+    spread = np.sqrt(np.maximum(square - mean**2, np.finfo(np.float64).tiny) / (len(x) - 1))
     t: FloatArray = mean / spread
     return t
