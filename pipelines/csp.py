@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 from pyriemann.spatialfilters import CSP
@@ -12,11 +11,9 @@ from sklearn.feature_selection import SelectKBest, mutual_info_classif
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from bci.engine.chunk import FloatArray
-from bci.errors import ConfigError
 from bci.session.fit import FittedDecoder
 from pipelines.covariance import BandCovariances, PerBand, patterns, shares
-
-BAND_HZ = 4.0
+from pipelines.filter_bank import adjoining_bands
 
 
 class CspLda:
@@ -70,15 +67,8 @@ class FilterBankCsp:
         self.features = features
 
     def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """Adjoining bands of about 4 Hz.
-
-        >>> FilterBankCsp().bands(4, 16, 250)
-        ((4.0, 8.0), (8.0, 12.0), (12.0, 16.0))
-        """
-        if not 0 < low_hz < high_hz < rate_hz / 2:
-            raise ConfigError(f"band [{low_hz:g}, {high_hz:g}] Hz: must satisfy 0 < low < high < {rate_hz / 2:g} Hz (Nyquist)")
-        edges = np.linspace(low_hz, high_hz, max(1, round((high_hz - low_hz) / BAND_HZ)) + 1).tolist()
-        return tuple(pairwise(edges))
+        """Adjoining bands of about 4 Hz."""
+        return adjoining_bands(low_hz, high_hz, rate_hz)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
         """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV."""

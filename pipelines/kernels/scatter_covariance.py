@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.linalg.blas import ddot
 
 from bci.engine.chunk import FloatArray
 
@@ -71,7 +72,7 @@ class ScatterCovariance:
         sums = scatter[c, :c]
         np.multiply(scatter[:c, c:], sums * (1.0 / n), out=self.matrix)
         np.subtract(scatter[:c, :c], self.matrix, out=self.matrix)
-        mean_square = float(np.dot(self._flat, self._flat)) / (c * c * n * n)
+        mean_square = float(ddot(self._flat, self._flat)) / (c * c * n * n)
         if not mean_square < math.inf:
             return math.nan
         mean_variance = float(np.dot(self._diagonal, self._ones)) / (c * n)

@@ -19,7 +19,14 @@ from pipelines.kernels import csp_linear, mdm, tangent_linear
 from pipelines.kernels.parts import softmax
 from pipelines.kernels.scatter_covariance import ScatterCovariance
 
-KERNELS = {"ts-lr": tangent_linear, "mdm": mdm, "fgmdm": mdm, "csp-lda": csp_linear}
+KERNELS = {
+    "ts-lr": tangent_linear,
+    "ts-en": tangent_linear,
+    "ts-svm": tangent_linear,
+    "mdm": mdm,
+    "fgmdm": mdm,
+    "csp-lda": csp_linear,
+}
 
 
 def trained(family: str, channels: int = 5) -> tuple[FittedModel, np.ndarray]:
