@@ -213,13 +213,12 @@ class Engine:
                 reason = Reason.DECIDED if decision >= 0 else Reason.IDLE
         if reason not in (Reason.DECIDED, Reason.IDLE, Reason.SKIPPED):
             self._decide.restart()
-        block = window.block
         return Outcome(
-            block.segment,
-            (block.number + 1) * self._hop - 1,
-            block.consumed,
-            block.stamp,
-            block.crc,
+            window.segment,
+            (window.number + 1) * self._hop - 1,
+            window.consumed,
+            window.stamp,
+            window.crc,
             reason,
             decision,
             window.bridged,
@@ -236,7 +235,7 @@ class Engine:
             return window.reason
         if self._frozen:
             return Reason.FROZEN
-        if window.block.consumed <= self._skip_until:
+        if window.consumed <= self._skip_until:
             return Reason.SKIPPED
         return Reason.DECIDED if self._without.allowed else Reason.QUALITY
 

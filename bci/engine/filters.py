@@ -42,7 +42,7 @@ def gain(sos: FloatArray, frequencies_hz: list[float], rate_hz: float) -> FloatA
 
 
 class FilterBank:
-    """A notch and the band-passes behind it, one block of samples at a time.
+    """A notch and the band-passes behind it, block after block.
 
     Starting from the steady state for the first sample spares the step that a constant electrode
     offset, often tens of millivolts, would otherwise send through the filters.
@@ -64,35 +64,40 @@ class FilterBank:
         self._steady = np.concatenate([np.asarray(sosfilt_zi(sos)).ravel() for sos in cascade])[:, np.newaxis]
         n_states = len(self._steady)
         self._input = np.zeros((hop + n_states, n_channels))
-        self._output = np.zeros((len(self._matrix), n_channels))
+        self._output = np.zeros((1, len(self._matrix), n_channels))
         self._fresh = True
 
     def restart(self) -> None:
         """Forget the past: the next sample is taken for the steady state."""
         self._fresh = True
 
-    def __call__(self, block: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Filter the next block.
+    def __call__(self, blocks: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Filter the next blocks.
 
         Parameters
         ----------
-        block : ndarray, shape (hop, n_channels)
+        blocks : ndarray, shape (n_blocks, hop, n_channels)
             Microvolts.
 
         Returns
         -------
-        notched : ndarray, shape (hop, n_channels)
-        bands : ndarray, shape (n_bands, hop, n_channels)
+        notched : ndarray, shape (n_blocks, hop, n_channels)
+        bands : ndarray, shape (n_blocks, n_bands, hop, n_channels)
             Both valid until the next call.
         """
-        hop, output = self._hop, self._output
-        self._input[:hop] = block
+        hop, n_blocks = self._hop, len(blocks)
+        if n_blocks > len(self._output):
+            self._output = np.zeros((n_blocks, *self._output.shape[1:]))
         if self._fresh:
-            self._input[hop:] = self._steady * block[0]
+            self._input[hop:] = self._steady * blocks[0, 0]
             self._fresh = False
-        np.dot(self._matrix, self._input, out=output)
-        self._input[hop:] = output[hop * (1 + self._n_bands) :]
-        return output[:hop], output[hop : hop * (1 + self._n_bands)].reshape(self._n_bands, hop, -1)
+        filtered = hop * (1 + self._n_bands)
+        output = self._output[:n_blocks]
+        for block, after in zip(blocks, output, strict=True):
+            self._input[:hop] = block
+            np.dot(self._matrix, self._input, out=after)
+            self._input[hop:] = after[filtered:]
+        return output[:, :hop], output[:, hop:filtered].reshape(n_blocks, self._n_bands, hop, -1)
 
 
 def _block_matrix(notched: bool, cascade: list[FloatArray], hop: int) -> FloatArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bci.engine.blocks import Block, Blocks
+from bci.engine.blocks import Blocks, Run
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.continuity import Continuity, ContinuitySettings
 from bci.engine.filters import FilterBank, band_pass, notch, settling
@@ -28,8 +28,12 @@ class Window:
 
     Parameters
     ----------
-    block : Block
-        The newest block; its counters say where the window ends.
+    segment, number : int
+        Segment and absolute index of the newest block.
+    stamp : float
+        Raw stamp of the newest sample.
+    consumed, crc : int
+        Raw samples up to it, and their checksum, see :class:`~bci.engine.blocks.Run`.
     reason : Reason
         ``DECIDED`` where the window may be decoded.
     bridged : int
@@ -37,10 +41,14 @@ class Window:
     bad : ndarray of bool, shape (n_inputs,)
         Channels that cannot be trusted in it.
     features : ndarray
-        Scatter matrices or samples over the input channels; valid until the next window.
+        Scatter matrices or samples over the input channels; valid until the next push.
     """
 
-    block: Block
+    segment: int
+    number: int
+    stamp: float
+    consumed: int
+    crc: int
     reason: Reason
     bridged: int
     bad: BoolArray
@@ -120,27 +128,55 @@ class Frontend:
     def push(self, chunk: Chunk) -> Iterator[Window]:
         """Points of the window grid that this chunk reaches, in order."""
         for piece in self.continuity.push(chunk):
-            for block in self._blocks.push(piece):
-                yield self._advance(block)
+            for run in self._blocks.push(piece):
+                if self._in_range(run.data):
+                    yield from self._advance(run)
+                else:
+                    for one in run.singly():
+                        yield from self._advance(one) if self._in_range(one.data) else self._refuse(one)
 
     def prepare(self) -> None:
         """Do early what the next block will need; call it while waiting. Bits do not depend on it."""
         self._window.prepare()
         self.quality.prepare()
 
-    def _advance(self, block: Block) -> Window:
-        """Filter one block and say what the window that it ends is worth."""
-        if block.fresh:
-            self._restart(block.number)
-        self._bridged[block.number % self._n_blocks] = block.bridged
-        if not self._in_range(block.data):
-            self._restart(block.number + 1)
-            return Window(block, Reason.NONFINITE, 0, self._none, self._nothing)
-        notched, bands = self._filters(block.data)
-        bad = self.quality.push(block.number, block.data, notched, bands)
-        features = self._window.push(block.number, bands)
-        bridged = sum(self._bridged)
-        return Window(block, self._reason(block.number, bridged), bridged, bad, features)
+    def _advance(self, run: Run) -> Iterator[Window]:
+        """Filter blocks and say what the windows that they end are worth."""
+        if run.fresh:
+            self._restart(run.number)
+        notched, bands = self._filters(run.data)
+        bad = self.quality.push(run.number, run.data, notched, bands)
+        features = self._window.push(run.number, bands)
+        for i, bridged in enumerate(run.bridged):
+            number = run.number + i
+            self._bridged[number % self._n_blocks] = bridged
+            lost = sum(self._bridged)
+            yield Window(
+                run.segment,
+                number,
+                run.stamps[i],
+                run.consumed[i],
+                run.crc[i],
+                self._reason(number, lost),
+                lost,
+                bad[i],
+                features[i],
+            )
+
+    def _refuse(self, run: Run) -> Iterator[Window]:
+        """A block with values that are none: windows begin anew after it."""
+        self._restart(run.number + 1)
+        yield Window(
+            run.segment,
+            run.number,
+            run.stamps[0],
+            run.consumed[0],
+            run.crc[0],
+            Reason.NONFINITE,
+            0,
+            self._none,
+            self._nothing,
+        )
 
     def _in_range(self, data: FloatArray) -> bool:
         """Whether all values are numbers that an amplifier can give.
@@ -148,7 +184,7 @@ class Frontend:
         The sum of squares is the cheapest bound: where even that stays below the limit, no value is beyond it.
         """
         limit = self.quality_settings.range_uv
-        return bool(np.vdot(data, data) <= limit * limit or np.abs(data).max() <= limit)
+        return bool(np.vdot(data, data) < 0.99 * limit * limit or np.abs(data).max() <= limit)
 
     def _reason(self, number: int, bridged: int) -> Reason:
         """Whether the window that ends with block ``number`` is whole."""

@@ -117,7 +117,6 @@ class Quality:
         self._n = n_channels
         # Raw and notched side by side: one pass over the rows finds the extremes of both.
         self._rows = np.zeros((self._memory * hop, 2 * n_channels))
-        self._size = np.zeros((len(bands), hop, n_channels))
         self._highest = np.zeros((self._memory // self._period, 2 * n_channels))
         self._lowest = np.zeros((self._memory // self._period, 2 * n_channels))
         self._until: IntArray = np.full(n_channels, -1, dtype=np.int64)
@@ -137,34 +136,35 @@ class Quality:
         self._first = block
         self._due = -1
 
-    def push(self, block: int, raw: FloatArray, notched: FloatArray, bands: FloatArray) -> BoolArray:
-        """Take the next block; return which channels cannot be trusted in the window it ends.
+    def push(self, block: int, raw: FloatArray, notched: FloatArray, bands: FloatArray) -> list[BoolArray]:
+        """Take the next blocks; return which channels cannot be trusted in the windows they end.
 
         Parameters
         ----------
         block : int
-            Absolute index in the segment.
-        raw, notched : ndarray, shape (hop, n_channels)
+            Absolute index of the first one in the segment.
+        raw, notched : ndarray, shape (n_blocks, hop, n_channels)
             µV before any filter, and after the notch.
-        bands : ndarray, shape (n_bands, hop, n_channels)
+        bands : ndarray, shape (n_blocks, n_bands, hop, n_channels)
             µV inside the decoder's bands.
 
         Returns
         -------
-        ndarray of bool, shape (n_channels,)
+        list of ndarray of bool, each of shape (n_channels,)
         """
-        self.prepare()
-        place = block % self._memory * self._hop
-        self._rows[place : place + self._hop, : self._n] = raw
-        self._rows[place : place + self._hop, self._n :] = notched
-        if (block + 1) % self._period == 0:
-            self._due = block
-        size = np.abs(bands, out=self._size)
-        if size.max() > self._settings.band_uv:
-            self._blame(size.max(axis=(0, 1)) > self._settings.band_uv, Fault.AMPLITUDE, block)
-        if self._latest < block and not self._any_marked:
-            return self._none
-        return (self._until >= block) | self.marked
+        found = []
+        for i, (before, after, sizes) in enumerate(zip(raw, notched, np.abs(bands), strict=True), start=block):
+            self.prepare()
+            place = i % self._memory * self._hop
+            self._rows[place : place + self._hop, : self._n] = before
+            self._rows[place : place + self._hop, self._n :] = after
+            if (i + 1) % self._period == 0:
+                self._due = i
+            if sizes.max() > self._settings.band_uv:
+                self._blame(sizes.max(axis=(0, 1)) > self._settings.band_uv, Fault.AMPLITUDE, i)
+            trusted = self._latest < i and not self._any_marked
+            found.append(self._none if trusted else (self._until >= i) | self.marked)
+        return found
 
     def mark(self, channel: int, bad: bool) -> None:
         """Distrust a channel until told otherwise, because a person said so."""

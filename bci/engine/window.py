@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from bci.engine.blocks import LONGEST
 from bci.engine.chunk import FloatArray
 
 
 class ScatterWindow:
-    """Scatter matrices ``[X 1]' [X 1]`` of the newest window, one block at a time.
+    """Scatter matrices ``[X 1]' [X 1]`` of windows, block after block.
 
     Parameters
     ----------
@@ -26,58 +27,70 @@ class ScatterWindow:
     """
 
     def __init__(self, n_bands: int, n_channels: int, window: int, hop: int) -> None:
-        self._n_blocks = window // hop
-        size = (n_bands, n_channels + 1, n_channels + 1)
+        self._n_blocks = n_blocks = window // hop
         self._n = n_channels
-        self._block = np.ones((n_bands, hop, n_channels + 1))
-        self._blocks = np.zeros((self._n_blocks, *size))
+        size = (n_bands, n_channels + 1, n_channels + 1)
+        self._beside = np.ones((1, n_bands, hop, n_channels + 1))
+        self._sums = np.zeros((1, *size))
+        self._blocks = np.zeros((n_blocks, *size))
         self._blocks[:, :, n_channels, n_channels] = hop
-        self._suffix = np.zeros((self._n_blocks, *size))
-        self._prefix = np.zeros(size)
-        self._sum = np.zeros(size)
+        self._prefix = np.zeros((n_blocks, *size))
+        self._suffix = np.zeros((n_blocks + 1, *size))
+        """The last one stays zero: a window that is one stretch has nothing before it."""
         self._due = False
 
     def push(self, block: int, data: FloatArray) -> FloatArray:
-        """Take the filtered samples of block ``block``; return the scatter of the window it ends.
+        """Take the filtered samples of the next blocks; return the scatter of the windows they end.
 
         Parameters
         ----------
         block : int
-            Absolute index of the block in its segment.
-        data : ndarray, shape (n_bands, hop, n_channels)
+            Absolute index of the first block in its segment.
+        data : ndarray, shape (n_blocks, n_bands, hop, n_channels)
 
         Returns
         -------
-        ndarray, shape (n_bands, n_channels + 1, n_channels + 1)
-            Valid until the next call, and only if the last ``window // hop`` blocks came in
+        ndarray, shape (n_blocks, n_bands, n_channels + 1, n_channels + 1)
+            Valid until the next call, and only where the last ``window // hop`` blocks came in
             sequence since the last restart.
         """
-        self.prepare()
-        place = block % self._n_blocks
-        self._block[:, :, :-1] = data
-        newest = self._blocks[place]
-        for samples, ones_beside, products in zip(data, self._block, newest, strict=True):
-            np.dot(samples.T, ones_beside, out=products[: self._n])
-            products[self._n, : self._n] = products[: self._n, self._n]
-        if place == 0:
-            self._prefix[:] = newest
-        else:
-            self._prefix += newest
-        if place == self._n_blocks - 1:
-            self._due = True
-            return self._prefix
-        np.add(self._suffix[place + 1], self._prefix, out=self._sum)
-        return self._sum
+        if len(data) > len(self._sums):
+            self._sums = np.zeros((len(data), *self._sums.shape[1:]))
+            self._beside = np.ones((len(data), *self._beside.shape[1:]))
+        done = 0
+        while done < len(data):
+            self.prepare()
+            place = (block + done) % self._n_blocks
+            n = min(len(data) - done, self._n_blocks - place)
+            self._stretch(place, data[done : done + n], self._sums[done : done + n])
+            done += n
+        return self._sums[:done]
+
+    def _stretch(self, place: int, data: FloatArray, sums: FloatArray) -> None:
+        """Blocks from ``place`` on, up to the next multiple of the window length at most."""
+        n, end = self._n, place + len(data)
+        self._beside[: len(data), :, :, :n] = data
+        for i, bands, with_ones in zip(range(place, end), data, self._beside, strict=False):
+            newest = self._blocks[i]
+            for samples, beside, products in zip(bands, with_ones, newest, strict=True):
+                np.dot(samples.T, beside, out=products[:n])
+                products[n, :n] = products[:n, n]
+            if i:
+                np.add(self._prefix[i - 1], newest, out=self._prefix[i])
+            else:
+                self._prefix[0] = newest
+        np.add(self._suffix[place + 1 : end + 1], self._prefix[place:end], out=sums)
+        self._due = end == self._n_blocks
 
     def prepare(self) -> None:
         """Do what the next block will need and this one did not; bits do not depend on when."""
         if self._due:
-            np.cumsum(self._blocks[::-1], axis=0, out=self._suffix[::-1])
+            np.cumsum(self._blocks[::-1], axis=0, out=self._suffix[-2::-1])
             self._due = False
 
 
 class SampleWindow:
-    """The filtered samples of the newest window, one block at a time.
+    """The filtered samples of windows, block after block.
 
     Parameters
     ----------
@@ -88,29 +101,32 @@ class SampleWindow:
 
     def __init__(self, n_bands: int, n_channels: int, window: int, hop: int) -> None:
         self._window, self._hop = window, hop
-        self._ring = np.zeros((n_bands, 4 * window, n_channels))
+        self._ring = np.zeros((n_bands, window + max(3 * window, LONGEST * hop), n_channels))
         self._end = window
 
-    def push(self, block: int, data: FloatArray) -> FloatArray:
-        """Take the filtered samples of the next block; return the window it ends.
+    def push(self, block: int, data: FloatArray) -> list[FloatArray]:
+        """Take the filtered samples of the next blocks, at most ``LONGEST``; return the windows they end.
 
         Parameters
         ----------
         block : int
-            Absolute index of the block in its segment; unused, since samples are only kept.
-        data : ndarray, shape (n_bands, hop, n_channels)
+            Absolute index of the first block in its segment; unused, since samples are only kept.
+        data : ndarray, shape (n_blocks, n_bands, hop, n_channels)
 
         Returns
         -------
-        ndarray, shape (n_bands, window, n_channels)
-            A view, valid until the next call.
+        list of ndarray, each of shape (n_bands, window, n_channels)
+            Views, valid until the next call.
         """
-        if self._end + self._hop > self._ring.shape[1]:
+        if self._end + len(data) * self._hop > self._ring.shape[1]:
             self._ring[:, : self._window] = self._ring[:, self._end - self._window : self._end]
             self._end = self._window
-        self._ring[:, self._end : self._end + self._hop] = data
-        self._end += self._hop
-        return self._ring[:, self._end - self._window : self._end]
+        windows = []
+        for samples in data:
+            self._ring[:, self._end : self._end + self._hop] = samples
+            self._end += self._hop
+            windows.append(self._ring[:, self._end - self._window : self._end])
+        return windows
 
     def prepare(self) -> None:
         """Nothing can be done early here."""

@@ -17,6 +17,7 @@ from bci.engine.quality import QualitySettings
 from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
+from bci.session.timeline import counted
 from bci.stream.recording import RecordedSignal, Recording
 from bci.stream.triggers import MarkerTable
 
@@ -137,7 +138,7 @@ def cut(
     rejected: list[tuple[Trial, str]] = []
     for piece in pieces(raw, preprocessing.hop):
         for window in frontend.push(piece):
-            end = (window.block.number + 1) * preprocessing.hop - 1
+            end = (window.number + 1) * preprocessing.hop - 1
             for cue in grid.take(frontend.continuity.time_of(end)):
                 bad = window.bad[:n_channels].copy()
                 if window.reason is not Reason.DECIDED:
@@ -235,11 +236,14 @@ def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: fl
 
 
 def trials_of(recording: Recording, signal: RecordedSignal, table: MarkerTable) -> list[Trial]:
-    """Cues that a table knows, in order of time, on the clock of one signal of the recording."""
+    """Cues of trials that count (:func:`~bci.session.timeline.counted`) and that a table knows.
+
+    In order of time, on the clock of one signal of the recording.
+    """
     found = [
         Trial(stamp + markers.offset_s - signal.offset_s, table.class_of(text))
         for markers in recording.markers
-        for text, stamp in zip(markers.texts, markers.stamps.tolist(), strict=True)
-        if table.class_of(text)
+        for text, stamp, counts in zip(markers.texts, markers.stamps.tolist(), counted(markers.texts), strict=True)
+        if counts and table.class_of(text)
     ]
     return sorted(found, key=lambda trial: trial.time_s)
