@@ -81,9 +81,9 @@ def start(options: dict[str, object]) -> int:
     keys = EmergencyKeys(context.emergency_stop)
     app.installEventFilter(keys)
     try:
+        _leave_on_signals(app)
         context.start()
         show(context, chosen.windows)
-        _leave_on_signals(app)
         return int(app.exec())
     finally:
         app.removeEventFilter(keys)
@@ -97,10 +97,11 @@ def show(context: Context, names: Sequence[str]) -> None:
 
 
 def _leave_on_signals(app: QApplication) -> None:
-    """Ctrl-C and a polite kill close the windows in good order."""
+    """Ctrl-C and a polite kill close the windows in good order, even while they are still being made."""
+    asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: app.quit())
+        signal.signal(number, lambda got, _: asked.append(got))
     # Python looks at signals only between its own instructions; this makes it have some.
     timer = QTimer(app)
-    timer.timeout.connect(lambda: None)
-    timer.start(200)
+    timer.timeout.connect(lambda: app.quit() if asked else None)
+    timer.start(100)

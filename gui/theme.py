@@ -156,6 +156,7 @@ QLineEdit:focus, QPlainTextEdit:focus {{ border-color: {p.accent}; }}
 QPushButton[role="small"] {{ padding: 4px 2px; }}
 QTableView, QListView, QTreeView {{ background: {p.surface}; border: none; gridline-color: {p.line};
     selection-background-color: {p.accent}; alternate-background-color: {p.raised}; }}
+QListView::item {{ padding: 4px; }}
 QHeaderView::section {{ background: {p.surface}; color: {p.muted}; border: none; border-bottom: 1px solid {p.line};
     padding: 3px 6px; }}
 QTabBar::tab {{ background: transparent; color: {p.muted}; padding: 4px 10px; border: none;

@@ -73,7 +73,7 @@ class WelcomeWindow(QWidget):
         ):
             card = _card(title, text, middle, button)
             card.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-            card.setMaximumHeight(420)
+            card.setMaximumHeight(320)
             row.addWidget(card, 1)
         box.addLayout(row, 4)
         box.addStretch(1)

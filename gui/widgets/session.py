@@ -153,6 +153,7 @@ class SessionPanel(QWidget):
         for button, stretch in ((self.start, 2), (self.pause, 1), (self.end, 1)):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             button.setMinimumWidth(50)
+            button.setProperty("role", button.property("role") or "small")
             buttons.addWidget(button, stretch)
         buttons.setSpacing(4)
         inner = QWidget()
