@@ -19,7 +19,7 @@ GRIDS = ("live", "full")
 CONFIGURED = "configured"
 _ROWS = ("FC", "C", "CP")
 """Rows of the 10–10 system over the sensorimotor cortex."""
-LEAST_CHANNELS = 3
+LEAST_CHANNELS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,11 @@ def expand(name: str, entries: Sequence[Mapping[str, Any]], info: StreamInfo, co
     found: dict[Candidate, None] = {}
     notes: list[str] = []
     for entry in entries:
-        unknown = set(entry) - {"family", "settings", "bands", "windows", "channels"}
+        unknown = set(entry) - {"family", "settings", "bands", "windows", "channels", "most_channels"}
         if unknown or "family" not in entry:
-            raise ConfigError(f"grid {name!r}: an entry has family, settings, bands, windows and channels, not {sorted(entry)}")
+            raise ConfigError(
+                f"grid {name!r}: an entry has family, settings, bands, windows, channels, most_channels, not {sorted(entry)}"
+            )
         if entry["family"] not in known:
             notes.append(f"{entry['family']}: no such decoder is installed, so it was not tried")
             continue
@@ -144,7 +146,7 @@ def _combinations(entry: Mapping[str, Any], info: StreamInfo, config: SessionCon
             start_s, stop_s = on_grid(window, info.rate_hz, config)
             for which in entry.get("channels", ["all"]):
                 channels = _channels(which, info, config)
-                if channels:
+                if 0 < len(channels) <= entry.get("most_channels", len(channels)):
                     all_of_them = channels == everything
                     found.append(Candidate(entry["family"], bands, start_s, stop_s, channels, settings, all_of_them))
     return found

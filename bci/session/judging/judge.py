@@ -20,7 +20,7 @@ from bci.session.judging.fits import Fits
 from bci.session.judging.forecast import Forecast, curve_hits, forecast, trials_needed
 from bci.session.judging.nested import Answers, Nested, ask, nested
 from bci.session.judging.nulls import Null, eyes_and_muscles, permuted_labels, pre_cue, surrogate
-from bci.session.judging.permutation import Test, left_out, permutation_test, tangent_kernel
+from bci.session.judging.permutation import Test, left_out, permutation_test, shrunk, tangent_kernel
 from bci.session.judging.settings import JudgeSettings, target
 from bci.session.judging.trials import BandPair, Trials, cut_trials
 from bci.session.judging.verdict import MORE, WORKS, Evidence, Verdict, word
@@ -187,11 +187,12 @@ def judge_trials(
     nulls: Sequence[Null] = (),
     progress: Progress = silent,
     jobs: int = 1,
+    said: tuple[list[Candidate], list[Answers], tuple[str, ...]] | None = None,
 ) -> Judgement:
-    """Judge trials that were cut before; see :func:`judge`."""
+    """Judge trials that were cut before; see :func:`judge`. ``said`` is what :func:`compared` gave, if it was called."""
     progress("permuting labels", 0.0)
-    test = tested(trials, grid, settings, look, seed)
-    kept, answers, notes = compared(trials, grid, progress, jobs)
+    test = tested(trials, witnesses(trials, grid), settings, look, seed)
+    kept, answers, notes = said or compared(trials, grid, progress, jobs)
     found = nested(answers, trials.codes, trials.folds, settings.level)
     best = kept[found.chosen]
     progress("learning curve", 1.0)
@@ -206,16 +207,22 @@ def judge_trials(
     return Judgement(verdict, rows, ahead, nulls, best, trials.counts, why, look, seed, grid.name, found, notes)
 
 
-def tested(trials: Trials, grid: Grid, settings: JudgeSettings, look: int, seed: int) -> Test:
-    """The permutation test over all that the grid may choose."""
+def witnesses(trials: Trials, grid: Grid) -> list[FloatArray]:
+    """Covariances of everything that the grid may choose, each once."""
     seen: dict[object, FloatArray] = {}
     for c in grid.candidates:
         key = (c.bands, c.start_s, c.stop_s, c.channels)
         if key not in seen:
-            seen[key] = left_out(tangent_kernel(trials.windows(c)), trials.folds)
+            seen[key] = shrunk(trials.windows(c))
+    return list(seen.values())
+
+
+def tested(trials: Trials, covariances: Sequence[FloatArray], settings: JudgeSettings, look: int, seed: int) -> Test:
+    """The permutation test over all that the grid may choose (:func:`witnesses`)."""
+    answers = [left_out(tangent_kernel(c), trials.folds) for c in covariances]
     alpha = settings.spent(look)
     count = max(settings.permutations, int(np.ceil(FINEST / alpha)) if alpha > 0 else 0)
-    return permutation_test(list(seen.values()), trials.codes, trials.blocks, count, seed)
+    return permutation_test(answers, trials.codes, trials.blocks, count, seed)
 
 
 def compared(

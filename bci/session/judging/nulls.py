@@ -17,7 +17,7 @@ from bci.engine.quality import QualitySettings
 from bci.errors import StreamMismatch
 from bci.session.epochs import Epochs, cut, join
 from bci.session.judging.blocks import blocks_of, folds_of
-from bci.session.judging.permutation import hits, left_out, permutation_test, tangent_kernel
+from bci.session.judging.permutation import hits, left_out, permutation_test, shrunk, tangent_kernel
 from bci.session.judging.settings import JudgeSettings
 from bci.session.judging.trials import BandPair, kept_times, whole_trial
 from bci.session.training import LabelledRun
@@ -182,7 +182,7 @@ def tested(epochs: Epochs, times_s: FloatArray, settings: JudgeSettings, seed: i
     if len(epochs.labels) < LEAST_TRIALS or folds.max() < 1:
         return None
     codes = np.unique(epochs.labels, return_inverse=True)[1].astype(np.int64)
-    answers = [left_out(tangent_kernel(epochs.windows[:, [band]]), folds) for band in range(epochs.windows.shape[1])]
+    answers = [left_out(tangent_kernel(shrunk(epochs.windows[:, [band]])), folds) for band in range(epochs.windows.shape[1])]
     test = permutation_test(answers, codes, blocks, PERMUTATIONS, seed)
     best = int(test.of_witness.argmax())
     return float(hits(answers[best], codes).mean()), test.p_value

@@ -34,8 +34,12 @@ class Trials:
     data : ndarray, shape (n_trials, n_bands, n_samples, n_channels)
         Filtered and referenced, µV; the last sample is that of the window that ends at ``stop_s``.
     labels : ndarray of str, shape (n_trials,)
-    runs, blocks, folds : ndarray of int, shape (n_trials,)
-        Recording, block of neighbours, and fold of the cross-validation.
+    runs : ndarray of int, shape (n_trials,)
+        Recording.
+    times_s : ndarray, shape (n_trials,)
+        Of the cues, on the clock of their recording.
+    blocks, folds : ndarray of int, shape (n_trials,)
+        Block of neighbours, and fold of the cross-validation.
     bands : tuple of (low_hz, high_hz)
         Of ``data``.
     channels : tuple of str
@@ -51,6 +55,7 @@ class Trials:
     data: FloatArray
     labels: npt.NDArray[np.str_]
     runs: IntArray
+    times_s: FloatArray
     blocks: IntArray
     folds: IntArray
     bands: tuple[BandPair, ...]
@@ -91,20 +96,17 @@ class Trials:
         columns = [self.channels.index(label) for label in candidate.channels]
         return np.ascontiguousarray(self.data[:, bands, begin:end][..., columns])
 
-    def first(self, n: int) -> Trials:
-        """The first ``n`` trials only, with blocks and folds of their own."""
-        return self.of(np.arange(n), self.blocks[:n])
-
-    def of(self, which: IntArray, blocks: IntArray, folds: int = JudgeSettings().folds) -> Trials:
-        """Some of the trials."""
-        labels = self.labels[which]
+    def first(self, n: int, settings: JudgeSettings) -> Trials:
+        """The first ``n`` trials only, as they were when there were no more."""
+        blocks = blocks_of(self.runs[:n], self.times_s[:n], settings.block)
         return replace(
             self,
-            data=self.data[which],
-            labels=labels,
-            runs=self.runs[which],
+            data=self.data[:n],
+            labels=self.labels[:n],
+            runs=self.runs[:n],
+            times_s=self.times_s[:n],
             blocks=blocks,
-            folds=folds_of(blocks, labels, folds),
+            folds=folds_of(blocks, self.labels[:n], settings.folds),
         )
 
 
@@ -139,11 +141,13 @@ def cut_trials(
         times.append(kept_times(run.cues, part))
     joined = join(parts)
     epochs = filled(joined, p.labels)
-    blocks = blocks_of(epochs.runs, np.concatenate(times), settings.block)
+    times_s = np.concatenate(times)
+    blocks = blocks_of(epochs.runs, times_s, settings.block)
     return Trials(
         data=epochs.windows,
         labels=epochs.labels,
         runs=epochs.runs,
+        times_s=times_s,
         blocks=blocks,
         folds=folds_of(blocks, epochs.labels, settings.folds),
         bands=tuple(bands),
