@@ -15,6 +15,7 @@ from bci.session.evaluation.metrics import (
     matthews,
     normalised_matthews,
     nykopp_bits,
+    rate_interval,
     wolpaw_bits,
 )
 
@@ -83,3 +84,9 @@ def test_a_rejected_selection_costs_less_by_nykopp_than_a_wrong_one() -> None:
     erring = nykopp_bits(np.array([[80, 20, 0], [20, 80, 0]]))
     assert rejecting == pytest.approx(0.8)
     assert erring < rejecting
+
+
+def test_no_event_in_three_minutes_is_compatible_with_a_rate_of_one_a_minute() -> None:
+    assert rate_interval(0, 3.0) == (0.0, pytest.approx(1.2296, abs=1e-4))
+    low, high = rate_interval(10, 5.0)
+    assert (low, high) == (pytest.approx(4.795 / 5, abs=1e-3), pytest.approx(18.390 / 5, abs=1e-3))

@@ -70,7 +70,9 @@ def fit_few(decoder: DecoderSection, own: Epochs) -> Fitted:
     return Fitted(fitted.classes, fitted.estimator.predict_proba, note)
 
 
-def fit_with_head_start(family: str, own: Epochs | None, others: Sequence[Epochs], preprocessing: Preprocessing) -> Fitted:
+def fit_with_head_start(
+    decoder: DecoderSection, own: Epochs | None, others: Sequence[Epochs], preprocessing: Preprocessing
+) -> Fitted:
     """With what other people's calibrations teach; ``own`` may be None, then the prior decodes alone.
 
     Raises
@@ -78,14 +80,15 @@ def fit_with_head_start(family: str, own: Epochs | None, others: Sequence[Epochs
     ConfigError
         If no head start is installed.
     """
-    estimator = _head_start()(
-        [(o.windows, o.labels) for o in others], None if own is None else (own.windows, own.labels), family, preprocessing
-    )
+    estimator = _head_start()(others, own, load_family(decoder.name, decoder.settings), preprocessing)
     return Fitted(tuple(map(str, estimator.classes_)), estimator.predict_proba)
 
 
 def _head_start() -> Callable[..., Any]:
-    """``head_start(others, own, family, preprocessing)`` of the room next door: an estimator with ``predict_proba``."""
+    """``head_start(others, own, family, preprocessing)`` of the room next door: an estimator with ``predict_proba``.
+
+    ``others`` are the trials of each session of other people, ``own`` those of this person.
+    """
     found = getattr(import_module("bci.session.headstart"), "head_start", None)
     if found is None:
         raise ConfigError("--head-start: this version has no bci.session.headstart.head_start; leave the option out")

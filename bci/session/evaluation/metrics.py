@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+from scipy.stats import chi2, rankdata
 
 from bci.engine.chunk import BoolArray, FloatArray
 
@@ -140,3 +140,21 @@ def nykopp_bits(counts: IntArray) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(given > 0, given * np.log2(given / output), 0.0)
     return float(terms.sum() / len(rows))
+
+
+def rate_interval(count: int, duration: float, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a rate of independent events that holds for any count (Garwood, Biometrika 28 (1936) 437).
+
+    Parameters
+    ----------
+    count : int
+    duration : float
+        In the unit that the rate is to be in.
+    level : float
+
+    >>> [round(x, 2) for x in rate_interval(0, 3.0)]
+    [0.0, 1.23]
+    """
+    tail = (1 - level) / 2
+    low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
+    return low / duration, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2 / duration

@@ -76,7 +76,7 @@ class Cell:
         What is trained on (and tested on, where a protocol splits it).
     test : tuple of Cut
     others : tuple of tuple of Cut
-        Other people's runs, one entry for each person.
+        Other people's runs, one entry for each session.
     preprocessing : Preprocessing
     config : SessionConfig
     choices : Choices
@@ -104,7 +104,7 @@ class Cell:
         """Trials that must be cut before; pseudo-online reads the recordings itself."""
         if self.protocol == "pseudo-online":
             return ()
-        return (*self.own, *self.test, *(c for person in self.others for c in person))
+        return (*self.own, *self.test, *(c for session in self.others for c in session))
 
 
 def plan(facts: Sequence[RunFacts], config: SessionConfig, choices: Choices, folder: Path) -> list[Cell]:
@@ -142,7 +142,7 @@ def _cells(facts: list[RunFacts], config: SessionConfig, choices: Choices, folde
     people = {s: [c for c in cuts if c.subject == s] for s in dict.fromkeys(c.subject for c in cuts)}
     for protocol in choices.protocols:
         for subject, own in people.items():
-            others = tuple(tuple(c) for s, c in people.items() if s != subject)
+            others = tuple(runs for s, c in people.items() if s != subject for runs in _sessions(c).values())
             for cell in _OF[protocol](subject, own, others, choices):
                 whole = replace(
                     cell,
@@ -174,6 +174,11 @@ def _sessions(own: Sequence[Cut]) -> dict[str, tuple[Cut, ...]]:
     return {s: tuple(c for c in own if c.session == s) for s in dict.fromkeys(c.session for c in own)}
 
 
+def _how_many(others: Others) -> str:
+    """Other people, in words."""
+    return f"{len({c.subject for session in others for c in session})} others"
+
+
 def _within(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
     """Every block is decoded by a model of the others."""
     for session, runs in _sessions(own).items():
@@ -197,7 +202,7 @@ def _across_people(subject: str, own: Sequence[Cut], others: Others, choices: Ch
         return
     for session, runs in _sessions(own).items():
         for head_start in (False, True) if choices.head_start else (False,):
-            cell = _blank("people", subject, session, f"{len(others)} others")
+            cell = _blank("people", subject, session, _how_many(others))
             yield replace(cell, test=runs, others=others, head_start=head_start)
 
 
@@ -206,7 +211,7 @@ def _few_shot(subject: str, own: Sequence[Cut], others: Others, choices: Choices
     for session, runs in _sessions(own).items():
         yield replace(_blank("few-shot", subject, session, "first half"), own=runs)
         if choices.head_start and others:
-            cell = _blank("few-shot", subject, session, f"first half + {len(others)} others")
+            cell = _blank("few-shot", subject, session, f"first half + {_how_many(others)}")
             yield replace(cell, own=runs, others=others, head_start=True)
 
 
@@ -236,7 +241,7 @@ def _key(cell: Cell) -> str:
         "cell": [cell.protocol, cell.data_set, cell.subject, cell.session, cell.trained_on, cell.decoder, cell.head_start],
         "own": [c.path.name for c in cell.own],
         "test": [c.path.name for c in cell.test],
-        "others": [[c.path.name for c in person] for person in cell.others],
+        "others": [[c.path.name for c in session] for session in cell.others],
         "config": {name: config[name] for name in sections},
         "choices": {name: getattr(cell.choices, name) for name in _MATTERS.get(cell.protocol, ())},
     }

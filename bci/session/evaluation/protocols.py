@@ -89,8 +89,8 @@ def _across_sessions(cell: Cell) -> Iterator[Row]:
 
 def _across_people(cell: Cell) -> Iterator[Row]:
     """A model of the other people decodes this one."""
-    others = [load(person) for person in cell.others]
-    yield _transferred(cell, None if cell.head_start else load([c for person in cell.others for c in person]), others)
+    others = [load(session) for session in cell.others] if cell.head_start else []
+    yield _transferred(cell, None if cell.head_start else load([c for session in cell.others for c in session]), others)
 
 
 def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs]) -> Row:
@@ -101,7 +101,7 @@ def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs]) -> 
         began = time.perf_counter()
         if train is None:
             whole = [filled(o, labels) for o in others]
-            fitted = fit_with_head_start(cell.decoder, None, whole, cell.preprocessing)
+            fitted = fit_with_head_start(cell.config.decoder, None, whole, cell.preprocessing)
             n_train = sum(len(o.labels) for o in others)
             test = filled(test, labels)
         else:
@@ -122,7 +122,7 @@ def _few_shot(cell: Cell) -> Iterator[Row]:
     half = len(epochs.labels) // 2
     pool, test = select(epochs, np.arange(half)), select(epochs, np.arange(half, len(epochs.labels)))
     row = replace(blank_row(cell), rejected=len(epochs.rejected))
-    others = [filled(load(person), cell.preprocessing.labels) for person in cell.others]
+    others = [filled(load(session), cell.preprocessing.labels) for session in cell.others]
     try:
         test = filled_by(pool, test, cell.preprocessing.labels)
         pool = filled(pool, cell.preprocessing.labels)
@@ -161,7 +161,7 @@ def _drawn(row: Row, cell: Cell, pool: Epochs, test: Epochs, chosen: Sequence[in
     try:
         began = time.perf_counter()
         if cell.head_start:
-            fitted = fit_with_head_start(cell.decoder, train if len(chosen) else None, others, cell.preprocessing)
+            fitted = fit_with_head_start(cell.config.decoder, train if len(chosen) else None, others, cell.preprocessing)
         else:
             fitted = fit_few(cell.config.decoder, train)
         between = time.perf_counter()

@@ -28,6 +28,7 @@ from bci.session.evaluation.metrics import (
     confusion,
     normalised_matthews,
     nykopp_bits,
+    rate_interval,
     wolpaw_bits,
 )
 from bci.session.evaluation.plan import Cell
@@ -330,6 +331,7 @@ def _scored(row: Row, seen: Watched, idle_is_cued: bool, timing: tuple[float, fl
     low, high = interval(correct, n) if n else (math.nan, math.nan)
     asked = seen.trials if idle_is_cued else seen.trials[:-1]
     active = seen.trials[:-1]
+    false_low, false_high = rate_interval(seen.false, seen.idle_s / 60) if seen.idle_s else (None, None)
     per_min = 60 * n / seen.selection_s if seen.selection_s else 0.0
     return replace(
         row,
@@ -345,6 +347,8 @@ def _scored(row: Row, seen: Watched, idle_is_cued: bool, timing: tuple[float, fl
         nmcc=normalised_matthews(seen.windows),
         detected=float(np.trace(active[:, :-1]) / active.sum()) if active.sum() else None,
         false_per_min=60 * seen.false / seen.idle_s if seen.idle_s else None,
+        false_low=false_low,
+        false_high=false_high,
         idle_min=seen.idle_s / 60,
         detection_s=float(np.median(seen.detection_s)) if seen.detection_s else None,
         decoded=seen.n_decoded / seen.n_windows if seen.n_windows else None,

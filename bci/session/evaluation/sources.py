@@ -24,7 +24,7 @@ from bci.stream.triggers import MarkerTable
 
 ENTITIES = {"subject": "sub", "session": "ses", "run": "run", "task": "task"}
 FILES = "recordings"
-"""Data set that files belong to that are named one by one."""
+"""Data set that files belong to, unless they are all from one folder."""
 HOW_TO_INSTALL = 'Install it with: pip install "bci[evaluate]"'
 
 
@@ -261,11 +261,13 @@ def find_origins(inputs: Sequence[Path], pattern: str = "", moabb: Sequence[str]
         If nothing is found, or a file name does not say whose it is.
     """
     origins: list[Origin] = []
+    plain = [path for path in inputs if not (path / "dataset_description.json").is_file()]
+    data_set = plain[0].resolve().name if len(plain) == 1 and plain[0].is_dir() else FILES
     for path in inputs:
         if (path / "dataset_description.json").is_file():
             origins += _bids(path)
         else:
-            origins += [_file(p, path.resolve().name if path.is_dir() else FILES, pattern) for p in files_of([path])]
+            origins += [_file(p, data_set, pattern) for p in files_of([path])]
     for spec in moabb:
         origins += [MoabbOrigin(spec, int(subject)) for subject in moabb_data_set(spec).subject_list]
     if not origins:

@@ -39,10 +39,10 @@ class Row:
         ``auc`` for two classes: mean over folds.
     itr_wolpaw, itr_nykopp : float or None
         Bits per minute.
-    nmcc, detected, false_per_min, idle_min, detection_s, decoded : float or None
+    nmcc, detected, false_per_min, false_low, false_high, idle_min, detection_s, decoded : float or None
         Pseudo-online: normalised Matthews correlation over windows, share of trials with the right first activation,
-        false activations per minute of idle, minutes of idle, median time from cue to right activation, and share of
-        windows that were decoded.
+        false activations per minute of idle and their exact 95 % interval, minutes of idle, median time from cue to
+        right activation, and share of windows that were decoded.
     note : str
         Why there is no number, or what to know about it.
     fit_s, decode_s : float
@@ -73,6 +73,8 @@ class Row:
     nmcc: float | None = None
     detected: float | None = None
     false_per_min: float | None = None
+    false_low: float | None = None
+    false_high: float | None = None
     idle_min: float | None = None
     detection_s: float | None = None
     decoded: float | None = None
@@ -224,8 +226,16 @@ def _people(rows: Sequence[Row]) -> str:
         if row.accuracy is not None and row.low is not None and row.high is not None:
             accuracy = f"{100 * row.accuracy:.1f} ({100 * row.low:.0f}–{100 * row.high:.0f})"
         cells += [str(row.n_train), str(row.n_test), accuracy, _number(row.chance, "accuracy")]
-        lines.append(_line(cells + [_number(getattr(row, c), c) for c in shown] + [row.note]))
+        lines.append(_line(cells + [_of_row(row, c) for c in shown] + [row.note]))
     return "\n".join(lines) + "\n"
+
+
+def _of_row(row: Row, column: str) -> str:
+    """One number, with its interval where there is one."""
+    text = _number(getattr(row, column), column)
+    if column == "false_per_min" and row.false_low is not None and row.false_high is not None:
+        return f"{text} ({row.false_low:.2f}–{row.false_high:.2f})"
+    return text
 
 
 def _line(cells: Sequence[str]) -> str:
