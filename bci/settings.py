@@ -21,6 +21,7 @@ from bci.engine.guard import GuardSettings
 from bci.engine.pace import PaceSettings
 from bci.engine.preprocessing import REFERENCES, Preprocessing
 from bci.engine.quality import QualitySettings
+from bci.engine.recentre import RecentreSettings
 from bci.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -323,6 +324,7 @@ class SessionConfig(_Section):
     decision: Annotated[DecisionSettings, WrapValidator(_engine_settings)] = DecisionSettings()
     quality: Annotated[QualitySettings, WrapValidator(_engine_settings)] = QualitySettings()
     continuity: Annotated[ContinuitySettings, WrapValidator(_engine_settings)] = ContinuitySettings()
+    recentre: Annotated[RecentreSettings, WrapValidator(_engine_settings)] = RecentreSettings()
     record: RecordSection = RecordSection()
     trial: TrialSection = TrialSection()
     source: SourceSection = SourceSection()
@@ -334,7 +336,7 @@ class SessionConfig(_Section):
 
     def engine_settings(self) -> EngineSettings:
         """What the engine needs besides a model."""
-        return EngineSettings(self.decision, self.quality, self.continuity)
+        return EngineSettings(self.decision, self.quality, self.continuity, self.recentre)
 
     def at_rate(self, rate_hz: float) -> Self:
         """These settings, checked against a stream's rate.

@@ -74,9 +74,13 @@ class LiveDecoder:
     weights : ndarray, shape (n_channels,)
         Share of each channel in the decision, non-negative, sums to one. A decoder does not go on
         without its heaviest channels.
+    centre : ndarray, shape (n_bands, n_channels, n_channels), or None
+        Riemannian centre of the training covariances, µV²: where recentring moves the live ones to. None in models
+        that know none.
     """
 
     preprocessing: Preprocessing
     kernel: Kernel
     covariance: FloatArray
     weights: FloatArray
+    centre: FloatArray | None = None

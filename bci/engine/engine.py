@@ -11,11 +11,12 @@ from bci.engine import inputs as steer
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.continuity import ContinuitySettings, Discontinuity
 from bci.engine.decide import Decide, DecisionSettings
-from bci.engine.decoder import LiveDecoder
+from bci.engine.decoder import LiveDecoder, scatter
 from bci.engine.frontend import Frontend, Window
 from bci.engine.outcome import Outcome, Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import QualitySettings
+from bci.engine.recentre import RecentreSettings, Recentring
 from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import ModelError, StreamMismatch
@@ -31,6 +32,7 @@ class EngineSettings:
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
+    recentre: RecentreSettings = field(default_factory=RecentreSettings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +86,7 @@ class Engine:
         self._skip_until = 0
         self._frozen = ""
         self._unknown = np.full(len(decoder.kernel.classes), np.nan)
-        self._adopt(decoder)
+        self._adopt(decoder, self.settings.recentre.on)
 
     @property
     def consumed(self) -> int:
@@ -149,10 +151,18 @@ class Engine:
                 self._swap(decoder)
             case steer.Mark(labels, bad):
                 self._mark(labels, bad)
+            case steer.Recentre(on):
+                self._adopt(self._decoder, on)
 
     def prepare(self) -> None:
         """Do early what the next samples will need. Call it while waiting; bits do not depend on it."""
         self._frontend.prepare()
+        self._follow()
+
+    @property
+    def drift(self) -> float | None:
+        """How far recentring has moved, see :class:`~bci.engine.recentre.Recentring`; None while it is off."""
+        return self._recentring.distance if self._recentring else None
 
     def time_of(self, index: int) -> float:
         """Fitted time of a sample of the current segment, seconds on the sender's clock."""
@@ -167,12 +177,15 @@ class Engine:
         quality = self._frontend.quality
         return {x: quality.why(i) for i, x in enumerate(self._frontend.labels) if self._without.bad[i]}
 
-    def _adopt(self, decoder: LiveDecoder) -> None:
+    def _adopt(self, decoder: LiveDecoder, recentred: bool) -> None:
         """Take over a decoder that fits."""
+        if recentred and decoder.centre is None:
+            raise ModelError("this model knows no centre to move the signal to; train it again to use recentring")
         n = len(decoder.preprocessing.labels)
         self._decoder = decoder
         self._n_classes = len(decoder.kernel.classes)
         self._hop = decoder.preprocessing.hop
+        self._n_blocks = decoder.preprocessing.window // self._hop
         self._heavy: BoolArray = decoder.weights > self.settings.quality.heavy_share / n
         self._few = self.settings.quality.bad_share * n
         self._sets: dict[bytes, Without] = {}
@@ -180,6 +193,10 @@ class Engine:
         self._half = np.zeros((n + 1, len(self._frontend.labels) + 1))
         self._referred = np.zeros(shape)
         self._without = self._go_on_without(np.zeros(len(self._frontend.labels), dtype=np.bool_))
+        centre = decoder.centre if recentred else None
+        self._recentring = None if centre is None else Recentring(self.settings.recentre, centre)
+        self._seen: FloatArray | None = None
+        self._moved: tuple[Without | None, Without] = (None, self._without)
 
     def _swap(self, decoder: LiveDecoder) -> None:
         """Replace the decoder, if nothing upstream of it would have to change."""
@@ -188,7 +205,27 @@ class Engine:
             raise ModelError("the new model has other channels, filters or windows; start a new session with it")
         if new.kernel.classes != old.kernel.classes:
             raise ModelError(f"the new model has classes {new.kernel.classes}, the running one {old.kernel.classes}")
-        self._adopt(new)
+        self._adopt(new, self._recentring is not None)
+
+    def _follow(self) -> None:
+        """Let recentring take in the window that was kept for it; bits do not depend on when."""
+        if self._recentring is not None and self._seen is not None:
+            self._recentring(self._seen)
+            self._seen = None
+            self._moved = (self._without, self._recentred(self._without, self._recentring.matrices))
+
+    def _recentred(self, without: Without, moves: FloatArray) -> Without:
+        """The same set of bad channels with the recentring matrices on top."""
+        n, n_inputs = len(moves[0]), len(without.bad)
+        matrices = []
+        for band, move in enumerate(moves):
+            matrix = np.zeros((n + 1, n_inputs + 1))
+            plain = without.matrices[band][:n, :n_inputs] if without.matrices else np.eye(n, n_inputs)
+            matrix[:n, :n_inputs] = move @ plain
+            matrix[n, n_inputs] = 1.0
+            matrices.append(matrix)
+        residual = None if without.residual is None else moves @ without.residual @ moves.transpose(0, 2, 1)
+        return Without(without.bad, without.mask, without.allowed, tuple(matrices), residual)
 
     def _mark(self, labels: tuple[str, ...], bad: bool) -> None:
         """Mark channels by hand."""
@@ -246,7 +283,9 @@ class Engine:
         not stop the loop, and the outcome says that there was one.
         """
         features = window.features
-        if self._without.matrices:
+        if self._recentring is not None:
+            features = self._follow_and_move(window, self._recentring)
+        elif self._without.matrices:
             features = self._refer(features, self._without)
         try:
             found = np.array(self._decoder.kernel(features), dtype=np.float64)
@@ -255,6 +294,16 @@ class Engine:
         except Exception:
             return None
         return found if fine else None
+
+    def _follow_and_move(self, window: Window, recentring: Recentring) -> FloatArray:
+        """A window's features as recentring moves them; what it learns from them counts from the next window on."""
+        self._follow()
+        if self._moved[0] is not self._without:
+            self._moved = (self._without, self._recentred(self._without, recentring.matrices))
+        if (window.number + 1) % self._n_blocks == 0 and not self._without.mask:
+            plain = self._refer(window.features, self._without) if self._without.matrices else window.features
+            self._seen = scatter(plain) if self._decoder.kernel.features == "samples" else plain.copy()
+        return self._refer(window.features, self._moved[1])
 
     def _refer(self, features: FloatArray, without: Without) -> FloatArray:
         """Apply the reference and fill in for bad channels."""

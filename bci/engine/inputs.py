@@ -51,4 +51,11 @@ class Mark:
     bad: bool
 
 
-Input = Decide | Skip | Freeze | Resume | Swap | Mark
+@dataclass(frozen=True, slots=True)
+class Recentre:
+    """Follow the drift of the signal without labels from here on (``on`` true), or go back to the model as it is."""
+
+    on: bool
+
+
+Input = Decide | Skip | Freeze | Resume | Swap | Mark | Recentre

@@ -94,6 +94,8 @@ class FittedModel:
     fitted : FittedDecoder
     covariance : ndarray, shape (n_bands, n_channels, n_channels)
         Mean covariance of the training windows, µV².
+    centre : ndarray, shape (n_bands, n_channels, n_channels)
+        Their centre on the manifold, each class counting the same, µV².
     weights : ndarray, shape (n_channels,)
     trials : dict of str to int
         Training trials of each class.
@@ -106,6 +108,7 @@ class FittedModel:
     preprocessing: Preprocessing
     fitted: FittedDecoder
     covariance: FloatArray
+    centre: FloatArray
     weights: FloatArray
     trials: dict[str, int]
     notes: tuple[str, ...] = field(default=())
@@ -124,7 +127,7 @@ class FittedModel:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All arrays of the model file, by name."""
         own = {KERNEL_PREFIX + name: array for name, array in self.fitted.arrays.items()}
-        return {"covariance": self.covariance, "weights": self.weights, **own}
+        return {"covariance": self.covariance, "centre": self.centre, "weights": self.weights, **own}
 
     def decoder(self) -> LiveDecoder:
         """The live decoder, as if it had been saved and loaded."""
@@ -251,6 +254,7 @@ def fit_decoder(
         preprocessing=preprocessing,
         fitted=fitted,
         covariance=covariance,
+        centre=_centre(windows, names),
         weights=fitted.channel_weights,
         trials=counts,
         notes=tuple(dict.fromkeys(notes)),
@@ -344,6 +348,13 @@ def _mean_covariance(windows: FloatArray) -> FloatArray:
         total += np.matmul(centred.transpose(0, 2, 1), centred)
     total /= len(windows) * windows.shape[2]
     return total
+
+
+def _centre(windows: FloatArray, labels: npt.NDArray[np.str_]) -> FloatArray:
+    """Centre of the shrunk covariances (log-Euclidean mean), every class counting the same, shape as :func:`_mean_covariance`."""
+    from bci.session.headstart.alignment import covariances, session_mean
+
+    return session_mean(covariances(windows), labels, "log-euclidean")
 
 
 def _check_channels(covariance: FloatArray, labels: tuple[str, ...]) -> list[str]:

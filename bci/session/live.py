@@ -385,6 +385,9 @@ class LiveLoop:
                 bad = bool(message.get("bad", True))
                 for label in _labels(message):  # one at a time: what is on record is what was applied, up to a wrong one
                     self._apply(steer.Mark((label,), bad), "mark", labels=[label], bad=bad)
+            case "recentre":
+                on = bool(message.get("on", True))
+                self._apply(steer.Recentre(on), "recentre", on=on)
             case "model":
                 model = load_model(Path(str(message.get("path"))))
                 self._apply(steer.Swap(model.decoder), "model", model=model.sha256)
@@ -435,6 +438,7 @@ class LiveLoop:
                 rate_hz=info.rate_hz,
                 lost=self._engine.lost,
                 bad=self._bad,
+                drift=self._engine.drift,
                 settings=asdict(self._decision_settings),
             )
         )

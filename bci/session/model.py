@@ -132,7 +132,7 @@ def save_model(path: Path | str, header: ModelHeader, arrays: Arrays) -> str:
     path : Path or str
     header : ModelHeader
     arrays : mapping of str to ndarray
-        ``covariance``, ``weights`` and the kernel's own as ``kernel.NAME``
+        ``covariance``, ``weights``, ``centre`` (which older files lack) and the kernel's own as ``kernel.NAME``
         (:attr:`bci.session.fit.FittedModel.arrays`).
 
     Returns
@@ -202,7 +202,8 @@ def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preproce
             f"kernel {kernel!r} is for {built.n_channels} channels and classes {built.classes}, "
             f"the header says {channels} channels and classes {classes}"
         )
-    return LiveDecoder(preprocessing, built, covariance, weights)
+    centre = _array(arrays, "centre", (bands, channels, channels)) if "centre" in arrays else None
+    return LiveDecoder(preprocessing, built, covariance, weights, centre)
 
 
 def check_stream(header: ModelHeader, info: StreamInfo) -> list[int]:

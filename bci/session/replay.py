@@ -302,6 +302,8 @@ def _input(event: dict[str, Any]) -> steer.Input | str | None:
             return steer.Resume(event["why"])
         case "mark":
             return steer.Mark(tuple(event["labels"]), bool(event["bad"]))
+        case "recentre":
+            return steer.Recentre(bool(event["on"]))
         case "model":
             return str(event["model"])
     return None

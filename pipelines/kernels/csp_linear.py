@@ -10,7 +10,7 @@ import numpy as np
 
 from bci.engine.chunk import FloatArray
 from pipelines.kernels.parts import rows_for, softmax, take
-from pipelines.kernels.scatter_covariance import ScatterCovariance
+from bci.engine.covariance import ScatterCovariance
 
 
 class CspLinear:

@@ -11,7 +11,7 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.errors import ModelError
 from pipelines.kernels.parts import rows_for, softmax, take
-from pipelines.kernels.scatter_covariance import ScatterCovariance
+from bci.engine.covariance import ScatterCovariance
 from pipelines.kernels.whitened_log import Eigen, WhitenedLog
 
 LARGEST_EXPONENT = 300.0

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg.lapack import dsyevd, dsyevd_lwork
 
 from bci.engine.chunk import FloatArray
-from pipelines.kernels.scatter_covariance import ScatterCovariance
+from bci.engine.covariance import ScatterCovariance
 
 
 class Eigen:

@@ -614,6 +614,16 @@ def test_settings_changed_live_are_applied_recorded_and_told_to_late_joiners() -
     assert all(e["consumed"] > 0 for e in rig.events()[1:])
 
 
+def test_a_model_that_cannot_be_recentred_goes_on_as_it_is_and_says_why() -> None:
+    rig = Rig(Imagery(30)).run(5)
+    rig.tell("recentre", on=True)
+    rig.run(3)
+    refused = [e["why"] for e in rig.events() if e["kind"] == "refused"]
+    assert len(refused) == 1
+    assert "train it again" in refused[0]
+    assert between(rig.decided, 5.1, 8)
+
+
 HOSTILE = [
     "",
     "{",

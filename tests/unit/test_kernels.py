@@ -17,7 +17,7 @@ from bci.errors import ModelError
 from bci.session.fit import FittedModel, fit_decoder
 from pipelines.kernels import csp_linear, mdm, tangent_linear
 from pipelines.kernels.parts import softmax
-from pipelines.kernels.scatter_covariance import ScatterCovariance
+from bci.engine.covariance import ScatterCovariance
 
 KERNELS = {
     "ts-lr": tangent_linear,
