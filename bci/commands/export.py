@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from bci.config import config_of
     from bci.errors import RecordingError
     from bci.session.evaluation.bids import ExportChoices, export, validate
-    from bci.session.evaluation.sources import files_of
+    from bci.session.evaluation.names import files_of
     from bci.session.progress import progress_bar
 
     config = config_of(args)

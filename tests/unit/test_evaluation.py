@@ -16,9 +16,11 @@ from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
 from bci.session.epochs import Epochs, join
 from bci.session.evaluation.cutting import Cut, filled_by, keep, kept
+from bci.session.evaluation.names import names_in
 from bci.session.evaluation.plan import Cell, Choices
 from bci.session.evaluation.protocols import drawn, rows_of
-from bci.session.evaluation.sources import FileOrigin, find_origins, moabb_data_set, names_in
+from bci.session.evaluation.public import moabb_data_set
+from bci.session.evaluation.sources import FileOrigin, find_origins
 from bci.session.evaluation.table import COLUMNS, TIMING
 from bci.session.simulate import record_virtually
 from bci.session.timeline import short

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bci.session.epochs import Trial
-from bci.session.evaluation.pseudo_online import Said, Task, judge, waits
+from bci.session.evaluation.activations import Said, Task, judge
+from bci.session.evaluation.pseudo_online import waits
 
 CLASSES = ["left", "right", "idle"]
 HOP_S = 0.1

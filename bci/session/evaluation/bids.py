@@ -22,7 +22,8 @@ from bci.engine.chunk import Chunk
 from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError, RecordingError
 from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, Even, even
-from bci.session.evaluation.sources import names_in, optional
+from bci.session.evaluation.names import names_in
+from bci.session.evaluation.origin import optional
 from bci.session.timeline import NAMES, cue_code
 from bci.session.training import open_with
 from bci.settings import SessionConfig
@@ -71,7 +72,7 @@ class ExportChoices:
         BrainVision holds float32, seven digits of each value. EDF has 16 bits for all of a channel's range, offset and
         drift included, and whole seconds: the last one is filled up.
     pattern : str
-        How file names say who and when (:func:`bci.session.evaluation.sources.names_in`).
+        How file names say who and when (:func:`bci.session.evaluation.names.names_in`).
     name : str
         Of the data set.
     licence : str

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import RecordingError
 from bci.session.epochs import Epochs, Trial, cut, filled, join
-from bci.session.evaluation.sources import Origin
+from bci.session.evaluation.origin import Origin
 from bci.settings import SessionConfig
 
 

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from bci.errors import RecordingError, TrainingError
 from bci.session.evaluation.cutting import Cut, cut_all
+from bci.session.evaluation.origin import Origin
 from bci.session.evaluation.plan import Cell, Choices, plan
 from bci.session.evaluation.protocols import rows_of
-from bci.session.evaluation.sources import Origin, RunFacts, scan
+from bci.session.evaluation.sources import RunFacts, scan
 from bci.session.evaluation.table import Row, in_order, row_from, to_csv, to_markdown
 from bci.session.evaluation.work import Workers
 from bci.session.progress import Progress, silent

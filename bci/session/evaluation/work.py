@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
 from bci.errors import ConfigError
-from bci.session.evaluation.sources import optional
+from bci.session.evaluation.origin import optional
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
