@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bci.session.calibration.history import History
     from bci.session.calibration.protocol import CalibrationProtocol
-    from bci.session.calibration.run import Calibrated
+    from bci.session.calibration.run import Calibrated, CalibrationSettings
     from bci.session.judging.judge import Judgement
     from bci.session.processes import Stop
     from bci.settings import SessionConfig
@@ -23,6 +25,7 @@ a report and the verdict. Whatever stops it, --resume goes on at the trial where
 EXAMPLES = """bci calibrate --subject P003 --stream Cyton
 bci calibrate --protocol hand_rest --instruction attempt --language de --device --set source.name=cyton
 bci calibrate --protocol free --classes music,subtraction
+bci calibrate --cues-from PsychoPy --set markers.table.L=left_hand --set markers.table.R=right_hand
 bci calibrate --resume recordings/sub-P003
 bci calibrate --simulate --skill 0.8 --seed 3 --headless --out /tmp/calibration"""
 
@@ -43,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--language", default="en", metavar="L", help="of the instructions: en, de, or a TOML file (default en)")
     add("--seed", type=int, default=1, help="of the order of trials, and of the simulated subject (default 1)")
     add("--device", action="store_true", help="start the source of the section [source] first")
+    add("--cues-from", metavar="QUERY", help="another program presents: its marker stream; markers.table says what they mean")
     add("--simulate", action="store_true", help="a simulated subject, faster than real time")
     add("--skill", type=float, default=0.8, help="of the simulated subject, 0 (chance) to 1 (default 0.8)")
     add("--resume", metavar="DIR", help="go on with the newest calibration in this folder")
@@ -55,7 +59,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate, fit, report, and say the verdict."""
-    from pathlib import Path
 
     from bci.config import config_of
     from bci.session.calibration.history import History, find_recordings, protocol_of, read_history
@@ -63,20 +66,54 @@ def run(args: argparse.Namespace) -> int:
 
     if args.resume:
         history = read_history(find_recordings(Path(args.resume)))
-        protocol = protocol_of(history.start)
-        config = restored(history)
-        args.seed = history.start["seed"]
+        protocol, config = protocol_of(history.start), restored(history)
+        args.seed, outside = history.start["seed"], history.start["outside"]
     else:
-        history = History()
+        history, given = History(), config_of(args)
         protocol = chosen_protocol(args)
-        config = with_cues(config_of(args), protocol)
+        config = with_cues(given, protocol)
+        outside = {"query": args.cues_from, "table": given.markers.table} if args.cues_from else None
+    plan = Plan(args, protocol, config, history, outside)
     stop = Stop()
     try:
-        calibrated, judgement = _calibrate(args, protocol, config, history, stop)
+        calibrated, judgement = _virtually(plan, stop) if args.simulate or history.start.get("simulated") else _live(plan, stop)
     except KeyboardInterrupt:
         print(f"stopped; go on with bci calibrate --resume {config.record.out}", file=sys.stderr)
         raise
     return _finish(args, calibrated, judgement)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    protocol : CalibrationProtocol
+    config : SessionConfig
+    history : History
+        What was recorded before.
+    outside : dict or None
+        Query and table of somebody else's program that presents the trials.
+    """
+
+    args: argparse.Namespace
+    protocol: CalibrationProtocol
+    config: SessionConfig
+    history: History
+    outside: dict[str, Any] | None
+
+    def told(self, text: str) -> None:
+        """Tell a person something."""
+        if not self.args.json:
+            print(text, file=sys.stderr, flush=True)
+
+    def settings(self) -> CalibrationSettings:
+        """How it is run."""
+        from bci.session.calibration.run import CalibrationSettings
+
+        return CalibrationSettings(self.protocol, self.args.seed, self.args.force)
 
 
 def chosen_protocol(args: argparse.Namespace) -> CalibrationProtocol:
@@ -121,40 +158,47 @@ def restored(history: History) -> SessionConfig:
     return SessionConfig.model_validate_json(history.start["config"])
 
 
-def _calibrate(
-    args: argparse.Namespace, protocol: CalibrationProtocol, config: SessionConfig, history: History, stop: Stop
-) -> tuple[Calibrated, Judgement]:
-    """In a room of the kind that is asked for."""
-    from bci.session.calibration.judge import JudgeBeside, JudgeHere, judge_settings
+def _virtually(plan: Plan, stop: Stop) -> tuple[Calibrated, Judgement]:
+    """A simulated subject on a virtual clock."""
+    from bci.session.calibration.judge import JudgeHere, judge_settings
+    from bci.session.calibration.present import Silent
+    from bci.session.calibration.run import Calibration
+    from bci.session.calibration.texts import Texts
+    from bci.session.calibration.virtual import VirtualRoom, simulated_settings, subject_of
+    from bci.stream.paths import recording_path
+
+    args, record = plan.args, plan.config.record
+    simulated = plan.history.start.get("simulated") or simulated_settings(plan.protocol, args.skill, args.seed)
+    path = recording_path(record.out, record.subject, record.session, "calibration")
+    judge = JudgeHere(judge_settings(plan.protocol))
+    with VirtualRoom(subject_of(simulated), plan.protocol, path, plan.history, stop) as room:
+        parts = (room, Silent(plan.told), Texts(args.language), judge, plan.config, plan.settings(), plan.history)
+        return Calibration(*parts, simulated).run(), judge.judgement
+
+
+def _live(plan: Plan, stop: Stop) -> tuple[Calibrated, Judgement]:
+    """A person, over LSL."""
+    from contextlib import ExitStack
+
+    from bci.commands.run import source_words
+    from bci.session.calibration.judge import JudgeBeside, judge_settings
+    from bci.session.calibration.live import LiveRoom, listen
+    from bci.session.calibration.outside import check_table
     from bci.session.calibration.present import Presenter, Silent, Terminal
-    from bci.session.calibration.run import Calibration, CalibrationSettings
+    from bci.session.calibration.run import Calibration
     from bci.session.calibration.texts import Texts
 
-    def told(text: str) -> None:
-        if not args.json:
-            print(text, file=sys.stderr, flush=True)
-
-    presenter: Presenter = Silent(told) if args.headless or args.simulate else Terminal(not args.no_bell)
-    settings = CalibrationSettings(protocol, args.seed, args.force)
-    texts = Texts(args.language)
-    simulated = history.start.get("simulated")
-    if args.simulate or simulated:
-        from bci.session.calibration.virtual import VirtualRoom, simulated_settings, subject_of
-        from bci.stream.paths import recording_path
-
-        simulated = simulated or simulated_settings(protocol, args.skill, args.seed)
-        path = recording_path(config.record.out, config.record.subject, config.record.session, "calibration")
-        here = JudgeHere(judge_settings(protocol))
-        with VirtualRoom(subject_of(simulated), protocol, path, history, stop) as virtual:
-            calibration = Calibration(virtual, presenter, texts, here, config, settings, history, simulated)
-            return calibration.run(), here.judgement
-    from bci.commands.run import source_words
-    from bci.session.calibration.live import LiveRoom
-
-    device = source_words(config) if args.device else ()
-    with LiveRoom(protocol, config, device, stop) as room, JudgeBeside(judge_settings(protocol)) as judge:
-        calibration = Calibration(room, presenter, texts, judge, config, settings, history)
-        return calibration.run(), judge.judgement
+    args, config, outside = plan.args, plan.config, plan.outside
+    if outside:
+        check_table(outside["table"], plan.protocol.classes)
+    presenter: Presenter = Silent(plan.told) if args.headless else Terminal(not args.no_bell)
+    with ExitStack() as stack:
+        ears = stack.enter_context(listen(outside, config.stream.timeout_s)) if outside else None
+        device = source_words(config) if args.device else ()
+        room = stack.enter_context(LiveRoom(plan.protocol, config, device, stop, outside["query"] if outside else ""))
+        judge = stack.enter_context(JudgeBeside(judge_settings(plan.protocol)))
+        parts = (room, presenter, Texts(args.language), judge, config, plan.settings(), plan.history)
+        return Calibration(*parts, outside=ears).run(), judge.judgement
 
 
 def _finish(args: argparse.Namespace, calibrated: Calibrated, judgement: Judgement) -> int:

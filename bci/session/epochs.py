@@ -17,7 +17,7 @@ from bci.engine.quality import QualitySettings
 from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
-from bci.session.timeline import counted
+from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, counted
 from bci.stream.recording import RecordedSignal, Recording
 from bci.stream.triggers import MarkerTable
 
@@ -238,11 +238,14 @@ def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: fl
 def trials_of(recording: Recording, signal: RecordedSignal, table: MarkerTable) -> list[Trial]:
     """Cues of trials that count (:func:`~bci.session.timeline.counted`) and that a table knows.
 
-    In order of time, on the clock of one signal of the recording.
+    In order of time, on the clock of one signal of the recording. In a calibration that somebody else's program presents, our
+    own stream of cues says what counts.
     """
+    ours = any(markers.type == CALIBRATION_TYPE for markers in recording.markers)
     found = [
         Trial(stamp + markers.offset_s - signal.offset_s, table.class_of(text))
         for markers in recording.markers
+        if not ours or markers.name == CUE_STREAM
         for text, stamp, counts in zip(markers.texts, markers.stamps.tolist(), counted(markers.texts), strict=True)
         if counts and table.class_of(text)
     ]

@@ -18,6 +18,9 @@ HIT, MISS, SESSION_END, REJECTED = 897, 898, 1010, 1023
 EYES_OPEN, EYES_CLOSED, EYE_MOVEMENTS = 276, 277, 1072
 EXPERIMENT_START, EXPERIMENT_STOP, SEGMENT_START, SEGMENT_STOP = 32769, 32770, 32771, 32772
 BASELINE_START, BASELINE_STOP, REST_START, REST_STOP, TONE = 32775, 32776, 32777, 32778, 33282
+CUE_STREAM, CALIBRATION_TYPE = "cues", "BCI-Calibration"
+"""Name of the stream on which our own cues are sent, and type of the one that says that a calibration is going on."""
+
 OFF = 0x8000
 """Added to the code of a class: what was shown is taken away (GDF: the end of an event)."""
 

@@ -13,6 +13,8 @@ import pytest
 from bci.errors import BciError
 from bci.session.calibration.history import find_recordings, read_history
 from bci.session.model import load_model
+from bci.stream.lsl import LslTextOutlet
+from bci.stream.readers import open_recording
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -87,3 +89,28 @@ def test_a_calibration_that_is_killed_goes_on_at_its_trial_and_ends_with_a_model
     after = read_history(find_recordings(tmp_path)).attempts
     assert after[: len(before)] == before
     assert sum(a.kept for a in after) == 10
+
+
+def test_somebody_elses_program_may_present_and_nothing_is_counted_twice(tmp_path: Path) -> None:
+    program = LslTextOutlet("Experiment", "Markers", "experiment-1")
+    table = ["--set", "markers.table.769=left_hand", "--set", "markers.table.go right=right_hand"]
+    process = start([*words(tmp_path), "--headless", "--cues-from", "Experiment", *table])
+    try:
+        program.wait_for_consumers(60)
+        deadline = time.monotonic() + 150
+        for number in range(1000):
+            if process.poll() is not None or time.monotonic() > deadline:
+                break
+            program.push(("769", "go right")[number % 2])
+            time.sleep(1.5)
+        output, errors = process.communicate(timeout=100)
+    finally:
+        process.kill()
+        program.close()
+    assert process.returncode == 0, errors
+    result = json.loads(output.strip().splitlines()[-1])
+    assert sum(result["trials"].values()) == 10
+    recording = open_recording(Path(result["recordings"][0]))
+    assert {"Experiment", "cues", "calibration"} <= {m.name for m in recording.markers}
+    header = load_model(Path(result["model"])).header
+    assert header.trials == result["trials"]

@@ -69,11 +69,17 @@ class History:
     def blocks(self, protocol: CalibrationProtocol, seed: int) -> list[list[Attempt]]:
         """Attempts by block; the last one may be unfinished."""
         found: list[list[Attempt]] = [[]]
+        outside = bool(self.start.get("outside"))
         for attempt in self.attempts:
-            if not waiting(protocol.order(seed, len(found) - 1), [a.kept for a in found[-1]]):
+            if block_over(protocol, seed, len(found) - 1, [a.kept for a in found[-1]], outside):
                 found.append([])
             found[-1].append(attempt)
         return found
+
+
+def block_over(protocol: CalibrationProtocol, seed: int, number: int, kept: Sequence[bool], outside: bool) -> bool:
+    """Whether nothing is left of a block; what somebody else's program asks for comes in an order of its own."""
+    return sum(kept) >= protocol.block_size if outside else not waiting(protocol.order(seed, number), kept)
 
 
 def start_note(protocol: CalibrationProtocol, seed: int, **fields: Any) -> str:

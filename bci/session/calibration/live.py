@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bci.session.calibration.outside import Outside
 from bci.session.calibration.protocol import CalibrationProtocol
 from bci.session.calibration.room import CUES, NOTES, NOTES_TYPE, cue_fields
 from bci.session.engine_process import montage_of
@@ -17,7 +18,16 @@ from bci.session.run import READY_S
 from bci.settings import SessionConfig
 from bci.stream.bus import Clock, SignalInlet
 from bci.stream.clock import LslClock
-from bci.stream.lsl import FoundStream, LslRawInlet, LslSignalInlet, LslTextOutlet, resolve, this_host
+from bci.stream.lsl import (
+    FoundStream,
+    LslMarkerInlet,
+    LslRawInlet,
+    LslSignalInlet,
+    LslTextOutlet,
+    StreamQuery,
+    resolve,
+    this_host,
+)
 
 TASK = "calibration"
 WRITE_S = 0.5
@@ -35,6 +45,8 @@ class LiveRoom:
         Words after ``bci stream`` for a source to start first; empty where the stream is there already.
     stopped : callable
         Why to stop, or "".
+    also : str
+        Query for a stream of markers of somebody else's program, which is recorded too.
     """
 
     signal: SignalInlet
@@ -45,10 +57,12 @@ class LiveRoom:
         config: SessionConfig,
         device: tuple[str, ...] = (),
         stopped: Callable[[], str] = lambda: "",
+        also: str = "",
     ) -> None:
         self.clock: Clock = LslClock()
         self.resumed_s: float | None = None
         self._protocol, self._config, self._device, self._stopped = protocol, config, device, stopped
+        self._also = [also] if also else []
         self._logs = Path(tempfile.mkdtemp(prefix="bci-"))
         self._children: list[Child] = []
         self._streams: list[LslTextOutlet | SignalInlet] = []
@@ -128,7 +142,7 @@ class LiveRoom:
         terms = {"name": s.name, "type": s.type, "source_id": s.source_id, "host": s.host}
         eeg = ",".join(f"{key}={value}" for key, value in terms.items() if value)
         own = [f"source_id={name}-{self._logs.name}" for name in (CUES, NOTES)]
-        words = [word for text in (eeg, *own) for word in ("--stream", text)]
+        words = [word for text in (eeg, *own, *self._also) for word in ("--stream", text)]
         words += [word for name in (CUES, NOTES) for word in ("--wait-for", name)]
         record = self._config.record
         place = ["--out", record.out, "--subject", record.subject, "--session", record.session, "--task", TASK]
@@ -139,6 +153,24 @@ class LiveRoom:
         child = Child(name, [*words, "--parent-pipe", "--json"], self._logs / f"{name}.log")
         self._children.append(child)
         return child.wait_ready(READY_S, self._stopped)
+
+
+def listen(outside: Mapping[str, Any], timeout_s: float) -> Outside:
+    """Subscribe to the markers of somebody else's program.
+
+    Parameters
+    ----------
+    outside : mapping
+        ``query`` and ``table`` of an :class:`Outside`.
+    timeout_s : float
+        How long to look for the stream.
+
+    Raises
+    ------
+    StreamNotFound, StreamAmbiguous
+    """
+    found = resolve(StreamQuery.parse(outside["query"]), timeout_s)
+    return Outside(LslMarkerInlet(found), outside["table"], outside["query"], _offset(found))
 
 
 def _offset(found: FoundStream) -> float:

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Protocol
 
-from bci.engine.stream_info import StreamInfo
+from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM
 from bci.stream.bus import Clock, SignalInlet
 
-CUES = "cues"
+CUES, NOTES_TYPE = CUE_STREAM, CALIBRATION_TYPE
 NOTES = "calibration"
-NOTES_TYPE = "BCI-Calibration"
 
 
 class Room(Protocol):
@@ -56,8 +55,3 @@ class Room(Protocol):
 def cue_fields(names: dict[str, str]) -> dict[str, str]:
     """What the header of the cue stream says beside its name (``desc/bci``): a readable name for each code."""
     return {"names": json.dumps(names, separators=(",", ":"))}
-
-
-def queries(info: StreamInfo) -> tuple[str, ...]:
-    """Identifiers of the streams of a calibration."""
-    return (info.source_id, CUES, NOTES)

@@ -14,7 +14,8 @@ from bci.engine.chunk import Chunk
 from bci.errors import StreamError, StreamLost, TrainingError
 from bci.session import wire
 from bci.session.calibration.check import SignalCheck, check_signal
-from bci.session.calibration.history import Attempt, History, start_note
+from bci.session.calibration.history import Attempt, History, block_over, start_note
+from bci.session.calibration.outside import Outside
 from bci.session.calibration.present import Presenter
 from bci.session.calibration.protocol import PRACTICE, Baseline, CalibrationProtocol, waiting
 from bci.session.calibration.room import Room
@@ -27,6 +28,8 @@ from bci.session.timeline import (
     SEGMENT_START,
     SEGMENT_STOP,
     SESSION_END,
+    TRIAL_END,
+    TRIAL_START,
     Cue,
 )
 from bci.session.training import preprocessing_for
@@ -132,6 +135,8 @@ class Calibration:
         What was recorded before: it goes on from there.
     simulated : dict
         Settings of the simulated subject, for who resumes.
+    outside : Outside, optional
+        Somebody else's program, which presents the trials.
     """
 
     def __init__(
@@ -144,12 +149,13 @@ class Calibration:
         settings: CalibrationSettings,
         history: History | None = None,
         simulated: dict[str, object] | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self._room, self._presenter, self._texts, self._judge = room, presenter, texts, judge
         self._settings = settings
         self._protocol = settings.protocol
         self._history = history or History()
-        self._simulated = simulated
+        self._simulated, self._outside = simulated, outside
         self.config = config
         self._attempts: list[Attempt] = list(self._history.attempts)
         self._due_s = 0.0
@@ -248,6 +254,7 @@ class Calibration:
             "begun": time.time(),
             "config": self.config.model_dump_json(),
             "simulated": self._simulated,
+            "outside": self._outside.settings if self._outside else None,
         }
         self._room.note(start_note(self._protocol, self._settings.seed, **fields))
         if self._room.resumed_s is not None:
@@ -259,7 +266,10 @@ class Calibration:
                 self._send(Cue(self._room.clock.now(), EXPERIMENT_START, ""))
                 self._presenter.say(self._texts("welcome", blocks=p.most_blocks, trials=p.block_size))
             self._presenter.say(self._texts(p.instruction))
-            self._ready()
+            if self._outside is None:
+                self._ready()
+        if self._outside is not None:
+            self._outside.forget()
 
     def _pause(self) -> float:
         """Time between what was finished last and what comes next."""
@@ -271,6 +281,9 @@ class Calibration:
         self._due_s = self._room.clock.now() + READY_S
 
     def _baselines(self) -> None:
+        """Those that are left."""
+        if self._outside is not None:
+            return
         for baseline in self._protocol.baselines[self._history.baselines :]:
             self._baseline(baseline)
 
@@ -283,7 +296,7 @@ class Calibration:
     def _practice(self) -> None:
         """Trials that nobody counts."""
         order = self._protocol.practice_order(self._settings.seed)
-        left = order[self._history.practised :] if not self._attempts else ()
+        left = order[self._history.practised :] if not self._attempts and self._outside is None else ()
         if left:
             self._presenter.say(self._texts("practice", trials=len(left)))
         for class_ in left:
@@ -292,13 +305,13 @@ class Calibration:
 
     def _block(self, number: int, kept: list[bool]) -> None:
         """Ask for what is left of a block."""
-        order = self._protocol.order(self._settings.seed, number)
-        if not waiting(order, kept):
+        order, outside = self._protocol.order(self._settings.seed, number), self._outside
+        if block_over(self._protocol, self._settings.seed, number, kept, outside is not None):
             return
         self._presenter.say(self._texts("block", block=number + 1))
         self._send(Cue(self._room.clock.now(), SEGMENT_START, ""))
-        while left := waiting(order, kept):
-            kept.append(self._trial(left[0]))
+        while not block_over(self._protocol, self._settings.seed, number, kept, outside is not None):
+            kept.append(self._trial(waiting(order, kept)[0]) if outside is None else self._outside_trial(outside))
         self._send(Cue(self._room.clock.now(), SEGMENT_STOP, ""))
 
     def _trial(self, class_: str) -> bool:
@@ -308,15 +321,31 @@ class Calibration:
         cue_s = next(cue.time_s for cue in cues if cue.class_)
         self._play(cues)
         self._wait(begin_s + end.time_s)
-        fault = self._fault(begin_s + cue_s + self.config.trial.stop_s)
+        return self._over(class_, begin_s, begin_s + cue_s, begin_s + end.time_s)
+
+    def _outside_trial(self, outside: Outside) -> bool:
+        """One trial of somebody else's program, told on our streams in our codes; whether it can be used."""
+        while (cue := outside.cue()) is None:
+            self._pass()
+        class_, cue_s = cue
+        code = self._protocol.class_codes[class_]
+        for marker in (TRIAL_START, code):
+            self._room.mark(str(marker), cue_s)
+        end_s = cue_s + self.config.trial.stop_s
+        self._wait(end_s)
+        return self._over(class_, cue_s, cue_s, end_s)
+
+    def _over(self, class_: str, begin_s: float, cue_s: float, end_s: float) -> bool:
+        """Look at the trial that has just ended, and say so; whether it can be used."""
+        fault = self._fault(cue_s + self.config.trial.stop_s)
         if fault:
-            self._send(Cue(begin_s + end.time_s, REJECTED, "rejected"))
-        self._send(replace(end, time_s=begin_s + end.time_s))
+            self._send(Cue(end_s, REJECTED, "rejected"))
+        self._send(Cue(end_s, TRIAL_END, "trial_end"))
         if fault:
             self._presenter.say(f"{self._texts('rejected')} {fault}")
-        self._attempts.append(Attempt(class_, begin_s, begin_s + end.time_s, not fault))
+        self._attempts.append(Attempt(class_, begin_s, end_s, not fault))
         self._room.note(wire.line("trial", number=len(self._attempts), **{"class": class_}, kept=not fault, why=fault))
-        self._due_s = max(begin_s + end.time_s + self._pause(), self._room.clock.now() - STEP_S)
+        self._due_s = max(end_s + self._pause(), self._room.clock.now() - STEP_S)
         return not fault
 
     def _fault(self, stop_s: float) -> str:
@@ -371,7 +400,7 @@ class Calibration:
         if (answer == "s") != end:
             self._overruled = True
             self._room.note(wire.line("overruled", answer="stop" if answer == "s" else "go on"))
-        if answer == "g":
+        if answer == "g" and self._outside is None:
             self._wait(self._attempts[-1].end_s + self._protocol.break_s)
             self._ready()
         return answer == "s"

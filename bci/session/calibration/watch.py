@@ -11,7 +11,8 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import QualitySettings
 from bci.stream.bus import SignalInlet
 
-KEPT_S = 60.0
+KEPT_S = 600.0
+"""Trials of somebody else's program go on while the judge works, and are looked at afterwards."""
 
 
 class SignalWatch:

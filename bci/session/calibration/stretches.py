@@ -1,0 +1,159 @@
+"""What the chosen decoder would have said, window by window, of signal that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.engine import Engine, EngineSettings
+from bci.engine.outcome import Reason
+from bci.session.epochs import filled, join, pieces
+from bci.session.fit import fit_decoder, load_family
+from bci.session.judging.blocks import blocks_of, folds_of
+from bci.session.judging.candidates import Candidate
+from bci.session.judging.settings import JudgeSettings
+from bci.session.judging.thresholds import Stretch
+from bci.session.judging.trials import kept_times
+from bci.session.progress import Progress, silent
+from bci.session.timeline import REST_START, REST_STOP, TRIAL_END, TRIAL_START, cue_code
+from bci.session.training import LabelledRun, preprocessing_for, trials
+from bci.settings import SessionConfig
+
+LEAD_S = 4.0
+"""Signal before the first window that counts, besides the window: filters forget how they began."""
+LEAST_IDLE_S = 1.0
+"""Shorter stretches of idle would forgive a long dwell."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Left:
+    """Stretches by models without their fold.
+
+    Parameters
+    ----------
+    trials, idle : tuple of Stretch
+    classes : tuple of str
+        In the order of the probabilities.
+    hop_s : float
+        Between windows.
+    """
+
+    trials: tuple[Stretch, ...]
+    idle: tuple[Stretch, ...]
+    classes: tuple[str, ...]
+    hop_s: float
+
+
+def idle_of(markers: Sequence[tuple[str, float]]) -> list[tuple[float, float]]:
+    """When the person was at rest: between the codes of rest, and between the end of a trial and the next beginning.
+
+    Parameters
+    ----------
+    markers : sequence of (str, float)
+        In time.
+
+    Returns
+    -------
+    list of (start_s, stop_s)
+
+    >>> idle_of([("32777", 0.0), ("32778", 5.0), ("768", 9.0), ("800", 12.0), ("768", 13.0)])
+    [(0.0, 5.0), (12.0, 13.0)]
+    """
+    found, since_s = [], None
+    for text, time_s in markers:
+        code = cue_code(text)
+        if code in (REST_START, TRIAL_END):
+            since_s = time_s
+        elif code in (REST_STOP, TRIAL_START):
+            if since_s is not None and time_s > since_s:
+                found.append((since_s, time_s))
+            since_s = None
+        elif code is not None and since_s is not None and code not in IDLE_GOES_ON:
+            since_s = None
+    return found
+
+
+IDLE_GOES_ON = frozenset({32771, 32772})
+"""Block start and stop: nothing is asked of anybody by them."""
+
+
+def left_out(
+    runs: Sequence[LabelledRun],
+    idle: Sequence[Sequence[tuple[float, float]]],
+    config: SessionConfig,
+    candidate: Candidate,
+    progress: Progress = silent,
+) -> Left:
+    """Let the engine run over all trials and all idle, each with a model that saw neither it nor its neighbours.
+
+    Folds are those of the judge (:mod:`bci.session.judging.blocks`). A fold's model runs from its first trial to that of the
+    next fold, so that all of a recording is decoded once.
+
+    Parameters
+    ----------
+    runs : sequence of LabelledRun
+    idle : sequence, one for each run, of (start_s, stop_s)
+        On the clock of the run's signal.
+    config : SessionConfig
+    candidate : Candidate
+    progress : callable
+
+    Raises
+    ------
+    TrainingError
+        If the trials do not allow it.
+    """
+    chosen = candidate.configured(config, runs[0].info.rate_hz)
+    settings, p = JudgeSettings(), preprocessing_for(runs[0].info, chosen)
+    parts = [replace(part, runs=np.full(len(part.labels), i)) for i, part in enumerate(trials(run, chosen) for run in runs)]
+    times_s = np.concatenate([kept_times(run.cues, part) for run, part in zip(runs, parts, strict=True)])
+    epochs = filled(join(parts), p.labels)
+    folds = folds_of(blocks_of(epochs.runs, times_s, settings.block), epochs.labels, settings.folds)
+    family = load_family(chosen.decoder.name, chosen.decoder.settings)
+    asked: list[Stretch] = []
+    resting: list[Stretch] = []
+    names: tuple[str, ...] = ()
+    for fold in range(int(folds.max()) + 1 if len(folds) and folds.max() > 0 else 0):
+        progress("thresholds", fold / (folds.max() + 1))
+        model = fit_decoder(family, epochs.windows[folds != fold], epochs.labels[folds != fold], p)
+        names = model.classes
+        for number, run in enumerate(runs):
+            mine = np.flatnonzero((folds == fold) & (epochs.runs == number))
+            if not len(mine):
+                continue
+            later = times_s[(folds > fold) & (epochs.runs == number)]
+            first = not ((folds < fold) & (epochs.runs == number)).any()
+            span = (-np.inf if first else float(times_s[mine[0]]), float(later.min()) if len(later) else np.inf)
+            engine = Engine(run.info, model.decoder(), EngineSettings(quality=chosen.quality, continuity=chosen.continuity))
+            ends, said = _said(engine, _between(run.raw, span, LEAD_S + p.window / p.rate_hz))
+            for i in mine:
+                inside = (ends > times_s[i]) & (ends <= times_s[i] + chosen.trial.stop_s)
+                asked.append(Stretch(said[inside], str(epochs.labels[i])))
+            for start_s, stop_s in idle[number]:
+                inside = (ends > start_s + p.window / p.rate_hz) & (ends <= stop_s) & (ends > span[0]) & (ends <= span[1])
+                if inside.sum() * p.hop >= LEAST_IDLE_S * p.rate_hz:
+                    resting.append(Stretch(said[inside]))
+    return Left(tuple(asked), tuple(resting), names, p.hop / p.rate_hz)
+
+
+def _between(raw: Chunk, span: tuple[float, float], lead_s: float) -> Chunk:
+    """The part of a recording, and what filters need before it; stamps may run backwards a little."""
+    clock = np.maximum.accumulate(raw.stamps)
+    first, last = np.searchsorted(clock, (span[0] - lead_s, span[1]))
+    return Chunk(raw.data[first:last], raw.stamps[first:last])
+
+
+def _said(engine: Engine, raw: Chunk) -> tuple[FloatArray, FloatArray]:
+    """Ends of the windows that were decoded, s, and their probabilities."""
+    ends: list[float] = []
+    said: list[FloatArray] = []
+    for piece in pieces(raw, engine.preprocessing.hop):
+        for outcome in engine.outcomes(piece):
+            if outcome.reason in (Reason.DECIDED, Reason.IDLE):
+                ends.append(engine.time_of(outcome.index))
+                said.append(outcome.probabilities.copy())
+    n = len(engine.preprocessing.labels)
+    return np.array(ends), np.array(said) if said else np.zeros((0, n))
