@@ -28,6 +28,10 @@ EXTRAS = {
     "onnx": "networks",
     "onnxruntime": "networks",
     "pythonosc": "hardware",
+    "pynput": "keys",
+    "brainflow": "brainflow",
+    "moabb": "evaluate",
+    "mne_bids": "evaluate",
 }
 """Which extra of this package installs what a plug-in may miss, by import name."""
 

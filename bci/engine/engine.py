@@ -228,11 +228,12 @@ class Engine:
         return Without(without.bad, without.mask, without.allowed, tuple(matrices), residual)
 
     def _mark(self, labels: tuple[str, ...], bad: bool) -> None:
-        """Mark channels by hand."""
+        """Mark channels by hand: all of them, or none where one is unknown."""
         known = [canonical(x) for x in self._frontend.labels]
+        unknown = [label for label in labels if canonical(label) not in known]
+        if unknown:
+            raise StreamMismatch(f"channel {', '.join(map(repr, unknown))} is not in use; in use are {', '.join(self._frontend.labels)}")
         for label in labels:
-            if canonical(label) not in known:
-                raise StreamMismatch(f"channel {label!r} is not in use; in use are {', '.join(self._frontend.labels)}")
             self._frontend.quality.mark(known.index(canonical(label)), bad)
 
     def _outcome(self, window: Window) -> Outcome:

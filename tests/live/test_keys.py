@@ -18,6 +18,8 @@ from bci.errors import ActuatorError, ConfigError
 from devices.actuators.key_presser import HeldKeys
 from devices.actuators.keys import KeysActuator
 
+pytest.importorskip("pynput", reason="optional: pip install 'bci[keys]' (under Linux it needs a C compiler)")
+
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform != "linux", reason="the display of these tests is X")]
 
 TABLE = {"left": "left", "right": "ctrl+d"}
