@@ -1,1 +1,1 @@
-"""What other people's calibrations give a new one: a library, alignment, and priors that step aside."""
+"""Head start from other people's calibrations: a library, recentring, and a prior that own trials correct."""

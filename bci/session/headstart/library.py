@@ -1,0 +1,368 @@
+"""Past calibrations of other people: a folder that can be copied, read and cleaned with ordinary tools.
+
+::
+
+    LIBRARY/
+      index.json                what the folder holds; written by a scan, never by hand
+      P003-S001/                one session: pseudonym and session, letters and digits
+        session.json            what its markers mean, unit, trial
+        montage.toml            where one was needed
+        run-001.xdf ...         its recordings, under names that say nothing
+      cut/                      covariances of its trials, made again where missing
+
+Names are pseudonyms throughout. What a recording's own header says about a person is not looked at: anonymise
+recordings before they are shared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bci.engine.chunk import window_grid
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.stream_info import StreamInfo, canonical
+from bci.errors import ConfigError, RecordingError, TrainingError
+from bci.session.epochs import cut, filled, join
+from bci.session.headstart.alignment import covariances
+from bci.session.headstart.start import Donor
+from bci.session.json_values import from_json
+from bci.session.progress import Progress, silent
+from bci.session.training import LabelledRun, open_labelled
+from bci.settings import MarkersSection, SessionConfig, StreamSection
+from bci.stream.paths import label
+
+INDEX = "index.json"
+SESSION = "session.json"
+CUT = "cut"
+LEAST_SHARED = 3
+LEAST_SHARE = 0.5
+"""Part of the newcomer's channels that a session must have to be of use."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNote:
+    """``session.json``: how a session's recordings are to be read.
+
+    Parameters
+    ----------
+    subject, session : str
+        Pseudonyms.
+    table : dict of str to str
+        Class of each marker text.
+    stream, unit : str
+        Name of the EEG stream, and the unit it should have declared.
+    montage : bool
+        Whether ``montage.toml`` lies beside it.
+    trial_s : tuple of (start, stop)
+        Part of a trial that was imagery, seconds after the cue.
+    """
+
+    subject: str
+    session: str
+    table: dict[str, str]
+    stream: str
+    unit: str
+    montage: bool
+    trial_s: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One session in ``index.json``.
+
+    Parameters
+    ----------
+    name : str
+        Of its folder.
+    note : SessionNote
+    recordings : dict of str to str
+        SHA-256 of each file.
+    rate_hz : float
+    labels : tuple of str
+        EEG channels.
+    reference : str
+    trials : dict of str to int
+    """
+
+    name: str
+    note: SessionNote
+    recordings: dict[str, str]
+    rate_hz: float
+    labels: tuple[str, ...]
+    reference: str
+    trials: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A folder of past calibrations.
+
+    Parameters
+    ----------
+    path : Path
+    entries : tuple of Entry
+        In order of name.
+    """
+
+    path: Path
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def open(cls, path: Path | str) -> Library:
+        """Read a library's index.
+
+        Raises
+        ------
+        RecordingError
+            If there is none, or it is damaged.
+        """
+        path = Path(path)
+        try:
+            value = json.loads((path / INDEX).read_bytes())
+            return cls(path, from_json(tuple[Entry, ...], value["entries"], INDEX))
+        except FileNotFoundError:
+            raise RecordingError(
+                f"{path}: is no library (no {INDEX}); make one with: bci library add FILE --library {path}"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
+            raise RecordingError(
+                f"{path / INDEX}: unreadable ({error}); make it again with: bci library check {path} --scan"
+            ) from error
+
+    @classmethod
+    def scan(cls, path: Path | str, progress: Progress = silent) -> Library:
+        """Look at every session of the folder and write the index anew; unchanged files are not read again.
+
+        Raises
+        ------
+        RecordingError
+            If a session cannot be read.
+        """
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        known = {e.name: e for e in cls.open(path).entries} if (path / INDEX).exists() else {}
+        folders = sorted(f for f in path.iterdir() if (f / SESSION).is_file())
+        entries = []
+        for done, folder in enumerate(folders):
+            progress(f"reading {folder.name}", done / len(folders))
+            sums, note = _sums(folder), _read_note(folder)
+            old = known.get(folder.name)
+            entries.append(old if old and (old.recordings, old.note) == (sums, note) else _entry(folder, note, sums))
+        found = cls(path, tuple(entries))
+        text = json.dumps({"version": 1, "entries": [asdict(e) for e in found.entries]}, indent=1, allow_nan=False)
+        partial = path / f"{INDEX}.part"
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path / INDEX)
+        return found
+
+    def add(
+        self, files: Sequence[Path], subject: str, session: str, config: SessionConfig, progress: Progress = silent
+    ) -> Library:
+        """Copy a session's recordings in, and scan again.
+
+        Parameters
+        ----------
+        files : sequence of Path
+            In the order of the runs.
+        subject, session : str
+            Pseudonyms, letters and digits.
+        config : SessionConfig
+            Sections ``stream``, ``markers`` and ``trial`` say how they are read.
+        progress : callable
+
+        Raises
+        ------
+        ConfigError
+            If the session is there already, or a name is no pseudonym.
+        TrainingError
+            If a recording holds no cue.
+        """
+        folder = self.path / f"{label('subject', subject)}-{label('session', session)}"
+        if folder.exists():
+            raise ConfigError(f"{folder}: is in the library already; choose another session label, or remove the folder")
+        for file in files:
+            open_labelled(file, config)
+        montage = config.stream.montage
+        note = SessionNote(
+            subject,
+            session,
+            dict(config.markers.table),
+            config.stream.name,
+            config.stream.unit,
+            bool(montage),
+            (config.trial.start_s, config.trial.stop_s),
+        )
+        partial = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for number, file in enumerate(files, 1):
+            shutil.copyfile(file, partial / f"run-{number:03d}{file.suffix.lower()}")
+        if montage:
+            shutil.copyfile(montage, partial / "montage.toml")
+        (partial / SESSION).write_text(json.dumps(asdict(note), indent=1), encoding="utf-8")
+        partial.rename(folder)
+        return Library.scan(self.path, progress)
+
+    def check(self) -> list[str]:
+        """What is wrong with the files, a line each; nothing where all are as the index says."""
+        problems = []
+        for entry in self.entries:
+            folder = self.path / entry.name
+            now = _sums(folder) if folder.is_dir() else {}
+            problems += [f"{entry.name}/{name}: missing" for name in entry.recordings if name not in now]
+            problems += [f"{entry.name}/{name}: changed" for name, sha in entry.recordings.items() if now.get(name, sha) != sha]
+            problems += [f"{entry.name}/{name}: not in the index (scan again)" for name in now if name not in entry.recordings]
+        listed = {e.name for e in self.entries}
+        unknown = sorted(f.name for f in self.path.iterdir() if (f / SESSION).is_file() and f.name not in listed)
+        return problems + [f"{name}: not in the index (scan again)" for name in unknown]
+
+    def info(self) -> StreamInfo:
+        """The stream of the first session: what is assumed of a newcomer who was never recorded.
+
+        Raises
+        ------
+        TrainingError
+            If the library is empty.
+        """
+        if not self.entries:
+            raise TrainingError(
+                f"{self.path}: the library is empty; add sessions with: bci library add FILE --library {self.path}"
+            )
+        first = self.entries[0]
+        return _runs(self.path / first.name, first.note)[0].info
+
+    def useful(self, labels: Sequence[str], classes: Sequence[str], exclude: str = "") -> tuple[Entry, ...]:
+        """Sessions of others that have enough of the newcomer's channels, and all of the classes.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            Channels of the newcomer.
+        classes : sequence of str
+            Classes of the newcomer; none for whatever the sessions share.
+        exclude : str
+            The newcomer's own pseudonym.
+        """
+        least = max(LEAST_SHARED, LEAST_SHARE * len(labels))
+        return tuple(
+            e
+            for e in self.entries
+            if e.note.subject != exclude and set(classes) <= set(e.trials) and len(_shared(labels, [e])) >= least
+        )
+
+    def donors(
+        self,
+        entries: Sequence[Entry],
+        wanted: Preprocessing,
+        config: SessionConfig,
+        classes: Sequence[str] = (),
+        progress: Progress = silent,
+    ) -> list[Donor]:
+        """The trials of sessions, cut through the live steps with the newcomer's bands, channels and window.
+
+        Parameters
+        ----------
+        entries : sequence of Entry
+        wanted : Preprocessing
+            Of the newcomer. The sessions keep their own rate.
+        config : SessionConfig
+            Section ``quality``.
+        classes : sequence of str
+            Trials of other classes are left out; none for all.
+        progress : callable
+        """
+        found = []
+        for done, entry in enumerate(entries):
+            progress(f"cutting {entry.name}", done / len(entries))
+            donor = self._donor(entry, wanted, config)
+            kept = np.isin(donor.labels, classes) if len(classes) else np.ones(len(donor.labels), dtype=np.bool_)
+            found.append(Donor(donor.name, donor.matrices[kept], donor.labels[kept]))
+        return found
+
+    def _donor(self, entry: Entry, wanted: Preprocessing, config: SessionConfig) -> Donor:
+        """One session's covariances, cut now or kept from before."""
+        key = repr((sorted(entry.recordings.values()), entry.note, wanted, config.quality))
+        kept = self.path / CUT / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+        if kept.exists():
+            with np.load(kept, allow_pickle=False) as arrays:
+                return Donor(entry.name, arrays["matrices"], arrays["labels"])
+        runs = _runs(self.path / entry.name, entry.note)
+        window_s, hop_s = wanted.window / wanted.rate_hz, wanted.hop / wanted.rate_hz
+        parts = []
+        for number, run in enumerate(runs):
+            rate_hz = run.info.rate_hz
+            window, hop = window_grid(window_s, hop_s, rate_hz)
+            own = Preprocessing(
+                rate_hz, wanted.labels, wanted.reference, wanted.notch_hz, wanted.bands, wanted.order, window, hop
+            )
+            parts.append(cut(run.info, run.raw, run.cues, own, entry.note.trial_s[1], number, config.quality))
+        epochs = filled(join(parts), wanted.labels)
+        matrices = covariances(epochs.windows)
+        kept.parent.mkdir(exist_ok=True)
+        partial = kept.with_suffix(".part")
+        with partial.open("wb") as file:
+            np.savez(file, matrices=matrices, labels=epochs.labels)
+        os.replace(partial, kept)
+        return Donor(entry.name, matrices, epochs.labels)
+
+
+def shared_labels(labels: Sequence[str], entries: Sequence[Entry]) -> tuple[str, ...]:
+    """The newcomer's channels that every one of these sessions has, in the newcomer's order and spelling.
+
+    Raises
+    ------
+    TrainingError
+        If there are none to decode with.
+    """
+    found = _shared(labels, entries)
+    if len(found) < LEAST_SHARED:
+        raise TrainingError(
+            f"the newcomer and the sessions {', '.join(e.name for e in entries)} share {len(found)} channels "
+            f"({', '.join(found) or 'none'}), at least {LEAST_SHARED} are needed; leave out sessions with another montage"
+        )
+    return found
+
+
+def _shared(labels: Sequence[str], entries: Sequence[Entry]) -> tuple[str, ...]:
+    theirs = [{canonical(x) for x in e.labels} for e in entries]
+    return tuple(x for x in labels if all(canonical(x) in own for own in theirs))
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each recording of a session."""
+    files = sorted(f for f in folder.iterdir() if f.is_file() and f.name.startswith("run-"))
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def _read_note(folder: Path) -> SessionNote:
+    try:
+        return from_json(SessionNote, json.loads((folder / SESSION).read_bytes()), SESSION)
+    except (OSError, ValueError, RecursionError, ConfigError) as error:
+        raise RecordingError(f"{folder / SESSION}: unreadable ({error}); remove the folder, and add the session again") from error
+
+
+def _runs(folder: Path, note: SessionNote) -> list[LabelledRun]:
+    """The session's recordings with their cues."""
+    montage = str(folder / "montage.toml") if note.montage else ""
+    stream = StreamSection(name=note.stream, unit=note.unit, montage=montage)  # type: ignore[arg-type]
+    config = SessionConfig(stream=stream, markers=MarkersSection(table=note.table))
+    return [open_labelled(folder / name, config) for name in _sums(folder)]
+
+
+def _entry(folder: Path, note: SessionNote, sums: dict[str, str]) -> Entry:
+    runs = _runs(folder, note)
+    if not runs:
+        raise RecordingError(f"{folder}: holds no recording (run-001.xdf, ...); remove the folder, or add the session again")
+    info = runs[0].info
+    trials = Counter(cue.class_ for run in runs for cue in run.cues)
+    labels = tuple(c.label for c in info.channels if c.type == "EEG")
+    return Entry(folder.name, note, sums, info.rate_hz, labels, info.reference, dict(trials))

@@ -1,0 +1,96 @@
+"""Logistic regression whose penalty pulls towards weights that other people's trials gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from bci.engine.chunk import FloatArray
+from bci.session.headstart.alignment import trial_weights
+
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """Linear scores of tangent vectors; their softmax are probabilities.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_scores, n_features)
+        One score for two classes, the log-odds of the second; else one for each.
+    intercept : ndarray, shape (n_scores,)
+    """
+
+    weights: FloatArray
+    intercept: FloatArray
+
+    def logs(self, features: FloatArray) -> FloatArray:
+        """Logarithms of the probabilities, shape (n_trials, n_classes)."""
+        return _logs(features @ self.weights.T + self.intercept)
+
+    def times(self, factor: float) -> Linear:
+        """All scores, larger or smaller."""
+        return Linear(factor * self.weights, factor * self.intercept)
+
+
+def nothing(n_classes: int, n_features: int) -> Linear:
+    """A model that knows nothing."""
+    n_scores = 1 if n_classes == 2 else n_classes
+    return Linear(np.zeros((n_scores, n_features)), np.zeros(n_scores))
+
+
+def pulled(features: FloatArray, codes: Codes, prior: Linear, strength: float, trial_weight: FloatArray | None = None) -> Linear:
+    """Most probable weights for these trials, if a prior is believed to a certain degree.
+
+    Minimises ``sum_i c_i log loss_i + strength / 2 * |W - W_prior|²``: logistic regression under a normal prior whose
+    mean is what other people's trials gave (Chelba, Acero 2006, Computer Speech and Language 20(4), 382).
+
+    Parameters
+    ----------
+    features : ndarray, shape (n_trials, n_features)
+    codes : ndarray of int, shape (n_trials,)
+        Class of each, from 0.
+    prior : Linear
+    strength : float
+        0 would be no prior; very large leaves the prior as it is.
+    trial_weight : ndarray, shape (n_trials,), optional
+        How often each trial counts.
+    """
+    n_scores, n_features = prior.weights.shape
+    c = np.ones(len(codes)) if trial_weight is None else trial_weight
+    x = np.hstack((features, np.ones((len(features), 1))))
+    centre = np.hstack((prior.weights, prior.intercept[:, None])).ravel()
+    truth = np.zeros((len(codes), max(2, n_scores)))
+    truth[np.arange(len(codes)), codes] = 1.0
+
+    def cost(flat: FloatArray) -> tuple[float, FloatArray]:
+        logs = _logs(x @ flat.reshape(n_scores, -1).T)
+        away = flat - centre
+        excess = ((np.exp(logs) - truth) * c[:, None])[:, -n_scores:]
+        value = -float((c[:, None] * truth * logs).sum()) + 0.5 * strength * float(away @ away)
+        return value, (excess.T @ x).ravel() + strength * away
+
+    found = minimize(cost, centre, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-6, "ftol": 1e-12})
+    solved = found.x.reshape(n_scores, n_features + 1)
+    return Linear(solved[:, :-1].copy(), solved[:, -1].copy())
+
+
+def pooled(features: Sequence[FloatArray], codes: Sequence[Codes], n_classes: int, strength: float = 1.0) -> Linear:
+    """Weights that fit many sessions at once: every session and every class in it counts the same."""
+    trials = sum(map(len, codes)) / len(codes)
+    weight = np.concatenate([trials * trial_weights(own.astype(np.str_)) for own in codes])
+    start = nothing(n_classes, features[0].shape[1])
+    return pulled(np.concatenate(features), np.concatenate(codes), start, strength, weight)
+
+
+def _logs(scores: FloatArray) -> FloatArray:
+    """Logarithms of the softmax; the first of two classes has no score of its own and gets zero."""
+    whole = scores if scores.shape[1] > 1 else np.hstack((np.zeros_like(scores), scores))
+    found: FloatArray = log_softmax(whole, axis=1)
+    return found

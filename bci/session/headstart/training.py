@@ -1,0 +1,116 @@
+"""From a library and the newcomer's recordings, if there are any, to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bci.engine.stream_info import StreamInfo
+from bci.errors import TrainingError
+from bci.session.epochs import Epochs, filled, join
+from bci.session.headstart.alignment import covariances
+from bci.session.headstart.library import Library, shared_labels
+from bci.session.headstart.model import fitted_model
+from bci.session.headstart.start import Start, held_out, learn, start, strength_for
+from bci.session.progress import Progress, silent
+from bci.session.training import LabelledRun, Trained, preprocessing_for, trials
+from bci.settings import SessionConfig
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadStart:
+    """A head start and what is known of it.
+
+    Parameters
+    ----------
+    trained : Trained
+        To be written with :func:`bci.session.training.write_model`.
+    start : Start
+    donors : tuple of str
+        Sessions that took part.
+    correct : int
+        Own trials that were decoded rightly while held out; of as many as ``trained.epochs`` holds.
+    """
+
+    trained: Trained
+    start: Start
+    donors: tuple[str, ...]
+    correct: int
+
+
+def head_start(
+    library: Library,
+    runs: Sequence[LabelledRun],
+    info: StreamInfo,
+    config: SessionConfig,
+    *,
+    classes: Sequence[str] = (),
+    exclude: str = "",
+    metric: str = "riemannian",
+    progress: Progress = silent,
+) -> HeadStart:
+    """A decoder for a newcomer from a library and the newcomer's trials so far.
+
+    Parameters
+    ----------
+    library : Library
+    runs : sequence of LabelledRun
+        The newcomer's recordings; none for what the others have in common.
+    info : StreamInfo
+        The newcomer's stream.
+    config : SessionConfig
+        Sections ``preprocessing``, ``trial`` and ``quality``. Of its channels those are used that all sessions
+        share; the decoder is tangent space with the configured bands.
+    classes : sequence of str
+        What the newcomer is to do; those of the cues where omitted, and those of the first session without any.
+    exclude : str
+        The newcomer's own pseudonym: sessions under it are no donors.
+    metric : {"riemannian", "euclidean"}
+        Of the recentring.
+    progress : callable
+
+    Raises
+    ------
+    TrainingError
+        If no session fits.
+    """
+    config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"name": "ts-lr", "settings": {}})})
+    labels = preprocessing_for(info, config).labels
+    own_classes = tuple(classes) or tuple(sorted({cue.class_ for run in runs for cue in run.cues}))
+    entries = library.useful(labels, own_classes, exclude)
+    if entries and not own_classes:
+        own_classes = tuple(sorted(entries[0].trials))
+        entries = library.useful(labels, own_classes, exclude)
+    if not entries:
+        there = "; ".join(f"{e.name}: {', '.join(e.trials)}, {len(e.labels)} channels" for e in library.entries) or "nothing"
+        raise TrainingError(
+            f"{library.path}: no session of somebody else has the classes {', '.join(own_classes) or '(any)'} and half of the "
+            f"channels {', '.join(labels)}; it holds {there}. Name classes and channels alike, or add sessions."
+        )
+    shared = shared_labels(labels, entries)
+    chosen = config.model_copy(update={"preprocessing": config.preprocessing.model_copy(update={"channels": shared})})
+    preprocessing = preprocessing_for(info, chosen)
+    prior = learn(library.donors(entries, preprocessing, chosen, own_classes, progress), metric)
+    epochs = _own(runs, chosen, info, progress)
+    progress("fitting", 0.0)
+    matrices = covariances(epochs.windows) if len(epochs.labels) else np.zeros((0, *prior.mean.shape))
+    counts = {name: int((epochs.labels == name).sum()) for name in prior.classes}
+    strength = strength_for(prior, max(1, min(counts.values()))) if len(epochs.labels) else np.inf
+    found = start(prior, matrices, epochs.labels, strength)
+    correct = held_out(prior, matrices, epochs.labels, strength)
+    model = fitted_model(prior, found, preprocessing, counts)
+    trained = Trained(model, epochs, info, tuple(run.sha256 for run in runs))
+    return HeadStart(trained, found, prior.names, correct)
+
+
+def _own(runs: Sequence[LabelledRun], config: SessionConfig, info: StreamInfo, progress: Progress) -> Epochs:
+    """The newcomer's trials; none where there are no recordings."""
+    p = preprocessing_for(info, config)
+    if not runs:
+        n = len(p.labels)
+        none = np.zeros(0, dtype=np.int64)
+        return Epochs(np.zeros((0, len(p.bands), p.window, n)), none.astype(np.str_), none, np.zeros((0, n), dtype=np.bool_))
+    parts = [replace(e := trials(run, config, progress), runs=np.full(len(e.labels), i)) for i, run in enumerate(runs)]
+    return filled(join(parts), p.labels)

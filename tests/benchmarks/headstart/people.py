@@ -1,0 +1,75 @@
+"""The people: four who were recorded, and as many simulated ones as wanted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from results.recordings import DATA, config, people
+
+from bci.engine.chunk import FloatArray
+from bci.session.epochs import filled, join
+from bci.session.headstart.alignment import covariances
+from bci.session.simulate import record_virtually
+from bci.session.timeline import short
+from bci.session.training import open_labelled, preprocessing_for, trials
+from bci.settings import SessionConfig
+from bci.stream.clock import VirtualClock
+from devices.simulated import SimulatedSettings, SimulatedSubject
+
+FIRST_SEED = 1000
+SKILLS = (0.2, 0.7)
+TRIALS_PER_CLASS = 30
+PARTS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """One person's trials, in order.
+
+    Parameters
+    ----------
+    name : str
+    matrices : ndarray, shape (n_trials, n_bands, n_channels, n_channels)
+        Covariances of windows cut through the live steps, µV².
+    labels : ndarray of str, shape (n_trials,)
+    parts : ndarray of int, shape (n_trials,)
+        Run, or third of the session.
+    """
+
+    name: str
+    matrices: FloatArray
+    labels: np.ndarray
+    parts: np.ndarray
+
+
+def recorded() -> Iterator[Subject]:
+    """ds003810: imagined right hand or rest, 4 runs of 40 trials, 15 channels; none where the recordings are not here."""
+    if DATA.is_dir():
+        for person in people("ts-lr"):
+            if person.data_set == "ds003810":
+                yield _subject(person.name, (*person.train, *person.test), person.config)
+
+
+def simulated(number: int) -> Iterator[Subject]:
+    """Left or right hand, 8 channels, 30 trials of each; skills spread evenly, places and rhythms different."""
+    settings = config("ts-lr", {"769": "left_hand", "770": "right_hand"}, (0.5, 3.0))
+    for k in range(number):
+        skill = SKILLS[0] + (SKILLS[1] - SKILLS[0]) * (k * 7 % number) / max(1, number - 1)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "calibration.xdf"
+            clock = VirtualClock()
+            person = SimulatedSubject(SimulatedSettings(seed=FIRST_SEED + k, skill=skill, channels=8), clock)
+            record_virtually(person, clock, short(("left_hand", "right_hand"), TRIALS_PER_CLASS, k), path)
+            found = _subject(f"simulated {k}, skill {skill:.2f}", (path,), settings)
+        yield replace(found, parts=np.arange(len(found.labels)) * PARTS // len(found.labels))
+
+
+def _subject(name: str, paths: tuple[Path, ...], settings: SessionConfig) -> Subject:
+    runs = [open_labelled(path, settings) for path in paths]
+    cut = [replace(e := trials(run, settings), runs=np.full(len(e.labels), i)) for i, run in enumerate(runs)]
+    epochs = filled(join(cut), preprocessing_for(runs[0].info, settings).labels)
+    return Subject(name, covariances(epochs.windows), epochs.labels, epochs.runs)
