@@ -73,6 +73,7 @@ class OperatorWindow(QMainWindow):
         self._make_menus()
         self.arrange()
         self._sized = self._restore()
+        self.traces.view.setFocus()
         context.ticked.connect(self._tick)
 
     # --- parts
@@ -178,11 +179,15 @@ class OperatorWindow(QMainWindow):
 
     def _action(self, menu: object, text: str, keys: str, do: Callable[..., object]) -> None:
         action = QAction(text, self)
+        owner: QWidget = self
         if keys:
             action.setShortcut(QKeySequence(keys))
             self.shortcuts.append((keys, text.lower()))
+        if keys in ("Left", "Right", "Up", "Down"):  # elsewhere these keys belong to lists and fields
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            owner = self.traces.view
         action.triggered.connect(do)
-        self.addAction(action)
+        owner.addAction(action)
         menu.addAction(action)  # type: ignore[attr-defined]
 
     # --- actions
@@ -265,7 +270,8 @@ class OperatorWindow(QMainWindow):
         settings = self._context.settings
         geometry, state = settings.value("operator/geometry"), settings.value("operator/state")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
-            self.resize(1280, 720)
+            room = self.screen().availableGeometry().size()
+            self.resize(min(1600, room.width() * 96 // 100), min(900, room.height() * 92 // 100))
         known = isinstance(state, QByteArray) and self.restoreState(state, LAYOUT)
         return self.size() if known else QSize(0, 0)
 

@@ -40,6 +40,7 @@ class SlidingRows:
     def __init__(self, capacity: int, n_columns: int, dtype: npt.DTypeLike = np.float64) -> None:
         self.capacity = capacity
         self._rows: npt.NDArray[np.generic] = np.zeros((capacity + max(16, int(SLACK * capacity)), n_columns), dtype)
+        self._rows.fill(0)  # really taken now: memory that is short shows at once, and does not grow for minutes
         self._end = 0
         self.total = 0
 

@@ -64,7 +64,8 @@ class Gutter:
                 continue
             sign, ink = {"bad": ("✕ ", palette.bad), "warn": ("! ", palette.warn)}.get(level, ("", palette.ink))
             painter.setPen(QColor(ink))
-            box = QRectF(2, (row + 0.5) * lane - metrics.height() / 2, room, metrics.height())
+            top = min(max(0.0, (row + 0.5) * lane - metrics.height() / 2), height - metrics.height())
+            box = QRectF(2, top, room, metrics.height())
             text = metrics.elidedText(sign + label, Qt.TextElideMode.ElideRight, room)
             painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), text)
         painter.end()

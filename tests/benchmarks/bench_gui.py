@@ -42,6 +42,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--repaints", type=int, default=0, help="also repaint so often, and report memory")
+    parser.add_argument(
+        "--hours", type=float, default=0.0, help="also so many hours of signal, a repaint each 10 s, and report memory"
+    )
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     QApplication([])
@@ -50,7 +53,9 @@ def main() -> int:
         context._timer.stop()
         result = {size: measure(context, args, *size) for size in ((1280, 720), (2560, 1440))}
         if args.repaints:
-            result["memory"] = soak(context, args)
+            result["memory over repaints"] = soak(context, args, args.repaints, FRAME_S)
+        if args.hours:
+            result["memory over hours"] = soak(context, args, round(args.hours * 360), 10.0)
         context.close()
     show(result, args)
     return 0
@@ -137,8 +142,8 @@ class Curves(pg.PlotWidget):
             curve.setData(x, points[:, i] + 50 * i)
 
 
-def soak(context: Context, args: argparse.Namespace) -> dict[str, float]:
-    """Resident memory over many repaints of the whole operator window."""
+def soak(context: Context, args: argparse.Namespace, repaints: int, step_s: float) -> dict[str, float]:
+    """Resident memory over many repaints of the whole operator window, with so much signal between two of them."""
     feeder = Feeder(args.channels, args.rate)
     feeder.push(args.seconds + 5)
     context.feed.signal = feeder.store
@@ -146,14 +151,14 @@ def soak(context: Context, args: argparse.Namespace) -> dict[str, float]:
     window.resize(1280, 720)
     picture, process = QImage(1280, 720, QImage.Format.Format_RGB32), psutil.Process()
     sizes = []
-    for k in range(args.repaints):
-        feeder.push(FRAME_S)
-        if k % 10 == 0:
+    for k in range(repaints):
+        feeder.push(step_s)
+        if k % 10 == 0 or step_s > 1:
             window.refresh()
         window.panels["traces"].refresh()
         window.render(picture)
         QApplication.processEvents()
-        if k % max(1, args.repaints // 50) == 0:
+        if k % max(1, repaints // 50) == 0:
             sizes.append(process.memory_info().rss / 1e6)
     late = np.array(sizes[len(sizes) // 2 :])
     slope = np.polyfit(np.arange(len(late)), late, 1)[0] * len(late)

@@ -260,6 +260,7 @@ def test_the_arrangement_is_remembered_in_the_file_that_was_given(context: Conte
 def test_every_shortcut_is_listed(window: OperatorWindow) -> None:
     listed = {keys for keys, _ in window.shortcuts}
     used = {a.shortcut().toString() for a in window.actions() if not a.shortcut().isEmpty()}
+    used |= {a.shortcut().toString() for a in window.traces.view.actions()}
     used |= {d.toggleViewAction().shortcut().toString() for d in window.docks.values()}
     assert used <= listed
     assert {"Esc", "Space"} <= listed
