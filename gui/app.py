@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ from gui.feed import Feed
 from gui.launch import Launcher
 
 WELCOME = "welcome"
+EXACT = {"participant"}
+"""Windows whose frames must be in time; they belong into a process of their own (``bci gui participant``)."""
+NICE = 10
+BELOW_NORMAL = 0x4000  # BELOW_NORMAL_PRIORITY_CLASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ def start(options: dict[str, object]) -> int:
     app.setApplicationName("bci")
     chosen = Options(**options)  # type: ignore[arg-type]
     context = make_context(chosen)
+    if not EXACT & set(chosen.windows):
+        give_way()
     keys = EmergencyKeys(context.emergency_stop)
     app.installEventFilter(keys)
     try:
@@ -88,6 +95,20 @@ def start(options: dict[str, object]) -> int:
     finally:
         app.removeEventFilter(keys)
         context.close()
+
+
+def give_way() -> None:
+    """Let engine, recorder and actuator go first where processors are few: a picture may come a little later.
+
+    On Linux a priority is a thread's own, so what the :class:`~gui.launch.Launcher` starts is not concerned.
+    """
+    if sys.platform == "linux":
+        os.nice(NICE)
+    elif sys.platform == "win32":
+        import ctypes
+
+        kernel = ctypes.windll.kernel32
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), BELOW_NORMAL)
 
 
 def show(context: Context, names: Sequence[str]) -> None:

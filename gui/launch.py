@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 LAST_LINES = 4
+NORMAL_PRIORITY = getattr(subprocess, "NORMAL_PRIORITY_CLASS", 0)
 
 
 @dataclass(slots=True)
@@ -53,16 +56,28 @@ class Launcher:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="bci-gui-"))
         self.started: list[Started] = []
+        # Windows give way to the engine (gui.app.give_way); what is started here must not. On Linux a process inherits
+        # the priority of the thread that starts it, so that thread is made now.
+        self._starter = ThreadPoolExecutor(1, "starts processes")
+        self._starter.submit(lambda: None).result()
 
     def start(self, name: str, words: Sequence[str]) -> Started:
         """Run ``bci`` with these words."""
+        self.started.append(self._starter.submit(self._start, name, tuple(words)).result())
+        return self.started[-1]
+
+    def _start(self, name: str, words: tuple[str, ...]) -> Started:
         log = self._folder / f"{len(self.started)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "bci", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                [sys.executable, "-m", "bci", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                creationflags=NORMAL_PRIORITY,
             )
-        self.started.append(Started(name, tuple(words), process, log))
-        return self.started[-1]
+        return Started(name, words, process, log)
 
     def stop(self, started: Started, timeout_s: float = 3.0) -> None:
         """End one process: ask, wait, and insist."""
@@ -79,3 +94,5 @@ class Launcher:
         for started in self.started:
             if started.words[:1] in (("stream",), ("replay",)):
                 self.stop(started)
+        self._starter.shutdown()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -42,9 +42,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--repaints", type=int, default=0, help="also repaint so often, and report memory")
-    parser.add_argument(
-        "--hours", type=float, default=0.0, help="also so many hours of signal, a repaint each 10 s, and report memory"
-    )
+    parser.add_argument("--hours", type=float, default=0.0, help="also so much signal, a repaint each 10 s; report memory")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     QApplication([])

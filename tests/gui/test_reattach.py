@@ -78,6 +78,18 @@ def test_only_the_end_of_a_recording_is_read(recorded: Path) -> None:
     assert 0.5 <= past.stamps[-1] - past.stamps[0] < 1.5
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of threads are Linux's")
+def test_windows_give_way_to_the_engine_and_what_they_start_does_not() -> None:
+    code = (
+        "import os, psutil; from gui.app import give_way; from gui.launch import Launcher; one = Launcher(); give_way();"
+        "child = one.start('subject', ('stream', 'simulated')); nice = psutil.Process(child.process.pid).nice();"
+        "one.close(); print(os.nice(0), nice)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    before = os.nice(0)
+    assert found == [str(min(19, before + 10)), str(before)]
+
+
 @pytest.mark.slow
 def test_a_window_that_is_frozen_stops_saying_that_it_watches_and_one_that_is_killed_can_be_opened_again(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "bci", "gui", "operator", "--settings", str(tmp_path / "w.ini"), "--recording", str(tmp_path)]
