@@ -14,7 +14,7 @@ from bci.commands import main
 from bci.config import load_config
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
-from bci.session.epochs import Epochs, join
+from bci.session.epochs import Epochs
 from bci.session.evaluation.cutting import Cut, filled_by, keep, kept
 from bci.session.evaluation.names import names_in
 from bci.session.evaluation.plan import Cell, Choices
@@ -26,7 +26,6 @@ from bci.session.simulate import record_virtually
 from bci.session.timeline import short
 from bci.stream.clock import VirtualClock
 from devices.simulated import SimulatedSettings, SimulatedSubject
-from pipelines.tangent_space import TangentSpaceLogistic
 
 CLASSES = ("left_hand", "right_hand")
 TABLE = ["--set", "markers.table.769=left_hand", "--set", "markers.table.770=right_hand"]
@@ -109,28 +108,20 @@ def test_any_moabb_data_set_is_evaluated_by_its_name(tmp_path: Path, capsys: pyt
     ]  # fmt: skip
 
 
-def test_a_head_start_is_given_other_people_s_sessions_and_the_same_own_trials(
-    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_head_start_has_rows_of_its_own_from_no_own_trial_on(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = []
-
-    def pooled(others: list[Epochs], own: Epochs | None, family: TangentSpaceLogistic, preprocessing: Preprocessing) -> object:
-        """The simplest of all: other people's trials as if they were one's own."""
-        given.append((len(others), 0 if own is None else len(own.labels)))
-        all_ = join([*others, *([own] if own else [])])
-        return family.fit(all_.windows, all_.labels).estimator
-
-    monkeypatch.setattr("bci.session.headstart.head_start", pooled, raising=False)
     protocols = ["--protocol", "few-shot", "--protocol", "people", "--head-start", "--jobs", "1", "--draws", "1", "--trials", "2"]
-    rows = evaluated(tmp_path, str(people), *TABLE, *protocols)
-    few = [r for r in rows if r["protocol"] == "few-shot" and r["subject"] == "P1" and r["session"] == "1"]
-    assert [(r["head_start"], r["trials_per_class"], r["n_train"], r["train"]) for r in few] == [
-        ("False", "2", "4", "first half"),
-        ("True", "0", "0", "first half + 1 others"),
-        ("True", "2", "4", "first half + 1 others"),
+    rows = evaluated(tmp_path, str(people), *TABLE, *protocols, "--decoder", "ts-lr", "--decoder", "csp-lda")
+    few = [r for r in rows if r["protocol"] == "few-shot" and (r["subject"], r["session"]) == ("P1", "1")]
+    assert [(r["decoder"], r["head_start"], r["trials_per_class"], r["n_train"], r["train"]) for r in few] == [
+        ("csp-lda", "False", "2", "4", "first half"),
+        ("head-start", "True", "0", "0", "first half + 1 others"),
+        ("head-start", "True", "2", "4", "first half + 1 others"),
+        ("ts-lr", "False", "2", "4", "first half"),
     ]
-    assert [r["head_start"] for r in rows if r["protocol"] == "people"] == ["False"] * 3 + ["True"] * 3
-    assert sorted(set(given)) == [(1, 0), (1, 4), (2, 0), (2, 4)]  # the first person has two sessions, the second one
+    across = [(r["decoder"], r["accuracy"] != "") for r in rows if r["protocol"] == "people"]
+    assert across == [("csp-lda", True)] * 3 + [("head-start", True)] * 3 + [("ts-lr", True)] * 3
 
 
 @pytest.mark.slow

@@ -5,14 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 
 from bci.engine.chunk import FloatArray
 from bci.engine.preprocessing import Preprocessing
-from bci.errors import ConfigError
 from bci.session.epochs import Epochs, filled
 from bci.session.fit import fit_decoder, load_family
 from bci.settings import DecoderSection
@@ -70,26 +67,37 @@ def fit_few(decoder: DecoderSection, own: Epochs) -> Fitted:
     return Fitted(fitted.classes, fitted.estimator.predict_proba, note)
 
 
-def fit_with_head_start(
-    decoder: DecoderSection, own: Epochs | None, others: Sequence[Epochs], preprocessing: Preprocessing
-) -> Fitted:
-    """With what other people's calibrations teach; ``own`` may be None, then the prior decodes alone.
+def head_start_from(others: Sequence[Epochs]) -> Callable[[Epochs | None], Fitted]:
+    """Learn from other people's sessions; what comes back fits to own trials, or with None decodes without any.
+
+    The very head start that ``bci train --library`` gives: tangent space with logistic regression, recentred.
+
+    Parameters
+    ----------
+    others : sequence of Epochs
+        One entry for each session, bad channels filled in.
 
     Raises
     ------
-    ConfigError
-        If no head start is installed.
+    TrainingError
+        If the sessions do not have the same classes.
     """
-    estimator = _head_start()(others, own, load_family(decoder.name, decoder.settings), preprocessing)
-    return Fitted(tuple(map(str, estimator.classes_)), estimator.predict_proba)
+    from bci.session.headstart.alignment import covariances
+    from bci.session.headstart.model import RecentredLinear
+    from bci.session.headstart.start import Donor, learn, start, strength_for
 
+    prior = learn([Donor(str(i), covariances(o.windows), o.labels) for i, o in enumerate(others)])
+    strengths: dict[int, float] = {}
 
-def _head_start() -> Callable[..., Any]:
-    """``head_start(others, own, family, preprocessing)`` of the room next door: an estimator with ``predict_proba``.
+    def fit(own: Epochs | None) -> Fitted:
+        if own is None or not len(own.labels):
+            found = start(prior, np.zeros((0, *prior.mean.shape)), np.zeros(0, dtype=np.str_))
+        else:
+            fewest = int(np.unique(own.labels, return_counts=True)[1].min())
+            if fewest not in strengths:
+                strengths[fewest] = strength_for(prior, fewest)
+            found = start(prior, covariances(own.windows), own.labels, strengths[fewest])
+        note = "the own model has taken over" if found.own else ""
+        return Fitted(found.classes, RecentredLinear(found).predict_proba, note)
 
-    ``others`` are the trials of each session of other people, ``own`` those of this person.
-    """
-    found = getattr(import_module("bci.session.headstart"), "head_start", None)
-    if found is None:
-        raise ConfigError("--head-start: this version has no bci.session.headstart.head_start; leave the option out")
-    return found  # type: ignore[no-any-return]
+    return fit

@@ -17,6 +17,7 @@ from bci.session.training import preprocessing_for
 from bci.settings import DecoderSection, SessionConfig
 
 PROTOCOLS = ("within", "sessions", "people", "few-shot", "pseudo-online")
+HEAD_START = "head-start"
 FORMAT = 1
 """Of kept results; raise it when the meaning of a number changes."""
 
@@ -29,7 +30,7 @@ class Choices:
     ----------
     protocols, decoders : tuple of str
     head_start : bool
-        Few-shot and across people: also with other people's calibrations.
+        Few-shot and across people: also with other people's calibrations, on the bands of the first decoder.
     trials_per_class : tuple of int
         Of few-shot curves.
     draws : int
@@ -124,7 +125,8 @@ def plan(facts: Sequence[RunFacts], config: SessionConfig, choices: Choices, fol
         labels = config.preprocessing.channels or shared_labels(own)
         for decoder in choices.decoders:
             wanted = replace_sections(config, decoder, labels)
-            cells += list(_cells(own, wanted, choices, folder))
+            chosen = choices if decoder == choices.decoders[0] else replace(choices, head_start=False)
+            cells += list(_cells(own, wanted, chosen, folder))
     return cells
 
 
@@ -147,7 +149,7 @@ def _cells(facts: list[RunFacts], config: SessionConfig, choices: Choices, folde
                 whole = replace(
                     cell,
                     data_set=facts[0].data_set,
-                    decoder=config.decoder.name,
+                    decoder=HEAD_START if cell.head_start else config.decoder.name,
                     preprocessing=preprocessing,
                     config=config,
                     choices=choices,

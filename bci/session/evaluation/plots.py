@@ -43,11 +43,11 @@ def _people(axes: Any, rows: Sequence[Row]) -> bool:
     plain = [r for r in rows if r.protocol not in ("few-shot", "pseudo-online") and r.accuracy is not None]
     names = []
     for place, (group, members) in enumerate(groups(plain).items()):
-        protocol, data_set, decoder, head_start, _ = group
+        protocol, data_set, decoder, _, _ = group
         values = [100 * v for v in of_people(members).values()]
         axes.plot([place] * len(values), values, "o", alpha=0.5, color=f"C{place % 10}")
         axes.plot([place - 0.2, place + 0.2], [mean_and_spread(values)[0]] * 2, color="black")
-        names.append(f"{decoder}{' + head start' if head_start else ''}\n{protocol}\n{data_set}")
+        names.append(f"{decoder}\n{protocol}\n{data_set}")
     if not names:
         return False
     axes.axhline(100 * _chance(plain), linestyle=":", color="grey")
@@ -62,9 +62,9 @@ def _curves(axes: Any, rows: Sequence[Row]) -> bool:
     """Mean over people against trials per class."""
     few = [r for r in rows if r.protocol == "few-shot" and r.accuracy is not None]
     lines: dict[str, list[tuple[int, float, float]]] = {}
-    for (_, data_set, decoder, head_start, n), members in groups(few).items():
+    for (_, data_set, decoder, _, n), members in groups(few).items():
         mean, spread = mean_and_spread([100 * v for v in of_people(members).values()])
-        name = f"{decoder}{' + head start' if head_start else ''} ({data_set})"
+        name = f"{decoder} ({data_set})"
         lines.setdefault(name, []).append((n or 0, mean, spread if spread == spread else 0.0))
     for name, points in lines.items():
         at, means, spreads = zip(*sorted(points), strict=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from bci.errors import TrainingError
 from bci.session.chance import interval
 from bci.session.epochs import Epochs, filled
 from bci.session.evaluation.cutting import filled_by, load, select
-from bci.session.evaluation.fitting import Fitted, fit_few, fit_whole, fit_with_head_start
+from bci.session.evaluation.fitting import Fitted, fit_few, fit_whole, head_start_from
 from bci.session.evaluation.metrics import auc, balanced_accuracy, confusion, nykopp_bits, wolpaw_bits
 from bci.session.evaluation.plan import Cell
 from bci.session.evaluation.table import Row
@@ -101,7 +102,7 @@ def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs]) -> 
         began = time.perf_counter()
         if train is None:
             whole = [filled(o, labels) for o in others]
-            fitted = fit_with_head_start(cell.config.decoder, None, whole, cell.preprocessing)
+            fitted = head_start_from(whole)(None)
             n_train = sum(len(o.labels) for o in others)
             test = filled(test, labels)
         else:
@@ -122,20 +123,22 @@ def _few_shot(cell: Cell) -> Iterator[Row]:
     half = len(epochs.labels) // 2
     pool, test = select(epochs, np.arange(half)), select(epochs, np.arange(half, len(epochs.labels)))
     row = replace(blank_row(cell), rejected=len(epochs.rejected))
-    others = [filled(load(session), cell.preprocessing.labels) for session in cell.others]
+    labels = cell.preprocessing.labels
     try:
-        test = filled_by(pool, test, cell.preprocessing.labels)
-        pool = filled(pool, cell.preprocessing.labels)
-    except TrainingError as error:
+        test = filled_by(pool, test, labels)
+        pool = filled(pool, labels)
+        fit: Callable[[Epochs], Fitted] = partial(fit_few, cell.config.decoder)
+        if cell.head_start:
+            fit = head_start_from([filled(load(session), labels) for session in cell.others])
+            yield _drawn(replace(row, trials_per_class=0, draw=0), cell, fit, pool, test, [])
+    except (TrainingError, ValueError) as error:
         yield replace(row, note=_one_line(error))
         return
-    if cell.head_start:
-        yield _drawn(replace(row, trials_per_class=0, draw=0), cell, pool, test, [], others)
     for n in cell.choices.trials_per_class:
         for draw in range(cell.choices.draws):
             chosen = drawn(pool.labels.tolist(), n, draw, cell.choices.seed)
             if chosen is not None:
-                yield _drawn(replace(row, trials_per_class=n, draw=draw), cell, pool, test, chosen, others)
+                yield _drawn(replace(row, trials_per_class=n, draw=draw), cell, fit, pool, test, chosen)
 
 
 def drawn(labels: Sequence[str], n: int, draw: int, seed: int) -> list[int] | None:
@@ -155,15 +158,11 @@ def drawn(labels: Sequence[str], n: int, draw: int, seed: int) -> list[int] | No
     return sorted(chosen)
 
 
-def _drawn(row: Row, cell: Cell, pool: Epochs, test: Epochs, chosen: Sequence[int], others: Sequence[Epochs]) -> Row:
+def _drawn(row: Row, cell: Cell, fit: Callable[[Epochs], Fitted], pool: Epochs, test: Epochs, chosen: Sequence[int]) -> Row:
     """One draw: fit, test."""
-    train = select(pool, chosen)
     try:
         began = time.perf_counter()
-        if cell.head_start:
-            fitted = fit_with_head_start(cell.config.decoder, train if len(chosen) else None, others, cell.preprocessing)
-        else:
-            fitted = fit_few(cell.config.decoder, train)
+        fitted = fit(select(pool, chosen))
         between = time.perf_counter()
         tested = [_test(fitted, test)]
     except (TrainingError, ValueError) as error:

@@ -219,8 +219,7 @@ def _people(rows: Sequence[Row]) -> str:
     head += ["train", "test", "correct % (95 %)", "chance %", *(HEADINGS[c] for c in shown), "note"]
     lines = [_line(head), _line(["---"] * len(head))]
     for row in rows:
-        decoder = row.decoder + (" + head start" if row.head_start else "")
-        cells = [row.data_set, decoder, row.subject, row.session, row.train]
+        cells = [row.data_set, row.decoder, row.subject, row.session, row.train]
         cells += [str(row.trials_per_class), str(row.draw)] if few else []
         accuracy = ""
         if row.accuracy is not None and row.low is not None and row.high is not None:
