@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from bci.errors import ConfigError
+from bci.errors import ConfigError, StreamLost
 from bci.session import wire
 from bci.session.timeline import BEEP, CROSS, FEEDBACK, HIT, MISS, OFF, TRIAL_END, TRIAL_START
 from bci.stream.lsl import LslMarkerInlet, LslTextOutlet, StreamQuery, local_clock, resolve
@@ -82,8 +83,8 @@ def test_the_bar_is_as_long_as_the_evidence_and_on_its_side() -> None:
 
 @pytest.mark.usefixtures("qapp")
 def test_a_scene_is_a_function_of_its_state_alone() -> None:
-    scenes: list[Scene] = [Page("Sit still.", "Enter: go on"), Graz(True, Arrow((1.0, 0.0)), (0.3, 0.0)), Graz(True, Word("Music")),
-                           Cursor((0.2, 0.1), ((1.0, 0.0), (-1.0, 0.0)), (1.0, 0.0)), Thermometer(0.4)]  # fmt: skip
+    arrow, cursor = Graz(True, Arrow((1.0, 0.0)), (0.3, 0.0)), Cursor((0.2, 0.1), ((1.0, 0.0), (-1.0, 0.0)), (1.0, 0.0))
+    scenes: list[Scene] = [Page("Sit still.", "Enter: go on"), arrow, Graz(True, Word("Music")), cursor, Thermometer(0.4)]
     pictures = [picture(scene) for scene in scenes]
     assert all((picture(scene) == first).all() for scene, first in zip(scenes, pictures, strict=True))
     assert len({p.tobytes() for p in pictures}) == len(scenes)
@@ -248,15 +249,15 @@ def test_sham_feedback_follows_its_seed_and_nothing_that_was_decoded() -> None:
     assert course(1, 0.9) == course(1, 0.1)
     assert course(1, 0.9) != course(2, 0.9)
     x = np.array(course(1, 0.9))
-    assert 0.05 < x.min() < 0.35
-    assert 0.65 < x.max() < 0.95
+    assert 0.0 < x.min() < 0.25
+    assert 0.75 < x.max() < 1.0
     assert 0.35 < x.mean() < 0.65
     assert np.corrcoef(x[1:], x[:-1])[0, 1] > 0.9
 
 
 def test_yoked_feedback_is_what_somebody_else_saw_at_their_pace() -> None:
     yoked = blind.Yoked(np.array([5.0, 5.1, 5.2]), np.array([[0.2, 0.8], [0.6, 0.4], [0.9, 0.1]]), ("left", "right"))
-    shown = [yoked({"left": 0.5, "right": 0.5}, 0.05)["left"] for _ in range(4)]
+    shown = [yoked({"left": 0.5, "right": 0.5}, 0.06)["left"] for _ in range(4)]
     assert shown == [0.2, 0.6, 0.6, 0.2]
 
 
@@ -292,7 +293,8 @@ class Stage:
 
     def heard(self, kind: str) -> list[tuple[dict[str, Any], float]]:
         if self._inlet is not None:
-            self.said += [(wire.parse(text, "screen"), stamp) for text, stamp in self._inlet.pull(0.0)]
+            with suppress(StreamLost):  # all that it said comes first
+                self.said += [(wire.parse(text, "screen"), stamp) for text, stamp in self._inlet.pull(0.0)]
         return [one for one in self.said if one[0]["kind"] == kind]
 
     def close(self) -> None:
@@ -408,7 +410,7 @@ def test_blind_feedback_is_sealed_first_told_at_the_end_and_never_in_the_operato
     assert told["mode"] in ("real", "sham")
     assert told["blind"] is True
     assert not any(word in line.text for line in context.feed.log for word in ("sham", "unblinded", told["mode"]))
-    assert not window.isVisible()
+    until(qtbot, lambda: not window.isVisible())
 
 
 @pytest.mark.live

@@ -1,0 +1,1 @@
+"""What a participant sees, scene by scene, and what decides which scene it is."""

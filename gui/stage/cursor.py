@@ -1,0 +1,90 @@
+"""A cursor that evidence moves, in one or two dimensions, and targets to be reached."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from gui.stage.directions import Direction
+from gui.stage.look import Look, around, unit, write
+
+REACH = 40.0
+SIZE = 7.0
+TARGET = 10.0
+HIT = 0.82
+"""Share of the way to a target at which the cursor touches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A ball, and targets at the ends of the directions.
+
+    Parameters
+    ----------
+    at : Direction
+        Each part from -1 to 1, of the way from the middle to a target.
+    targets : tuple of Direction
+    wanted : Direction or None
+        The target to be reached; it is filled.
+    result : str
+        ``"hit"``, ``"miss"``, or empty; said by a word too, not by colour alone.
+    word : str
+        What is said of it.
+    """
+
+    at: Direction = (0.0, 0.0)
+    targets: tuple[Direction, ...] = ()
+    wanted: Direction | None = None
+    result: str = ""
+    word: str = ""
+
+    def paint(self, painter: QPainter, area: QRectF, look: Look) -> None:
+        """See :class:`~gui.stage.look.Scene`."""
+        u, centre = unit(area), area.center()
+        hit = self.result == "hit"
+        for target in self.targets:
+            _target(painter, area, look, target, target == self.wanted, hit)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(look.good if hit else look.bar))
+        at = QPointF(centre.x() + REACH * u * self.at[0], centre.y() + REACH * u * self.at[1])
+        painter.drawEllipse(around(at, SIZE * u, SIZE * u))
+        if self.word:
+            write(painter, around(QPointF(centre.x(), centre.y() - 18 * u), 40 * u, 10 * u), self.word, 5 * u, look.ink)
+
+
+def _target(painter: QPainter, area: QRectF, look: Look, target: Direction, wanted: bool, hit: bool) -> None:
+    u, centre, (dx, dy) = unit(area), area.center(), target
+    along, across = TARGET * u, 3 * TARGET * u
+    level = abs(dx) >= abs(dy)
+    place = around(QPointF(centre.x() + REACH * u * dx, centre.y() + REACH * u * dy),
+                   along if level else across, across if level else along)  # fmt: skip
+    painter.setPen(QPen(QColor(look.line if not wanted else look.ink), max(1.0, 0.3 * u)))
+    painter.setBrush(QColor(look.good if hit else look.muted) if wanted else Qt.BrushStyle.NoBrush)
+    painter.drawRect(place)
+
+
+def moved(at: Direction, pull: Direction, dt_s: float, across_s: float) -> Direction:
+    """Where the cursor is a moment later.
+
+    Parameters
+    ----------
+    at, pull : Direction
+        Where it is, and where evidence draws.
+    dt_s : float
+    across_s : float
+        Time from the middle to a target at full evidence.
+
+    >>> moved((0.0, 0.0), (1.0, 0.0), 0.5, 2.0)
+    (0.25, 0.0)
+    """
+    x, y = (max(-1.0, min(1.0, a + p * dt_s / across_s)) for a, p in zip(at, pull, strict=True))
+    return (x, y)
+
+
+def reached(at: Direction, targets: tuple[Direction, ...]) -> Direction | None:
+    """The target that the cursor touches; None for none."""
+    near = [t for t in targets if t[0] * at[0] + t[1] * at[1] >= HIT and math.dist(t, at) < 0.6]
+    return near[0] if near else None

@@ -1,0 +1,70 @@
+"""Which display, and whether it is what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRect
+from PySide6.QtGui import QScreen
+from PySide6.QtWidgets import QApplication, QWidget
+
+from bci.errors import ConfigError
+from gui.stage.settings import StageSettings
+
+TOLERANCE_HZ = 0.6
+"""59.94 Hz passes for 60."""
+LEFT = 0.62
+
+
+def choose(wanted: str, screens: Sequence[QScreen], primary: QScreen) -> QScreen:
+    """The display that is meant.
+
+    Parameters
+    ----------
+    wanted : str
+        Name, or number from 1; empty: the first that is not the primary one, where there is one.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if not wanted:
+        return next((s for s in screens if s is not primary), primary)
+    for number, screen in enumerate(screens, 1):
+        if wanted in (screen.name(), str(number)):
+            return screen
+    listing = ", ".join(f"{i} {s.name()!r}" for i, s in enumerate(screens, 1))
+    raise ConfigError(f"participant/display = {wanted!r}: there is no such display; there are {listing}")
+
+
+def complaint(screen: QScreen, expected_hz: float) -> str:
+    """What is wrong with the refresh rate of a display; empty where nothing is."""
+    rate_hz = screen.refreshRate()
+    if not expected_hz or abs(rate_hz - expected_hz) <= TOLERANCE_HZ:
+        return ""
+    return f"The display {screen.name()!r} refreshes at {rate_hz:.5g} Hz, not at {expected_hz:.5g} Hz as expected."
+
+
+def place(window: QWidget, settings: StageSettings, screen: QScreen, alone: bool) -> None:
+    """Put the window where it is to be seen, and the others beside it where that is asked for.
+
+    Parameters
+    ----------
+    window : QWidget
+    settings : StageSettings
+    screen : QScreen
+    alone : bool
+        There is no other display.
+    """
+    if settings.beside and alone:
+        room = screen.availableGeometry()
+        left = round(LEFT * room.width())
+        window.setGeometry(QRect(room.left() + left, room.top(), room.width() - left, room.height()))
+        for other in QApplication.topLevelWidgets():
+            if other is not window and other.isVisible() and other.isWindow() and not other.parent():
+                other.showNormal()
+                other.setGeometry(QRect(room.left(), room.top(), left, room.height()))
+        return
+    window.setGeometry(screen.geometry() if settings.full else screen.availableGeometry())
+    if settings.full:
+        window.showFullScreen()
