@@ -6,6 +6,7 @@ For the screen only. What the engine itself distrusts is its own word (``mask`` 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -194,10 +195,12 @@ class Analysis:
     Parameters
     ----------
     line_hz : float
+    clock : callable
+        Our LSL clock; signals that have fallen silent are good no more.
     """
 
-    def __init__(self, line_hz: float = 50.0) -> None:
-        self.line_hz = line_hz
+    def __init__(self, line_hz: float = 50.0, clock: Callable[[], float] = lambda: -math.inf) -> None:
+        self.line_hz, self._clock = line_hz, clock
         self._signal: SignalStore | None = None
         self._at = -math.inf
         self._spectra: Spectra | None = None
@@ -212,6 +215,8 @@ class Analysis:
         """What is wrong with each channel; the engine's word, by label in ``bad``, goes first."""
         self._renew(signal)
         labels = signal.info.labels
+        if self._clock() - signal.arrival_s > LOOK_S:
+            return [Verdict("none", "gone", math.nan, math.nan)] * len(labels)
         return [
             Verdict("bad", bad[label], v.size_uv, v.line_uv) if label in bad else v
             for label, v in zip(labels, self._verdicts, strict=True)

@@ -62,7 +62,7 @@ class Context(QObject):
     def __init__(self, feed: Feed, control: Control, settings: QSettings, launcher: Launcher) -> None:
         super().__init__()
         self.feed, self.control, self.settings, self.launcher = feed, control, settings, launcher
-        self.analysis = Analysis(float(settings.value("line_hz", 50.0)))
+        self.analysis = Analysis(float(settings.value("line_hz", 50.0)), feed.now)
         self.token = os.environ.get(TOKEN, "")
         self.palette = theme.PALETTES.get(str(settings.value("theme", "light")), theme.LIGHT)
         self.ticks = 0

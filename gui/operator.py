@@ -259,9 +259,12 @@ class OperatorWindow(QMainWindow):
         verdicts = self._context.analysis.verdicts(feed.signal, feed.session.bad)
         eeg = [v for v, c in zip(verdicts, feed.signal.info.channels, strict=True) if c.type == "EEG"]
         bad, warn = sum(v.level == "bad" for v in eeg), sum(v.level == "warn" for v in eeg)
-        role = "bad" if bad else "warn" if warn else "good"
+        role = "bad" if bad else "warn" if warn else "none" if any(v.level == "none" for v in eeg) else "good"
         words = [f"{n} {word}" for n, word in ((bad, "bad"), (warn, "doubtful")) if n]
-        self.chips["quality"].tell(f"{SIGN[role]} {', '.join(words) or 'all good'}", role)
+        self.chips["quality"].tell(
+            f"{SIGN[role]} {', '.join(words) or ('no data' if role == 'none' else 'all good')}",
+            "muted" if role == "none" else role,
+        )
 
     # --- remembering
 

@@ -142,9 +142,12 @@ class Quality(QWidget):
         worst = sorted(counted, key=lambda x: ("bad", "warn", "none", "good").index(x[0].level))
         n_bad = sum(v.level == "bad" for v, _ in counted)
         n_warn = sum(v.level == "warn" for v, _ in counted)
-        role = "bad" if n_bad else "warn" if n_warn else "good"
+        role = "bad" if n_bad else "warn" if n_warn else "none" if any(v.level == "none" for v, _ in counted) else "good"
         words = [f"{n} {word}" for n, word in ((n_bad, "bad"), (n_warn, "doubtful")) if n]
-        self.summary.tell(f"{SIGNS[role]} {', '.join(words) or 'all good'} of {len(counted)} channels", role)
+        self.summary.tell(
+            f"{SIGNS[role]} {', '.join(words) or ('no data' if role == 'none' else 'all good')} of {len(counted)} channels",
+            "muted" if role == "none" else role,
+        )
         self._fill(worst)
 
     def _fill(self, rows: list[tuple[Verdict, str]]) -> None:

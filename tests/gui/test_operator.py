@@ -58,6 +58,7 @@ def test_a_loss_is_counted_and_a_silent_amplifier_is_told_and_taken_back(
     store, before = context.feed.signal, context.feed.signal.received
     one.close()
     until(qtbot, lambda: "nothing for" in chip(window, "signal"))
+    assert "no data" in chip(window, "quality")
     subject(source_id="amp-7")
     until(qtbot, lambda: context.feed.signal.received > before + 250)
     assert context.feed.signal is store  # the past is still there
