@@ -10,7 +10,8 @@ from bci.config import load_config
 from bci.session.calibration.history import History, read_history
 from bci.session.calibration.present import Silent
 from bci.session.calibration.protocol import Baseline, CalibrationProtocol
-from bci.session.calibration.run import Calibrated, Calibration, CalibrationSettings
+from bci.session.calibration.run import Calibration
+from bci.session.calibration.shapes import Calibrated, CalibrationSettings
 from bci.session.calibration.texts import Texts
 from bci.session.calibration.virtual import VirtualRoom
 from bci.session.judging.verdict import Verdict

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bci.session.calibration.history import History
     from bci.session.calibration.protocol import CalibrationProtocol
-    from bci.session.calibration.run import Calibrated, CalibrationSettings
+    from bci.session.calibration.shapes import Calibrated, CalibrationSettings
     from bci.session.judging.judge import Judgement
     from bci.session.processes import Stop
     from bci.settings import SessionConfig
@@ -111,7 +111,7 @@ class Plan:
 
     def settings(self) -> CalibrationSettings:
         """How it is run."""
-        from bci.session.calibration.run import CalibrationSettings
+        from bci.session.calibration.shapes import CalibrationSettings
 
         return CalibrationSettings(self.protocol, self.args.seed, self.args.force)
 

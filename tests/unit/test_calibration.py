@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bci.errors import RecordingError
 from bci.session.calibration.history import find_recordings, read_history
-from bci.session.calibration.run import Calibrated
+from bci.session.calibration.shapes import Calibrated
 from bci.session.training import open_labelled, train
 from bci.stream.xdf_reader import read_xdf
 from devices.signals import Artefact

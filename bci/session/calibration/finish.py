@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bci.errors import TrainingError
-from bci.session.calibration.run import Calibrated
+from bci.session.calibration.shapes import Calibrated
 from bci.session.fit import MIN_TRIALS, MIN_TRIALS_OF_A_CLASS
 from bci.session.judging.judge import Judgement, fit_best
 from bci.session.progress import Progress, silent

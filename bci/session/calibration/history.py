@@ -108,8 +108,24 @@ def find_recordings(folder: Path) -> list[Path]:
     found = {path: start for path in sorted(folder.rglob("*.xdf")) if (start := _start(path)) is not None}
     if not found:
         raise RecordingError(f"{folder}: holds no recording of a calibration; name the folder given with --out")
-    newest = max(found.values(), key=lambda start: float(start["begun"]))["id"]
-    mine = [path for path, start in found.items() if start["id"] == newest]
+    return _of_one(found, max(found.values(), key=lambda start: float(start["begun"]))["id"])
+
+
+def calibration_of(recording: Path) -> list[Path]:
+    """Recordings beside this one that are of the same calibration, in the order in which they were made.
+
+    Empty where it is a recording of something else.
+    """
+    start = _start(recording)
+    if start is None:
+        return []
+    beside = {path: one for path in sorted(recording.parent.glob("*.xdf")) if (one := _start(path)) is not None}
+    return _of_one(beside, start["id"])
+
+
+def _of_one(found: dict[Path, dict[str, Any]], calibration: str) -> list[Path]:
+    """Parts of one calibration, in order."""
+    mine = [path for path, start in found.items() if start["id"] == calibration]
     return sorted(mine, key=lambda path: int(found[path]["part"]))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from bci.errors import TrainingError
 from bci.session.calibration.protocol import CalibrationProtocol
-from bci.session.calibration.run import Verdict
+from bci.session.calibration.shapes import Verdict
 from bci.session.json_values import from_json
 from bci.session.judging.judge import Judgement, judge
 from bci.session.judging.settings import JudgeSettings

@@ -6,9 +6,8 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from bci.engine.chunk import Chunk
 from bci.errors import StreamError, StreamLost, TrainingError
@@ -17,8 +16,9 @@ from bci.session.calibration.check import SignalCheck, check_signal
 from bci.session.calibration.history import Attempt, History, block_over, start_note
 from bci.session.calibration.outside import Outside
 from bci.session.calibration.present import Presenter
-from bci.session.calibration.protocol import PRACTICE, Baseline, CalibrationProtocol, waiting
+from bci.session.calibration.protocol import PRACTICE, Baseline, waiting
 from bci.session.calibration.room import Room
+from bci.session.calibration.shapes import Calibrated, CalibrationSettings, Judge, Verdict
 from bci.session.calibration.texts import Texts
 from bci.session.calibration.watch import SignalWatch
 from bci.session.timeline import (
@@ -42,81 +42,6 @@ LATE_S = 1.0
 """So long the signal of a trial may be late before the trial is given up."""
 STEP_S = 0.1
 GOES_ON = "more"
-
-
-class Verdict(Protocol):
-    """What a calibration needs to know of a verdict (:class:`bci.session.judging.Verdict`)."""
-
-    @property
-    def word(self) -> str:
-        """``"works"``, ``"more"`` or ``"unlikely"``."""
-        ...
-
-    @property
-    def advice(self) -> tuple[str, ...]:
-        """What to change."""
-        ...
-
-    def line(self) -> str:
-        """The verdict in one line."""
-        ...
-
-
-class Judge(Protocol):
-    """Whoever says after each block whether it is enough."""
-
-    def begin(self, recordings: Sequence[Path], look: int, config: SessionConfig) -> None:
-        """Begin to judge what has been recorded so far; ``look`` counts the looks at this person, from 1."""
-        ...
-
-    def verdict(self) -> Verdict | None:
-        """The verdict on what :meth:`begin` was given; None while it is being worked on."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationSettings:
-    """How a calibration is run.
-
-    Parameters
-    ----------
-    protocol : CalibrationProtocol
-    seed : int
-        Of the order of trials, and of the pauses.
-    force : bool
-        Begin even if the signal is not good enough.
-    """
-
-    protocol: CalibrationProtocol
-    seed: int = 1
-    force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Calibrated:
-    """How a calibration ended.
-
-    Parameters
-    ----------
-    recordings : tuple of Path
-    config : SessionConfig
-        With the channels that were used.
-    verdict : Verdict or None
-        The last one.
-    overruled : bool
-        The operator decided otherwise.
-    kept : dict of str to int
-        Trials of each class that count.
-    rejected : int
-        Trials that were asked again.
-    """
-
-    recordings: tuple[Path, ...]
-    config: SessionConfig
-    verdict: Verdict | None
-    overruled: bool
-    kept: dict[str, int]
-    rejected: int
 
 
 class Calibration:

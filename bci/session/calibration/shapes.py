@@ -1,0 +1,86 @@
+"""What goes into a calibration and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bci.session.calibration.protocol import CalibrationProtocol
+from bci.settings import SessionConfig
+
+
+class Verdict(Protocol):
+    """What a calibration needs to know of a verdict (:class:`bci.session.judging.Verdict`)."""
+
+    @property
+    def word(self) -> str:
+        """``"works"``, ``"more"`` or ``"unlikely"``."""
+        ...
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What to change."""
+        ...
+
+    def line(self) -> str:
+        """The verdict in one line."""
+        ...
+
+
+class Judge(Protocol):
+    """Whoever says after each block whether it is enough."""
+
+    def begin(self, recordings: Sequence[Path], look: int, config: SessionConfig) -> None:
+        """Begin to judge what has been recorded so far; ``look`` counts the looks at this person, from 1."""
+        ...
+
+    def verdict(self) -> Verdict | None:
+        """The verdict on what :meth:`begin` was given; None while it is being worked on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSettings:
+    """How a calibration is run.
+
+    Parameters
+    ----------
+    protocol : CalibrationProtocol
+    seed : int
+        Of the order of trials, and of the pauses.
+    force : bool
+        Begin even if the signal is not good enough.
+    """
+
+    protocol: CalibrationProtocol
+    seed: int = 1
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """How a calibration ended.
+
+    Parameters
+    ----------
+    recordings : tuple of Path
+    config : SessionConfig
+        With the channels that were used.
+    verdict : Verdict or None
+        The last one.
+    overruled : bool
+        The operator decided otherwise.
+    kept : dict of str to int
+        Trials of each class that count.
+    rejected : int
+        Trials that were asked again.
+    """
+
+    recordings: tuple[Path, ...]
+    config: SessionConfig
+    verdict: Verdict | None
+    overruled: bool
+    kept: dict[str, int]
+    rejected: int
