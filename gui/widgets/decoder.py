@@ -95,6 +95,7 @@ class Decoder(QWidget):
         self.dwell.setTextVisible(False)
         self.dwell.setRange(0, 1000)
         self.dwell.setAccessibleName("dwell")
+        self.dwell.hide()
         self.dwell_word = Label("", "muted")
         self.key = Key(context)
         self.plot = Plot(context, "seconds", "evidence")

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.context import Context
-from gui.feed import Line
+from gui.said import Line
 
 SIGNS = {"info": "·", "warn": "▲", "bad": "■"}
 SHOWN = 500
