@@ -18,11 +18,13 @@ from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, even
 from bci.session.evaluation.sources import find_origins
 from bci.session.simulate import record_virtually
 from bci.session.timeline import short
+from bci.session.training import trials
 from bci.stream.clock import VirtualClock
 from bci.stream.readers import open_recording
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 RATE_HZ = 125.0
+MONTAGE = str(Path(__file__).parents[1] / "benchmarks" / "results" / "labrecorder.toml")
 CLASSES = ("left_hand", "right_hand")
 INFO = StreamInfo(RATE_HZ, (Channel("C3"), Channel("C4")), name="a", sample_clock=True)
 
@@ -135,6 +137,25 @@ def test_an_exported_folder_is_evaluated_like_the_recordings_it_was_made_from(
     start_s = own.labelled.raw.stamps[0]
     times = [c.time_s - start_s for c in own.labelled.cues]
     assert np.allclose([c.time_s for c in back.labelled.cues], times, atol=0.5 / RATE_HZ + 1e-6)
+
+
+@pytest.mark.slow
+def test_what_was_lost_is_lost_in_the_exported_folder_too(
+    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recording of a consumer board that lost a quarter of its samples over a radio link."""
+    source = shared_data / "labrecorder-mi" / "subjT_2022-04-07_run01.xdf"
+    montage = ["--set", f"stream.montage={MONTAGE}"]
+    assert main(["export", str(source), "--out", str(tmp_path), "--subject", "T", *montage, "--no-source", "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)["files"][0]
+    assert written["gaps"] > 10
+    table = {"markers.table.2": "left", "markers.table.3": "right"}
+    config = load_config(None, {**table, "stream.montage": MONTAGE})
+    (own,) = find_origins([source], "{subject}_{session}_run{run}")[0].open(config)
+    (back,) = find_origins([tmp_path])[0].open(load_config(None, table))
+    before, after = (trials(run.labelled, config) for run in (own, back))
+    assert after.labels.tolist() == before.labels.tolist()
+    assert len(before.rejected) == len(after.rejected) > 5
 
 
 def chunk(n: int = 1000) -> Chunk:
