@@ -38,8 +38,9 @@ class Latency(QWidget):
         grid.setContentsMargins(10, 6, 10, 0)
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(1)
+        grid.addWidget(Label("median / 99 % / largest", "muted", elastic=True), 0, 1)
         for row, (name, text) in enumerate(
-            (("age", "age of data"), ("step", "engine step"), ("command", "to actuator"), ("late", "late"))
+            (("age", "age of data"), ("step", "engine step"), ("command", "to actuator"), ("late", "late")), start=1
         ):
             grid.addWidget(Label(text, "muted"), row, 0)
             self._values[name] = Label("–", "value", elastic=True)
@@ -98,4 +99,4 @@ def _spread(values: np.ndarray) -> str:
     if not len(known):
         return "–"
     middle, high = np.percentile(known, (50, 99))
-    return f"{middle:.1f} ms, 99 % {high:.1f}, max {known.max():.1f}"
+    return f"{middle:.1f} / {high:.1f} / {known.max():.1f} ms"
