@@ -14,6 +14,7 @@ from benchmarks.verdict.simulated import CONFIG, run_of, told
 
 from bci.commands import main
 from bci.engine.chunk import Chunk
+from bci.engine.decide import DecisionSettings
 from bci.errors import ConfigError
 from bci.session.epochs import Trial, cut
 from bci.session.fit import load_family
@@ -22,6 +23,8 @@ from bci.session.judging.fits import Fits
 from bci.session.judging.judge import Judgement, bands_of, fit_best, judge, judge_trials
 from bci.session.judging.nulls import eyes_and_muscles, phase_randomised, pre_cue, surrogate
 from bci.session.judging.settings import JudgeSettings
+from bci.session.judging.stretches import idle_stretches, trial_stretches
+from bci.session.judging.thresholds import trade_off, tune
 from bci.session.judging.trials import Trials, cut_trials
 from bci.session.model import load_model
 from bci.session.training import LabelledRun, preprocessing_for, write_model
@@ -272,3 +275,34 @@ def test_twenty_people_without_control_are_not_told_that_it_works() -> None:
 def test_a_candidate_is_a_name_a_person_can_read() -> None:
     candidate = Candidate("fbcsp", ((8.0, 12.0), (12.0, 16.0)), 0.5, 2.5, ("C3", "C4"), (("features", 10),), False)
     assert candidate.name == "fbcsp features=10 8–16 Hz in 2 bands 0.5–2.5 s 2 ch"
+
+
+def test_thresholds_of_a_calibration_keep_idle_quiet() -> None:
+    run = _run(0.8)
+    idle = replace(run_of(3, 0.8, 1), cues=())
+    config = _judged(0.8).best.configured(CONFIG, run.info.rate_hz)
+    trials = trial_stretches(run, config)
+    assert len(trials) == len(run.cues)
+    decoder = fit_best([run], CONFIG, _judged(0.8).best).model.decoder()
+    span = (idle.raw.stamps[0], idle.raw.stamps[-1])
+    quiet = idle_stretches(run, decoder, [(run.raw.stamps[0], run.cues[0].time_s)]) + idle_stretches(idle, decoder, [span])
+    points = trade_off(DecisionSettings(), decoder.kernel.classes, 0.2, trials, quiet)
+    quietest, sensitive = tune(points, 0.0), tune(points, 60.0)
+    assert quietest.false == 0
+    assert sensitive.hit > 0.4
+    assert sensitive.hit - sensitive.wrong >= quietest.hit - quietest.wrong
+
+
+@pytest.mark.slow
+def test_two_processes_find_what_one_finds() -> None:
+    trials, grid = _trials(0.0)
+    assert judge_trials(trials, grid, ONE_LOOK, 1, 0, jobs=2).to_json() == _judged(0.0).to_json()
+
+
+def test_early_looks_with_a_bad_channel_ask_for_more_and_name_it() -> None:
+    run = _run(0.8)
+    data = run.raw.data.copy()
+    data[:, 2] = 0.0
+    found = judge([replace(run, raw=Chunk(data, run.raw.stamps), cues=run.cues[:20])], CONFIG, settings=ONE_LOOK)
+    assert found.verdict.word == "more"
+    assert any(run.info.channels[2].label in text for text in found.verdict.advice)

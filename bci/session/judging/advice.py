@@ -47,7 +47,7 @@ def advice(word: str, trials: Trials, weights: FloatArray | None, nulls: Sequenc
     found = [null.words for null in nulls if not null.passed and null.name != "permuted"]
     if not fair_order(trials):
         found.append("the classes came in streaks, so that slow drifts cannot be told from imagery: shuffle the cues")
-    found += _bad_channels(trials)
+    found += bad_channels(trials)
     if word != WORKS:
         found += _hands(trials.channels)
     if weights is not None:
@@ -58,7 +58,7 @@ def advice(word: str, trials: Trials, weights: FloatArray | None, nulls: Sequenc
     return tuple(dict.fromkeys(found))
 
 
-def _bad_channels(trials: Trials) -> list[str]:
+def bad_channels(trials: Trials) -> list[str]:
     """Channels without contact, those over the hands first."""
     order = np.argsort(-trials.bad + np.array([-1.0 if canonical(c) in _HANDS else 0.0 for c in trials.channels]))
     return [

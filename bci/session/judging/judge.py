@@ -14,7 +14,7 @@ from bci.engine.chunk import FloatArray
 from bci.errors import TrainingError
 from bci.session.chance import interval
 from bci.session.fit import MIN_TRIALS, MIN_TRIALS_OF_A_CLASS, load_family
-from bci.session.judging.advice import advice, fair_order
+from bci.session.judging.advice import advice, bad_channels, fair_order
 from bci.session.judging.candidates import Candidate, Grid, load_grid
 from bci.session.judging.fits import Fits
 from bci.session.judging.forecast import Forecast, curve_hits, forecast, trials_needed
@@ -356,7 +356,7 @@ def _too_few(trials: Trials, grid: Grid, settings: JudgeSettings, look: int, see
     listing = ", ".join(f"{name}: {n}" for name, n in counts.items()) or "none"
     why = f"too few trials to judge ({listing}; {len(trials.rejected)} left out)"
     best = grid.candidates[0]
-    v = Verdict(MORE, chance, 0.0, 1.0, chance, 1.0, settings.spent(look), needed, 1.0, best.name, (why,))
+    v = Verdict(MORE, chance, 0.0, 1.0, chance, 1.0, settings.spent(look), needed, 1.0, best.name, (why, *bad_channels(trials)))
     rejected = tuple(f"{cue.class_} at {cue.time_s:.1f} s: {reason}" for cue, reason in trials.rejected)
     return Judgement(v, (), None, (), best, counts, rejected, look, seed, grid.name, None, grid.notes)
 

@@ -20,8 +20,8 @@ from bci.session.judging.blocks import IntArray
 from bci.session.judging.candidates import Candidate
 from bci.session.judging.fits import Fits
 
-CLEARLY = 1.5
-"""Standard errors by which a candidate must beat the default to be chosen instead of it."""
+SURER, MORE_OFTEN = 1.5, 1.0
+"""Standard errors by which a candidate must beat the default in its logarithmic score, and in how often it is right."""
 LEAST_PROBABILITY = 0.02
 """A decoder that is sure and wrong loses no more than by having given the truth this probability."""
 
@@ -117,28 +117,29 @@ def nested(answers: Sequence[Answers], codes: IntArray, folds: IntArray, level: 
 def choose(probabilities: FloatArray, codes: IntArray) -> int:
     """The best candidate, and the default where none is clearly better.
 
-    Among dozens of candidates some look better by luck; one that does not beat the default by one and a half standard
-    errors of their difference is not chosen (after the one-standard-error rule of Breiman et al. 1984, Classification
-    and Regression Trees, section 3.4, for paired trials). They are compared by the logarithmic score, which wastes less
-    of a few dozen trials than counting who is right (Good 1952, J. Royal Statistical Society B 14, 107).
+    Among dozens of candidates some look better by luck. One is chosen only if it is right more often than the default by a
+    standard error of their difference (the one-standard-error rule of Breiman et al. 1984, Classification and Regression
+    Trees, section 3.4, for paired trials), and has the better logarithmic score by one and a half (Good 1952, J. Royal
+    Statistical Society B 14, 107), which wastes less of a few dozen trials than counting. Of those the best score wins.
 
     Parameters
     ----------
     probabilities : ndarray, shape (n_candidates, n_trials, n_classes)
+        The default first.
     codes : ndarray of int, shape (n_trials,)
 
     Returns
     -------
     int
     """
-    merit = merits(probabilities, codes)
-    best = int(merit.mean(axis=1).argmax())
-    gain = merit[best] - merit[0]
-    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-    return best if gain.mean() > CLEARLY * error else 0
+    scores = np.log(np.clip(probabilities[:, np.arange(len(codes)), codes], LEAST_PROBABILITY, 1.0))
+    hits = np.asarray(probabilities.argmax(axis=2) == codes, dtype=np.float64)
+    better = (_gain(scores) > SURER) & (_gain(hits) > MORE_OFTEN)
+    return int(np.where(better, scores.mean(axis=1), -np.inf).argmax()) if better.any() else 0
 
 
-def merits(probabilities: FloatArray, codes: IntArray) -> FloatArray:
-    """Logarithmic score of each answer, shape (n_candidates, n_trials)."""
-    of_truth = probabilities[:, np.arange(len(codes)), codes]
-    return np.asarray(np.log(np.clip(of_truth, LEAST_PROBABILITY, 1.0)))
+def _gain(merits: FloatArray) -> FloatArray:
+    """How much better than the first row each one is, in standard errors of the paired difference."""
+    gain = merits - merits[0]
+    error = gain.std(axis=1, ddof=1) / np.sqrt(gain.shape[1])
+    return np.divide(gain.mean(axis=1), error, out=np.zeros(len(gain)), where=error > 0)

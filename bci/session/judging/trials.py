@@ -10,11 +10,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from bci.engine.chunk import FloatArray, window_grid
+from bci.engine.chunk import BoolArray, FloatArray, window_grid
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
-from bci.session.epochs import Epochs, Trial, cut, filled, join
+from bci.session.epochs import MIN_WHOLE, Epochs, Trial, cut, filled, join
 from bci.session.judging.blocks import IntArray, blocks_of, folds_of
 from bci.session.judging.candidates import Candidate
 from bci.session.judging.settings import JudgeSettings
@@ -139,9 +139,9 @@ def cut_trials(
         part = cut(run.info, run.raw, run.cues, p, config.trial.stop_s, number, config.quality, told)
         parts.append(part)
         times.append(kept_times(run.cues, part))
-    joined = join(parts)
-    epochs = filled(joined, p.labels)
-    times_s = np.concatenate(times)
+    joined, times_s = join(parts), np.concatenate(times)
+    epochs, kept = _filled(joined, p.labels)
+    times_s = times_s[kept]
     blocks = blocks_of(epochs.runs, times_s, settings.block)
     return Trials(
         data=epochs.windows,
@@ -157,6 +157,17 @@ def cut_trials(
         bad=joined.bad.mean(axis=0) if len(joined.labels) else np.zeros(len(p.labels)),
         rejected=epochs.rejected,
     )
+
+
+def _filled(epochs: Epochs, labels: Sequence[str]) -> tuple[Epochs, BoolArray]:
+    """Trials with bad channels filled in, or left out while there are too few whole ones to learn from; and which stay."""
+    whole = ~epochs.bad.any(axis=1)
+    if whole.sum() >= MIN_WHOLE or whole.all():
+        return filled(epochs, labels), np.ones(len(whole), dtype=np.bool_)
+    left = replace(
+        epochs, windows=epochs.windows[whole], labels=epochs.labels[whole], runs=epochs.runs[whole], bad=epochs.bad[whole]
+    )
+    return left, whole
 
 
 def whole_trial(info: StreamInfo, config: SessionConfig, bands: Sequence[BandPair]) -> Preprocessing:

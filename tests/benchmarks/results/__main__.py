@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 DECODERS = ("ts-lr", "csp-lda", "mdm", "fgmdm", "fbcsp")
 PLAYED = ("physionet S001", "ds003810 S05", "labrecorder day 2")
+OTHERS = "<!-- per-person choice -->"
 PAGE = Path(__file__).parents[3] / "docs" / "results.md"
 
 
@@ -54,9 +55,16 @@ def main() -> int:
         progress("waiting for the runs that are played in real time", 1.0)
         real = [future.result() for future in played]
     text = page(tables, real, decoders[0])
-    args.out.write_text(text, encoding="utf-8")
+    args.out.write_text(text + other_sections(args.out), encoding="utf-8")
     print(text)
     return 0 if as_required(tables[decoders[0]]) else 1
+
+
+def other_sections(page: Path) -> str:
+    """What another command has put at the end of the page (``python -m verdict.real``)."""
+    old = page.read_text(encoding="utf-8") if page.exists() else ""
+    begin = old.find(OTHERS)
+    return "" if begin < 0 else f"\n{old[begin:]}"
 
 
 def _tables(decoders: tuple[str, ...], progress: Progress) -> dict[str, list[Line]]:

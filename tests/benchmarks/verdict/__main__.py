@@ -32,7 +32,8 @@ def main() -> int:
     parser.add_argument("--skill", type=float, default=0.0, help="of the simulated people, 0 to 1")
     parser.add_argument("--seeds", default="0-499", help="first and last, for instance 0-499")
     parser.add_argument("--looks", type=int, default=JudgeSettings().looks)
-    parser.add_argument("--truth", action="store_true", help="measure the true accuracy on 300 fresh trials, and the forecast")
+    parser.add_argument("--truth", action="store_true", help="measure the true accuracy on 200 fresh trials")
+    parser.add_argument("--forecast", action="store_true", help="with --truth: is it inside the forecast of the first quarter?")
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--json", action="store_true", help="one line for each person")
     args = parser.parse_args()
@@ -42,7 +43,7 @@ def main() -> int:
     began = time.perf_counter()
     people = []
     with parallel_config("loky", n_jobs=args.jobs, inner_max_num_threads=1):
-        jobs = (delayed(told)(seed, args.skill, settings, args.truth) for seed in seeds)
+        jobs = (delayed(told)(seed, args.skill, settings, args.truth, args.forecast) for seed in seeds)
         for person in Parallel(return_as="generator")(jobs):
             people.append(person)
             if args.json:

@@ -24,7 +24,7 @@ from devices.simulated import SimulatedSettings, SimulatedSubject
 CLASSES = ("left_hand", "right_hand")
 CONFIG = SessionConfig(trial=TrialSection(start_s=0.5, stop_s=3.5), preprocessing=PreprocessingSection(hop_s=0.2))
 """Everything goes through the live steps; five decisions a second and not 25, so that hundreds of sessions take minutes."""
-FRESH = 150
+FRESH = 100
 """Trials of each class that the true accuracy is measured on."""
 END_S = 3.0
 RATE_HZ = 125.0
@@ -80,7 +80,7 @@ def run_of(seed: int, skill: float, per_class: int, **subject: object) -> Labell
     return LabelledRun(f"simulated {seed}", person.info, raw, cues, "")
 
 
-def told(seed: int, skill: float, settings: JudgeSettings, truth: bool) -> Told:
+def told(seed: int, skill: float, settings: JudgeSettings, truth: bool, forecast: bool = False) -> Told:
     """Judge after every block until it works or the trials are used up.
 
     A look whose permutation test fails cannot say "works" (docs/verdict.md), so that the rest of it is left out.
@@ -101,7 +101,7 @@ def told(seed: int, skill: float, settings: JudgeSettings, truth: bool) -> Told:
             continue
         p = tested(now, [c[: len(now)] for c in covariances], settings, look, seed).p_value
         p_values.append(p)
-        if truth and ahead is None and look * 4 >= settings.looks:
+        if forecast and ahead is None and look * 4 >= settings.looks:
             f = judge_trials(now, grid, settings, look, seed).forecast
             ahead = (f.low, f.high) if f else None
         if p <= settings.spent(look):
