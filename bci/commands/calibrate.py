@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--skill", type=float, default=0.8, help="of the simulated subject, 0 (chance) to 1 (default 0.8)")
     add("--resume", metavar="DIR", help="go on with the newest calibration in this folder")
     add("--force", action="store_true", help="begin even if the signal is not good enough")
+    add("--terminal", action="store_true", help="cues in this terminal, even where there is a display for the window")
     add("--no-bell", action="store_true", help="no tones by the terminal's bell")
     add("--headless", action="store_true", help="show no cues and ask nobody")
     add("--json", action="store_true", help="print the result as one JSON object")
@@ -187,15 +188,22 @@ def _live(plan: Plan, stop: Stop) -> tuple[Calibrated, Judgement]:
     from bci.session.calibration.present import Presenter, Silent, Terminal
     from bci.session.calibration.run import Calibration
     from bci.session.calibration.texts import Texts
+    from bci.session.calibration.window import WindowPresenter
+    from bci.session.display import has_display
 
     args, config, outside = plan.args, plan.config, plan.outside
     if outside:
         check_table(outside["table"], plan.protocol.classes)
     presenter: Presenter = Silent(plan.told) if args.headless else Terminal(not args.no_bell)
+    also, frames = [outside["query"]] if outside else [], {}
     with ExitStack() as stack:
+        if not (args.headless or args.terminal or outside) and has_display():
+            window = stack.enter_context(WindowPresenter(presenter))
+            presenter, frames = window, window.frames
+            also.append(window.query)
         ears = stack.enter_context(listen(outside, config.stream.timeout_s)) if outside else None
         device = source_words(config) if args.device else ()
-        room = stack.enter_context(LiveRoom(plan.protocol, config, device, stop, outside["query"] if outside else ""))
+        room = stack.enter_context(LiveRoom(plan.protocol, config, device, stop, also, frames))
         judge = stack.enter_context(JudgeBeside(judge_settings(plan.protocol)))
         parts = (room, presenter, Texts(args.language), judge, config, plan.settings(), plan.history)
         return Calibration(*parts, outside=ears).run(), judge.judgement

@@ -45,8 +45,10 @@ class LiveRoom:
         Words after ``bci stream`` for a source to start first; empty where the stream is there already.
     stopped : callable
         Why to stop, or "".
-    also : str
-        Query for a stream of markers of somebody else's program, which is recorded too.
+    also : sequence of str
+        Queries for further streams to record: markers of somebody else's program, what the participant's window says.
+    frames : mapping of str to str
+        How the frames that show cues are stamped: goes into the header of the cues.
     """
 
     signal: SignalInlet
@@ -57,12 +59,13 @@ class LiveRoom:
         config: SessionConfig,
         device: tuple[str, ...] = (),
         stopped: Callable[[], str] = lambda: "",
-        also: str = "",
+        also: Sequence[str] = (),
+        frames: Mapping[str, str] | None = None,
     ) -> None:
         self.clock: Clock = LslClock()
         self.resumed_s: float | None = None
         self._protocol, self._config, self._device, self._stopped = protocol, config, device, stopped
-        self._also = [also] if also else []
+        self._also, self._frames = list(also), dict(frames or {})
         self._logs = Path(tempfile.mkdtemp(prefix="bci-"))
         self._children: list[Child] = []
         self._streams: list[LslTextOutlet | SignalInlet] = []
@@ -117,7 +120,7 @@ class LiveRoom:
 
     def _start(self) -> None:
         """Device, cues, recorder, signal."""
-        self._cues = self._outlet(CUES, "Markers", cue_fields(self._protocol.names()))
+        self._cues = self._outlet(CUES, "Markers", cue_fields(self._protocol.names()) | self._frames)
         self._notes = self._outlet(NOTES, NOTES_TYPE, {})
         if self._device:
             self._child("device", ["stream", *self._device])

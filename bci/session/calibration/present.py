@@ -17,8 +17,15 @@ ARROWS = {"left_hand": "←", "right_hand": "→", "feet": "↓", "tongue": "↑
 class Presenter(Protocol):
     """Shows cues and asks people. A window is another one of these."""
 
-    def show(self, cue: Cue, text: str) -> None:
-        """Show what a cue stands for, at once: its marker has just been sent."""
+    def show(self, cue: Cue, text: str) -> float | None:
+        """Show what a cue stands for, at once; its marker is sent then.
+
+        Returns
+        -------
+        float or None
+            When it was seen, on the room's clock: the marker's stamp. None where nobody knows: the marker gets the time at which
+            it was due.
+        """
         ...
 
     def say(self, text: str) -> None:

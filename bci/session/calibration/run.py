@@ -243,10 +243,9 @@ class Calibration:
         """One trial; whether it can be used."""
         begin_s = self._due_s
         *cues, end = self._protocol.trial(class_)
-        cue_s = next(cue.time_s for cue in cues if cue.class_)
-        self._play(cues)
+        cue_s = self._play(cues)
         self._wait(begin_s + end.time_s)
-        return self._over(class_, begin_s, begin_s + cue_s, begin_s + end.time_s)
+        return self._over(class_, begin_s, cue_s, begin_s + end.time_s)
 
     def _outside_trial(self, outside: Outside) -> bool:
         """One trial of somebody else's program, told on our streams in our codes; whether it can be used."""
@@ -337,16 +336,21 @@ class Calibration:
         self._wait(self._room.clock.now() + 2 * STEP_S)
         self._presenter.say(self._texts("finished"))
 
-    def _play(self, cues: Sequence[Cue], before: str = "") -> None:
-        """Show cues, with times from now on due; class cues with a word before their marker."""
+    def _play(self, cues: Sequence[Cue], before: str = "") -> float:
+        """Show cues, with times from now on due; class cues with a word before their marker. When a class was seen."""
+        seen_s = self._due_s
         for cue in cues:
             self._wait(self._due_s + cue.time_s)
-            self._send(replace(cue, time_s=self._due_s + cue.time_s), before if cue.class_ else "")
+            shown_s = self._send(replace(cue, time_s=self._due_s + cue.time_s), before if cue.class_ else "")
+            seen_s = shown_s if cue.class_ else seen_s
+        return seen_s
 
-    def _send(self, cue: Cue, before: str = "") -> None:
-        """Send the marker of a cue, then show it."""
-        self._room.mark(f"{before}{cue.name if before else cue.marker}", cue.time_s)
-        self._presenter.show(cue, self._texts(cue.name) if cue.name else "")
+    def _send(self, cue: Cue, before: str = "") -> float:
+        """Show a cue, then send its marker, with the time at which it was seen, or else at which it was due."""
+        shown_s = self._presenter.show(cue, self._texts(cue.name) if cue.name else "")
+        time_s = cue.time_s if shown_s is None else shown_s
+        self._room.mark(f"{before}{cue.name if before else cue.marker}", time_s)
+        return time_s
 
     def _wait(self, until_s: float) -> None:
         """Let time pass, and take in the signal."""

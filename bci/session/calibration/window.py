@@ -1,0 +1,146 @@
+"""The participant's window as a presenter: it is told what to show, and says when it was seen."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from bci.errors import StreamError, StreamLost
+from bci.session import wire
+from bci.session.calibration.present import Presenter
+from bci.session.display import Windows
+from bci.session.timeline import CROSS, FEEDBACK, OFF, Cue
+from bci.stream.lsl import LslMarkerInlet, LslTextOutlet, StreamQuery, resolve
+from bci.stream.metadata import bci_fields
+
+READY_S = 60.0
+LATE_S = 2.0
+"""A cue that was not seen after so long will not be: the calibration ends, and can be resumed."""
+CLOSE_S = 5.0
+PARTICIPANT = "BCI_PARTICIPANT"
+NAMES = {CROSS: "cross", FEEDBACK: "feedback"}
+OPERATOR = ("signal:", "going on without")
+"""What is said to the operator begins like this; it is not for the participant."""
+
+
+class WindowPresenter:
+    """See :class:`~bci.session.calibration.present.Presenter`. A context manager: leaving it closes the window.
+
+    The participant answers what has one answer; what is to be decided goes to the operator.
+
+    Parameters
+    ----------
+    operator : Presenter
+        Where the operator reads and decides; told everything that is said.
+    name : str
+        Prefix of the streams.
+    settings : mapping, optional
+        Of the window, in place of those that it remembers (docs/gui.md).
+    theme : str
+        ``"light"``, ``"dark"``, or empty for the one of last time.
+
+    Attributes
+    ----------
+    query : str
+        Finds what the window says, to record it.
+    frames : dict of str to str
+        How frames come to be seen: display, refresh rate, how they are stamped, measured delay. For the header of the markers.
+    """
+
+    def __init__(
+        self, operator: Presenter, name: str = "bci", settings: Mapping[str, object] | None = None, theme: str = ""
+    ) -> None:
+        self._operator, self._name, self._theme = operator, name, theme
+        self._settings = dict(settings or {})
+        self._id = uuid.uuid4().hex[:12]
+        self._number = 0
+        self.query = f"source_id={name}-screen-{self._id}"
+        self.frames: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self._stage = LslTextOutlet(f"{self._name}-stage", "BCI-Stage", f"{self._name}-stage-{self._id}")
+        words = ["participant", "--name", self._name, "--recording", "", *(["--theme", self._theme] if self._theme else [])]
+        self._window = Windows(words, {PARTICIPANT: json.dumps({**self._settings, "id": self._id})})
+        try:
+            found = resolve(StreamQuery.parse(self.query), READY_S, settle_s=0)
+            self._screen = LslMarkerInlet(found)
+            said = bci_fields(self._screen.header_xml)
+            self.frames = {key: value for key, value in said.items() if key != "version"}
+            if not self._stage.wait_for_consumers(READY_S):
+                raise StreamError(
+                    f"the participant's window does not listen after {READY_S:g} s; begin without it with --headless"
+                )
+        except BaseException:
+            self._window.close()
+            self._stage.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._say("end")
+        self._window.wait_closed(CLOSE_S)
+        self._window.close()
+        self._screen.close()
+        self._stage.close()
+
+    def show(self, cue: Cue, text: str) -> float | None:
+        """See :class:`~bci.session.calibration.present.Presenter`.
+
+        Raises
+        ------
+        StreamLost
+            If the window is gone, or does not show it in time.
+        """
+        number = self._next()
+        self._say("cue", number=number, code=cue.code, **{"class": cue.class_}, text=text)
+        if not (cue.class_ or cue.code in NAMES or (cue.code & OFF and cue.name.endswith("_off"))):
+            return None
+        found = self._wait("shown", number, LATE_S)
+        if found is None:
+            raise self._gone(f"did not show a cue within {LATE_S:g} s")
+        return found[1]
+
+    def say(self, text: str) -> None:
+        """See :class:`~bci.session.calibration.present.Presenter`."""
+        self._operator.say(text)
+        if not text.startswith(OPERATOR):
+            self._say("say", text=text)
+
+    def ask(self, text: str, choices: Mapping[str, str], passing: Callable[[], None]) -> str:
+        """See :class:`~bci.session.calibration.present.Presenter`."""
+        if len(choices) > 1:
+            return self._operator.ask(text, choices, passing)
+        number = self._next()
+        self._say("ask", number=number, text=text, choices=dict(choices))
+        while (found := self._wait("answer", number, 0.0)) is None:
+            if not self._window.alive:
+                raise self._gone("was closed")
+            passing()
+        return str(found[0].get("choice", ""))
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _say(self, kind: str, **fields: Any) -> None:
+        self._stage.push(wire.line(kind, **fields))
+
+    def _wait(self, kind: str, number: int, timeout_s: float) -> tuple[dict[str, Any], float] | None:
+        """What the window says to one of our messages, and its stamp; None where it says nothing in time."""
+        while True:
+            try:
+                pulled = self._screen.pull(timeout_s)
+            except StreamLost as error:
+                raise self._gone("was closed") from error
+            for text, stamp in pulled:
+                message = wire.parse(text, f"{self._name}-screen")
+                if message["kind"] == kind and message.get("number") == number:
+                    return message, stamp
+            if not pulled:
+                return None
+
+    def _gone(self, what: str) -> StreamLost:
+        return StreamLost(f"the participant's window {what}. What was recorded is safe: go on with bci calibrate --resume")

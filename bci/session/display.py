@@ -1,0 +1,76 @@
+"""Whether windows can be shown here, and windows as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Self
+
+from bci import plugins
+
+WAIT_S = 3.0
+
+
+def has_display(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is a display, and the windows are installed.
+
+    On Linux a display is announced in the environment; elsewhere there is taken to be one. What runs over a network
+    (``SSH_CONNECTION``) without an X11 display of its own has none.
+    """
+    if sys.platform == "linux":
+        shown = bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
+    else:
+        shown = not environment.get("SSH_CONNECTION")
+    return shown and find_spec("PySide6") is not None and bool(plugins.names(plugins.DESKTOPS))
+
+
+class Windows:
+    """``bci gui`` in a process of its own. A context manager: leaving it closes the windows.
+
+    Parameters
+    ----------
+    words : sequence of str
+        After ``bci gui``.
+    environment : mapping, optional
+        Added to ours.
+    """
+
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bci", "gui", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether a window is still open."""
+        return self._process.poll() is None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def wait_closed(self, timeout_s: float) -> bool:
+        """Wait for the windows to be closed by themselves; whether they were."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the windows: politely, then for good. May be called twice."""
+        if self.alive:
+            self._process.terminate()
+        if not self.wait_closed(WAIT_S):
+            self._process.kill()
+            self._process.wait()
