@@ -142,4 +142,5 @@ def _gain(merits: FloatArray) -> FloatArray:
     """How much better than the first row each one is, in standard errors of the paired difference."""
     gain = merits - merits[0]
     error = gain.std(axis=1, ddof=1) / np.sqrt(gain.shape[1])
-    return np.divide(gain.mean(axis=1), error, out=np.zeros(len(gain)), where=error > 0)
+    found: FloatArray = np.divide(gain.mean(axis=1), error, out=np.zeros(len(gain)), where=error > 0)
+    return found

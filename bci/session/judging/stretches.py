@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from bci.engine.chunk import FloatArray
 from bci.engine.decoder import LiveDecoder
@@ -93,7 +94,7 @@ def idle_stretches(
     return [s for s in found if len(s.probabilities) >= least]
 
 
-def _fitted(run: LabelledRun, config: SessionConfig, windows: FloatArray, labels: np.ndarray) -> FittedModel:  # type: ignore[type-arg]
+def _fitted(run: LabelledRun, config: SessionConfig, windows: FloatArray, labels: npt.NDArray[np.str_]) -> FittedModel:
     family = load_family(config.decoder.name, config.decoder.settings)
     return fit_decoder(family, windows, labels, preprocessing_for(run.info, config))
 

@@ -161,7 +161,7 @@ def cut_trials(
 
 def _filled(epochs: Epochs, labels: Sequence[str]) -> tuple[Epochs, BoolArray]:
     """Trials with bad channels filled in, or left out while there are too few whole ones to learn from; and which stay."""
-    whole = ~epochs.bad.any(axis=1)
+    whole: BoolArray = np.asarray(~epochs.bad.any(axis=1), dtype=np.bool_)
     if whole.sum() >= MIN_WHOLE or whole.all():
         return filled(epochs, labels), np.ones(len(whole), dtype=np.bool_)
     left = replace(
