@@ -365,4 +365,4 @@ def _entry(folder: Path, note: SessionNote, sums: dict[str, str]) -> Entry:
     info = runs[0].info
     trials = Counter(cue.class_ for run in runs for cue in run.cues)
     labels = tuple(c.label for c in info.channels if c.type == "EEG")
-    return Entry(folder.name, note, sums, info.rate_hz, labels, info.reference, dict(trials))
+    return Entry(folder.name, note, sums, info.rate_hz, labels, info.reference, dict(sorted(trials.items())))

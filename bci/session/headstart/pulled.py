@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import log_softmax
 
 from bci.engine.chunk import FloatArray
 from bci.session.headstart.alignment import trial_weights
@@ -76,7 +75,7 @@ def pulled(features: FloatArray, codes: Codes, prior: Linear, strength: float, t
         value = -float((c[:, None] * truth * logs).sum()) + 0.5 * strength * float(away @ away)
         return value, (excess.T @ x).ravel() + strength * away
 
-    found = minimize(cost, centre, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-6, "ftol": 1e-12})
+    found = minimize(cost, centre, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-5, "ftol": 1e-10})
     solved = found.x.reshape(n_scores, n_features + 1)
     return Linear(solved[:, :-1].copy(), solved[:, -1].copy())
 
@@ -92,5 +91,6 @@ def pooled(features: Sequence[FloatArray], codes: Sequence[Codes], n_classes: in
 def _logs(scores: FloatArray) -> FloatArray:
     """Logarithms of the softmax; the first of two classes has no score of its own and gets zero."""
     whole = scores if scores.shape[1] > 1 else np.hstack((np.zeros_like(scores), scores))
-    found: FloatArray = log_softmax(whole, axis=1)
+    below = whole - whole.max(axis=1, keepdims=True)
+    found: FloatArray = below - np.log(np.exp(below).sum(axis=1, keepdims=True))
     return found

@@ -44,16 +44,21 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=30, help="simulated people")
     parser.add_argument("--draws", type=int, default=200, help="of few trials, per recorded person")
     parser.add_argument("--out", default=str(PAGE), help="default docs/head-start.md; - for none")
+    parser.add_argument("--keep", type=Path, help="folder in which cut trials are kept for the next run")
     args = parser.parse_args()
     sim_draws = max(1, args.draws // 10)
     text = HEAD.format(few=FEW, draws=args.draws, sim_draws=sim_draws)
     passed = True
     with progress_bar("starting") as told:
         for title, subjects, draws in (
-            ("Recorded: ds003810, imagined right hand or rest, 15 channels of a consumer board", list(recorded()), args.draws),
+            (
+                "Recorded: ds003810, imagined right hand or rest, 15 channels of a consumer board",
+                list(recorded(args.keep)),
+                args.draws,
+            ),
             (
                 f"Simulated: left or right hand, 8 channels, skill {SKILLS[0]:g} to {SKILLS[1]:g}",
-                list(simulated(args.people)),
+                list(simulated(args.people, args.keep)),
                 sim_draws,
             ),
         ):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from bci.stream.clock import VirtualClock
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 FIRST_SEED = 1000
-SKILLS = (0.2, 0.7)
+SKILLS = (0.25, 0.75)
 TRIALS_PER_CLASS = 30
 PARTS = 3
 
@@ -46,26 +47,50 @@ class Subject:
     parts: np.ndarray
 
 
-def recorded() -> Iterator[Subject]:
-    """ds003810: imagined right hand or rest, 4 runs of 40 trials, 15 channels; none where the recordings are not here."""
+def recorded(keep: Path | None = None) -> Iterator[Subject]:
+    """ds003810: imagined right hand or rest, 4 runs of 40 trials, 15 channels; none where the recordings are not here.
+
+    Parameters
+    ----------
+    keep : Path, optional
+        Folder in which covariances are kept from one run of the benchmark to the next.
+    """
     if DATA.is_dir():
         for person in people("ts-lr"):
             if person.data_set == "ds003810":
-                yield _subject(person.name, (*person.train, *person.test), person.config)
+                job = partial(_subject, person.name, (*person.train, *person.test), person.config)
+                yield _kept(keep, person.name.replace(" ", "-"), job)
 
 
-def simulated(number: int) -> Iterator[Subject]:
+def simulated(number: int, keep: Path | None = None) -> Iterator[Subject]:
     """Left or right hand, 8 channels, 30 trials of each; skills spread evenly, places and rhythms different."""
-    settings = config("ts-lr", {"769": "left_hand", "770": "right_hand"}, (0.5, 3.0))
     for k in range(number):
-        skill = SKILLS[0] + (SKILLS[1] - SKILLS[0]) * (k * 7 % number) / max(1, number - 1)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "calibration.xdf"
-            clock = VirtualClock()
-            person = SimulatedSubject(SimulatedSettings(seed=FIRST_SEED + k, skill=skill, channels=8), clock)
-            record_virtually(person, clock, short(("left_hand", "right_hand"), TRIALS_PER_CLASS, k), path)
-            found = _subject(f"simulated {k}, skill {skill:.2f}", (path,), settings)
-        yield replace(found, parts=np.arange(len(found.labels)) * PARTS // len(found.labels))
+        yield _kept(keep, f"simulated-{k}-of-{number}", partial(_simulated, k, number))
+
+
+def _simulated(k: int, number: int) -> Subject:
+    settings = config("ts-lr", {"769": "left_hand", "770": "right_hand"}, (0.5, 3.0))
+    skill = SKILLS[0] + (SKILLS[1] - SKILLS[0]) * (k * 7 % number) / max(1, number - 1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "calibration.xdf"
+        clock = VirtualClock()
+        person = SimulatedSubject(SimulatedSettings(seed=FIRST_SEED + k, skill=skill, channels=8), clock)
+        record_virtually(person, clock, short(("left_hand", "right_hand"), TRIALS_PER_CLASS, k), path)
+        found = _subject(f"simulated {k}, skill {skill:.2f}", (path,), settings)
+    return replace(found, parts=np.arange(len(found.labels)) * PARTS // len(found.labels))
+
+
+def _kept(keep: Path | None, name: str, make: Callable[[], Subject]) -> Subject:
+    """The subject from the folder, or made and put there."""
+    if keep is None:
+        return make()
+    path = keep / f"{name}.npz"
+    if not path.exists():
+        made = make()
+        keep.mkdir(parents=True, exist_ok=True)
+        np.savez(path, name=np.array(made.name), matrices=made.matrices, labels=made.labels, parts=made.parts)
+    with np.load(path, allow_pickle=False) as arrays:
+        return Subject(str(arrays["name"]), arrays["matrices"], arrays["labels"], arrays["parts"])
 
 
 def _subject(name: str, paths: tuple[Path, ...], settings: SessionConfig) -> Subject:
