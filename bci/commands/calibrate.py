@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--skill", type=float, default=0.8, help="of the simulated subject, 0 (chance) to 1 (default 0.8)")
     add("--resume", metavar="DIR", help="go on with the newest calibration in this folder")
     add("--force", action="store_true", help="begin even if the signal is not good enough")
+    add("--no-report", action="store_true", help="write no report: it takes some seconds (bci report makes one later)")
     add("--terminal", action="store_true", help="cues in this terminal, even where there is a display for the window")
     add("--no-bell", action="store_true", help="no tones by the terminal's bell")
     add("--headless", action="store_true", help="show no cues and ask nobody")
@@ -212,8 +213,10 @@ def _live(plan: Plan, stop: Stop) -> tuple[Calibrated, Judgement]:
 def _finish(args: argparse.Namespace, calibrated: Calibrated, judgement: Judgement) -> int:
     """Model, report, and the verdict as the last line."""
     from bci.session.calibration.finish import finish
+    from bci.session.progress import progress_bar
 
-    done = finish(calibrated, judgement)
+    with progress_bar("fitting", quiet=args.json or not sys.stderr.isatty()) as told:
+        done = finish(calibrated, judgement, told, report=not args.no_report)
     verdict = calibrated.verdict
     if args.json:
         result: dict[str, Any] = {

@@ -50,7 +50,7 @@ def words(folder: Path) -> list[str]:
 
 
 def start(arguments: list[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bci", "calibrate", *arguments, "--json"]
+    command = [sys.executable, "-m", "bci", "calibrate", *arguments, "--no-report", "--json"]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

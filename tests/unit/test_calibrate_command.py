@@ -25,7 +25,9 @@ def test_a_simulated_calibration_ends_with_a_model_and_a_verdict_and_resumes_to_
     whole = read_history(find_recordings(tmp_path / "whole"))
     [model] = (tmp_path / "whole").rglob("*.safetensors")
     assert "% correct (interval" in lines[-1]
-    assert str(model) in lines[2]
+    [report] = (tmp_path / "whole").rglob("*.html")
+    assert (str(model) in lines[2], str(report) in lines[3]) == (True, True)
+    assert lines[-1].split(",")[0] in report.read_text()
     assert len(whole.attempts) >= 16
     header = load_model(model).header
     assert header.verdict is not None
@@ -36,7 +38,7 @@ def test_a_simulated_calibration_ends_with_a_model_and_a_verdict_and_resumes_to_
     copy = tmp_path / "killed" / recording.name
     copy.parent.mkdir()
     copy.write_bytes(recording.read_bytes()[: recording.stat().st_size * 2 // 5])
-    assert main(["calibrate", "--resume", str(tmp_path / "killed"), "--json"]) == 0
+    assert main(["calibrate", "--resume", str(tmp_path / "killed"), "--no-report", "--json"]) == 0
     result = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
     again = load_model(Path(result["model"]))
     assert result["trials"] == {"left_hand": 8, "right_hand": 8}

@@ -9,6 +9,7 @@ from bci.errors import TrainingError
 from bci.session.calibration.shapes import Calibrated
 from bci.session.fit import MIN_TRIALS, MIN_TRIALS_OF_A_CLASS
 from bci.session.judging.judge import Judgement, fit_best
+from bci.session.model import load_model
 from bci.session.progress import Progress, silent
 from bci.session.training import open_labelled, write_model
 
@@ -44,8 +45,8 @@ def check_counts(calibrated: Calibrated) -> None:
         )
 
 
-def finish(calibrated: Calibrated, judgement: Judgement, progress: Progress = silent) -> Finished:
-    """Fit what the judge chose on all trials that count, and write the model beside the last recording.
+def finish(calibrated: Calibrated, judgement: Judgement, progress: Progress = silent, report: bool = True) -> Finished:
+    """Fit what the judge chose on all trials that count; model, judgement and report lie beside the last recording.
 
     Parameters
     ----------
@@ -53,6 +54,8 @@ def finish(calibrated: Calibrated, judgement: Judgement, progress: Progress = si
     judgement : Judgement
         The last one.
     progress : callable
+    report : bool
+        Whether to write one.
 
     Raises
     ------
@@ -60,9 +63,22 @@ def finish(calibrated: Calibrated, judgement: Judgement, progress: Progress = si
         If the trials do not allow a decoder to be fitted.
     """
     check_counts(calibrated)
-    runs = [open_labelled(path, calibrated.config) for path in calibrated.recordings]
-    trained = fit_best(runs, calibrated.config, judgement.best, judgement, progress)
-    last = calibrated.recordings[-1]
+    config, last = calibrated.config, calibrated.recordings[-1]
+    runs = [open_labelled(path, config) for path in calibrated.recordings]
+    trained = fit_best(runs, config, judgement.best, judgement, progress)
     model = last.with_name(last.stem + "_model.safetensors")
-    write_model(model, trained, calibrated.config)
-    return Finished(model, None)
+    write_model(model, trained, config)
+    return Finished(model, _report(calibrated, judgement, model, progress) if report else None)
+
+
+def _report(calibrated: Calibrated, judgement: Judgement, model: Path, progress: Progress) -> Path:
+    """Everything on one page, and the judgement for later ones."""
+    # Drawing is heavy, and nobody who only calibrates needs it.
+    from bci.session.calibration.findings import gather, judgement_path, write_judgement
+    from bci.session.calibration.report import report_path, write_report
+
+    last = calibrated.recordings[-1]
+    write_judgement(judgement_path(last), judgement)
+    progress("report", 0.0)
+    findings = gather(calibrated.recordings, calibrated.config, judgement, load_model(model), progress=progress)
+    return write_report(report_path(last), findings)
