@@ -29,6 +29,7 @@ COMMANDS = {
     "calibrate": "cues, recording and an honest verdict, until a decoder works for a person",
     "train": "fit a decoder to recordings and write a model file",
     "library": "keep past calibrations of other people, for a head start",
+    "report": "a calibration as one HTML page: the verdict first, then all it rests on",
     "judge": "compare decoders on labelled recordings: works, more trials, or unlikely",
     "evaluate": "what decoders are worth: within and across sessions and people, few-shot, pseudo-online",
     "run": "decode a live stream: recorder, engine and live view in one command",

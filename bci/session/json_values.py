@@ -42,7 +42,8 @@ def _convert(kind: Any, value: object, where: str) -> object:
     if origin in (Union, types.UnionType):
         if value is None and type(None) in get_args(kind):
             return None
-        return _convert(next(k for k in get_args(kind) if k is not type(None)), value, where)
+        kinds = [k for k in get_args(kind) if k is not type(None)]
+        return _convert(next((k for k in kinds if k is type(value)), kinds[0]), value, where)
     if origin is tuple:
         return _tuple(get_args(kind), value, where)
     if origin is dict:

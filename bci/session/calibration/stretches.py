@@ -62,7 +62,8 @@ def idle_of(markers: Sequence[tuple[str, float]]) -> list[tuple[float, float]]:
     >>> idle_of([("32777", 0.0), ("32778", 5.0), ("768", 9.0), ("800", 12.0), ("768", 13.0)])
     [(0.0, 5.0), (12.0, 13.0)]
     """
-    found, since_s = [], None
+    found: list[tuple[float, float]] = []
+    since_s: float | None = None
     for text, time_s in markers:
         code = cue_code(text)
         if code in (REST_START, TRIAL_END):
@@ -128,10 +129,14 @@ def left_out(
             first = not ((folds < fold) & (epochs.runs == number)).any()
             span = (-np.inf if first else float(times_s[mine[0]]), float(later.min()) if len(later) else np.inf)
             engine = Engine(run.info, model.decoder(), EngineSettings(quality=chosen.quality, continuity=chosen.continuity))
-            ends, said = _said(engine, _between(run.raw, span, LEAD_S + p.window / p.rate_hz))
+            ends, said = _said(engine, _between(run.raw, span, LEAD_S + p.window / p.rate_hz), len(names))
             for i in mine:
                 inside = (ends > times_s[i]) & (ends <= times_s[i] + chosen.trial.stop_s)
-                asked.append(Stretch(said[inside], str(epochs.labels[i])))
+                class_ = str(epochs.labels[i])
+                if class_ == config.decision.idle:
+                    resting.append(Stretch(said[inside]))
+                else:
+                    asked.append(Stretch(said[inside], class_))
             for start_s, stop_s in idle[number]:
                 inside = (ends > start_s + p.window / p.rate_hz) & (ends <= stop_s) & (ends > span[0]) & (ends <= span[1])
                 if inside.sum() * p.hop >= LEAST_IDLE_S * p.rate_hz:
@@ -146,7 +151,7 @@ def _between(raw: Chunk, span: tuple[float, float], lead_s: float) -> Chunk:
     return Chunk(raw.data[first:last], raw.stamps[first:last])
 
 
-def _said(engine: Engine, raw: Chunk) -> tuple[FloatArray, FloatArray]:
+def _said(engine: Engine, raw: Chunk, n_classes: int) -> tuple[FloatArray, FloatArray]:
     """Ends of the windows that were decoded, s, and their probabilities."""
     ends: list[float] = []
     said: list[FloatArray] = []
@@ -155,5 +160,4 @@ def _said(engine: Engine, raw: Chunk) -> tuple[FloatArray, FloatArray]:
             if outcome.reason in (Reason.DECIDED, Reason.IDLE):
                 ends.append(engine.time_of(outcome.index))
                 said.append(outcome.probabilities.copy())
-    n = len(engine.preprocessing.labels)
-    return np.array(ends), np.array(said) if said else np.zeros((0, n))
+    return np.array(ends), np.array(said).reshape(-1, n_classes)
