@@ -47,8 +47,8 @@ class Cursor:
         hit = self.result == "hit"
         for target in self.targets:
             _target(painter, area, look, target, target == self.wanted, hit)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(look.good if hit else look.bar))
+        painter.setPen(QPen(QColor(look.ground), 0.6 * u))
+        painter.setBrush(QColor(look.bar))
         at = QPointF(centre.x() + REACH * u * self.at[0], centre.y() + REACH * u * self.at[1])
         painter.drawEllipse(around(at, SIZE * u, SIZE * u))
         if self.word:
@@ -61,7 +61,7 @@ def _target(painter: QPainter, area: QRectF, look: Look, target: Direction, want
     level = abs(dx) >= abs(dy)
     place = around(QPointF(centre.x() + REACH * u * dx, centre.y() + REACH * u * dy),
                    along if level else across, across if level else along)  # fmt: skip
-    painter.setPen(QPen(QColor(look.line if not wanted else look.ink), max(1.0, 0.3 * u)))
+    painter.setPen(QPen(QColor(look.ink if wanted else look.muted), max(1.0, 0.3 * u)))
     painter.setBrush(QColor(look.good if hit else look.muted) if wanted else Qt.BrushStyle.NoBrush)
     painter.drawRect(place)
 

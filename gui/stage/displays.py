@@ -13,7 +13,8 @@ from gui.stage.settings import StageSettings
 
 TOLERANCE_HZ = 0.6
 """59.94 Hz passes for 60."""
-LEFT = 0.62
+LEFT, MOST = 0.62, 0.76
+"""Share of a display that the other windows get, and the most they may take."""
 
 
 def choose(wanted: str, screens: Sequence[QScreen], primary: QScreen) -> QScreen:
@@ -58,12 +59,13 @@ def place(window: QWidget, settings: StageSettings, screen: QScreen, alone: bool
     """
     if settings.beside and alone:
         room = screen.availableGeometry()
-        left = round(LEFT * room.width())
+        others = [w for w in QApplication.topLevelWidgets() if w is not window and w.isVisible() and not w.parent()]
+        needed = max((w.minimumSizeHint().width() for w in others), default=0)
+        left = min(max(round(LEFT * room.width()), needed), round(MOST * room.width()))
         window.setGeometry(QRect(room.left() + left, room.top(), room.width() - left, room.height()))
-        for other in QApplication.topLevelWidgets():
-            if other is not window and other.isVisible() and other.isWindow() and not other.parent():
-                other.showNormal()
-                other.setGeometry(QRect(room.left(), room.top(), left, room.height()))
+        for other in others:
+            other.showNormal()
+            other.setGeometry(QRect(room.left(), room.top(), left, room.height()))
         return
     window.setGeometry(screen.geometry() if settings.full else screen.availableGeometry())
     if settings.full:
