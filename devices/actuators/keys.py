@@ -113,7 +113,10 @@ class KeysActuator:
 
     def __init__(self, settings: KeySettings) -> None:
         if find_spec("pynput") is None:
-            raise ActuatorError("keys: needs the package pynput, which is not installed: pip install 'bci[keys]' (under Linux it needs a C compiler)")
+            raise ActuatorError(
+                "keys: needs the package pynput, which is not installed: pip install 'bci[keys]' "
+                "(under Linux it needs a C compiler)"
+            )
         self.settings = settings
         self._closed = False
         self._unanswered = 0

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from bci.engine.chunk import FloatArray
-from pipelines.kernels.parts import rows_for, softmax, take
 from bci.engine.covariance import ScatterCovariance
+from pipelines.kernels.parts import rows_for, softmax, take
 
 
 class CspLinear:

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from bci.engine.chunk import FloatArray
+from bci.engine.covariance import ScatterCovariance
 from bci.errors import ModelError
 from pipelines.kernels.parts import rows_for, softmax, take
-from bci.engine.covariance import ScatterCovariance
 from pipelines.kernels.whitened_log import Eigen, WhitenedLog
 
 LARGEST_EXPONENT = 300.0

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from pyriemann.estimation import Covariances
 
+from bci.engine.covariance import ScatterCovariance
 from bci.engine.decoder import scatter
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ModelError
 from bci.session.fit import FittedModel, fit_decoder
 from pipelines.kernels import csp_linear, mdm, tangent_linear
 from pipelines.kernels.parts import softmax
-from bci.engine.covariance import ScatterCovariance
 
 KERNELS = {
     "ts-lr": tangent_linear,
