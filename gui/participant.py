@@ -31,6 +31,7 @@ from gui.tidy import tidy
 
 STALE_S = 0.5
 ORPHAN_S = 5.0
+SETTLE_MS = 1000
 FLUSH_MS = 300
 """A recorder has what it was sent after so long; a stream that ends sooner takes its last words with it."""
 GAP_S = 0.25
@@ -114,6 +115,8 @@ class ParticipantWindow(QWidget):
         screens = app.screens() if isinstance(app, QApplication) else [self.screen()]
         screen = choose(self.settings.display, screens, QApplication.primaryScreen())
         place(self, self.settings, screen, alone=len(screens) == 1)
+        if self.settings.beside:  # a window manager that is still placing the others undoes it once
+            QTimer.singleShot(SETTLE_MS, self, lambda: place(self, self.settings, screen, alone=len(screens) == 1))
         if self.settings.full:
             self.setCursor(Qt.CursorShape.BlankCursor)
         rate_hz = screen.refreshRate() if screen.refreshRate() > 1 else 60.0

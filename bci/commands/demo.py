@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bci.session.display import Windows
     from bci.session.processes import Stop
     from bci.session.run import LiveSession
     from bci.settings import SessionConfig
@@ -17,12 +20,14 @@ if TYPE_CHECKING:
 HELP = """The whole way without hardware, in under three minutes.
 
 A simulated subject is calibrated (faster than real time), a decoder is trained, the subject is decoded live over
-LSL with feedback, the session is recorded, and the recording is replayed and compared bit for bit."""
+LSL with feedback, the session is recorded, and the recording is replayed and compared bit for bit. Where there is a
+display, the operator's and the participant's window are open meanwhile, and the session goes on in them for a while."""
 
 EXAMPLES = """bci demo
 bci demo --skill 0.3 --trials 10
 bci demo --headless --out /tmp/demo --json"""
 
+TRIAL_S = 4.5 + 0.75
 CLASSES = ("left_hand", "right_hand")
 TABLE = {"769": "left_hand", "770": "right_hand"}
 
@@ -35,7 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration", type=int, default=20, metavar="N", help="calibration trials of each class (default 20)")
     parser.add_argument("--trials", type=int, default=4, metavar="N", help="live trials of each class (default 4)")
     parser.add_argument("--decoder", default="ts-lr", help="decoder to train (default ts-lr)")
-    parser.add_argument("--headless", action="store_true", help="no window")
+    parser.add_argument("--headless", action="store_true", help="no window, as where there is no display")
+    parser.add_argument("--show", type=float, default=60.0, metavar="S", help="seconds to go on in the windows (default 60)")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
 
 
@@ -58,6 +64,20 @@ def run(args: argparse.Namespace) -> int:
     calibration = recording_path(out, subject, config.record.session, "calibration")
     stop = Stop()
     told = _Told(args.json)
+    with _windows(args) as windows:
+        return _go(args, calibration, config, settings, stop, told, windows)
+
+
+def _go(
+    args: argparse.Namespace,
+    calibration: Path,
+    config: SessionConfig,
+    settings: dict[str, str],
+    stop: Stop,
+    told: _Told,
+    windows: Windows | None,
+) -> int:
+    """One step after another."""
     told(f"1  calibration of a simulated subject (skill {args.skill:g}): {2 * args.calibration} trials, faster than real time")
     _calibrate(args, calibration)
     told("2  training")
@@ -65,11 +85,31 @@ def run(args: argparse.Namespace) -> int:
     told(f"   cross-validated {100 * trained['accuracy']:.0f} % (chance 50 %), {model}")
     told(f"3  live over LSL: {2 * args.trials} trials with feedback")
     settings_words = tuple(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))
-    recording = _live(args, model, config, settings_words, stop, told)
+    recording = _live(args, model, config, settings_words, args.trials, stop, told)
     told("4  replay of the recording, compared with what was decided live")
     summary = {**trained, **_verify(recording, model, config), "calibration": str(calibration), "model": str(model)}
     _sum_up(summary, args.json)
+    if windows is not None and windows.alive and args.show > 0 and not stop():
+        told(f"5  it goes on in the windows for {args.show:g} s; close both, or press Ctrl-C, to end it")
+        trials = 1 + int(args.show / (2 * TRIAL_S))
+        with suppress(KeyboardInterrupt):  # which only ends this, like closing the windows
+            _live(args, model, config, settings_words, trials, lambda: stop() or _closed(windows), told)
     return 0 if summary["verified"] else 7
+
+
+def _windows(args: argparse.Namespace) -> AbstractContextManager[Windows | None]:
+    """Operator and participant side by side, or on a display each; nothing where there is none."""
+    from bci.session.display import Windows, has_display
+
+    if args.headless or args.json or not has_display():
+        return nullcontext()
+    words = ["operator", "participant", "--recording", str(args.out)]
+    return Windows(words, {"BCI_PARTICIPANT": json.dumps({"beside": True})})
+
+
+def _closed(windows: Windows) -> str:
+    """Why to end: nobody looks."""
+    return "" if windows.alive else "the windows were closed"
 
 
 class _Told:
@@ -113,7 +153,15 @@ def _train(calibration: Path, config: SessionConfig, quiet: bool) -> tuple[Path,
     return model, {"accuracy": correct / n, "interval": interval(correct, n), "calibration_trials": n}
 
 
-def _live(args: argparse.Namespace, model: Path, config: SessionConfig, words: tuple[str, ...], stop: Stop, told: _Told) -> Path:
+def _live(
+    args: argparse.Namespace,
+    model: Path,
+    config: SessionConfig,
+    words: tuple[str, ...],
+    trials: int,
+    stop: Callable[[], str],
+    told: _Told,
+) -> Path:
     """Decode the subject live at cues; return the recording."""
     from bci.commands.run import simulated_words
     from bci.session.model import load_model
@@ -131,7 +179,7 @@ def _live(args: argparse.Namespace, model: Path, config: SessionConfig, words: t
     with LiveSession(plan, stop) as session:
         view = LiveView(header, session.stream_query)
         try:
-            timeline = short(CLASSES, args.trials, args.seed + 1)
+            timeline = short(CLASSES, trials, args.seed + 1)
             _present(timeline, markers, LslClock(), session, view, stop, told)
         finally:
             view.close()
@@ -140,7 +188,7 @@ def _live(args: argparse.Namespace, model: Path, config: SessionConfig, words: t
 
 
 def _present(  # type: ignore[no-untyped-def]
-    timeline, markers, clock, session: LiveSession, view, stop: Stop, told: _Told
+    timeline, markers, clock, session: LiveSession, view, stop: Callable[[], str], told: _Told
 ) -> None:
     """Show the cues and, at the end of each trial, what was decided."""
     from bci.session.timeline import TRIAL_END

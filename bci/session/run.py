@@ -266,7 +266,7 @@ class LiveSession:
         """Options that make the recorder take this session's streams, and no other's."""
         config = self.plan.config
         ours = (*ENGINE_STREAMS, "control", *(HOST_STREAMS if self.plan.actuator else ()))
-        wanted = [self.plan.source, *(self.stream_query(what) for what in ours)]
+        wanted = [self.plan.source, *(self.stream_query(what) for what in ours), f"name={self._name}-screen"]
         if config.markers.stream:
             wanted.append(f"name={config.markers.stream}")
         record = config.record
