@@ -232,7 +232,9 @@ class Engine:
         known = [canonical(x) for x in self._frontend.labels]
         unknown = [label for label in labels if canonical(label) not in known]
         if unknown:
-            raise StreamMismatch(f"channel {', '.join(map(repr, unknown))} is not in use; in use are {', '.join(self._frontend.labels)}")
+            raise StreamMismatch(
+                f"channel {', '.join(map(repr, unknown))} is not in use; in use are {', '.join(self._frontend.labels)}"
+            )
         for label in labels:
             self._frontend.quality.mark(known.index(canonical(label)), bad)
 
