@@ -139,6 +139,7 @@ def heads(
     colours : str
         Colour map.
     """
+    from matplotlib.patheffects import withStroke
     from mne import create_info
     from mne.channels import make_dig_montage
     from mne.viz import plot_topomap
@@ -172,6 +173,7 @@ def heads(
         )
         for text in axes.texts:
             text.set(fontsize=6, verticalalignment="bottom", text=f"{text.get_text()}\n")
+            text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
         axes.set_title(title)
     figure.colorbar(drawn, ax=list(grid), shrink=0.65, label=unit)
     return figure

@@ -10,6 +10,8 @@ import numpy as np
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.engine import Engine, EngineSettings
 from bci.engine.outcome import Reason
+from bci.engine.preprocessing import Preprocessing
+from bci.errors import TrainingError
 from bci.session.epochs import filled, join, pieces
 from bci.session.fit import fit_decoder, load_family
 from bci.session.judging.blocks import blocks_of, folds_of
@@ -18,7 +20,7 @@ from bci.session.judging.settings import JudgeSettings
 from bci.session.judging.thresholds import Stretch
 from bci.session.judging.trials import kept_times
 from bci.session.progress import Progress, silent
-from bci.session.timeline import REST_START, REST_STOP, TRIAL_END, TRIAL_START, cue_code
+from bci.session.timeline import REST_START, REST_STOP, SEGMENT_START, SEGMENT_STOP, TRIAL_END, TRIAL_START, cue_code
 from bci.session.training import LabelledRun, preprocessing_for, trials
 from bci.settings import SessionConfig
 
@@ -26,6 +28,8 @@ LEAD_S = 4.0
 """Signal before the first window that counts, besides the window: filters forget how they began."""
 LEAST_IDLE_S = 1.0
 """Shorter stretches of idle would forgive a long dwell."""
+IDLE_GOES_ON = frozenset({SEGMENT_START, SEGMENT_STOP})
+"""Nothing is asked of anybody by them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +81,6 @@ def idle_of(markers: Sequence[tuple[str, float]]) -> list[tuple[float, float]]:
     return found
 
 
-IDLE_GOES_ON = frozenset({32771, 32772})
-"""Block start and stop: nothing is asked of anybody by them."""
-
-
 def left_out(
     runs: Sequence[LabelledRun],
     idle: Sequence[Sequence[tuple[float, float]]],
@@ -113,35 +113,47 @@ def left_out(
     times_s = np.concatenate([kept_times(run.cues, part) for run, part in zip(runs, parts, strict=True)])
     epochs = filled(join(parts), p.labels)
     folds = folds_of(blocks_of(epochs.runs, times_s, settings.block), epochs.labels, settings.folds)
+    if not len(folds) or folds.max() < 1:
+        raise TrainingError(f"{len(folds)} trials are too few for models that have not seen all of them")
     family = load_family(chosen.decoder.name, chosen.decoder.settings)
-    asked: list[Stretch] = []
-    resting: list[Stretch] = []
+    found: list[Stretch] = []
     names: tuple[str, ...] = ()
-    for fold in range(int(folds.max()) + 1 if len(folds) and folds.max() > 0 else 0):
+    for fold in range(int(folds.max()) + 1):
         progress("thresholds", fold / (folds.max() + 1))
         model = fit_decoder(family, epochs.windows[folds != fold], epochs.labels[folds != fold], p)
         names = model.classes
         for number, run in enumerate(runs):
-            mine = np.flatnonzero((folds == fold) & (epochs.runs == number))
-            if not len(mine):
+            inside = epochs.runs == number
+            cues = [(float(times_s[i]), str(epochs.labels[i])) for i in np.flatnonzero(inside & (folds == fold))]
+            if not cues:
                 continue
-            later = times_s[(folds > fold) & (epochs.runs == number)]
-            first = not ((folds < fold) & (epochs.runs == number)).any()
-            span = (-np.inf if first else float(times_s[mine[0]]), float(later.min()) if len(later) else np.inf)
+            later = times_s[inside & (folds > fold)]
+            span = (cues[0][0] if (inside & (folds < fold)).any() else -np.inf, float(later.min()) if len(later) else np.inf)
             engine = Engine(run.info, model.decoder(), EngineSettings(quality=chosen.quality, continuity=chosen.continuity))
-            ends, said = _said(engine, _between(run.raw, span, LEAD_S + p.window / p.rate_hz), len(names))
-            for i in mine:
-                inside = (ends > times_s[i]) & (ends <= times_s[i] + chosen.trial.stop_s)
-                class_ = str(epochs.labels[i])
-                if class_ == config.decision.idle:
-                    resting.append(Stretch(said[inside]))
-                else:
-                    asked.append(Stretch(said[inside], class_))
-            for start_s, stop_s in idle[number]:
-                inside = (ends > start_s + p.window / p.rate_hz) & (ends <= stop_s) & (ends > span[0]) & (ends <= span[1])
-                if inside.sum() * p.hop >= LEAST_IDLE_S * p.rate_hz:
-                    resting.append(Stretch(said[inside]))
-    return Left(tuple(asked), tuple(resting), names, p.hop / p.rate_hz)
+            said = _said(engine, _between(run.raw, span, LEAD_S + p.window / p.rate_hz), len(names))
+            found += _stretches(said, cues, idle[number], span, chosen, p)
+    resting = {"", config.decision.idle}
+    asked = tuple(s for s in found if s.class_ not in resting)
+    return Left(asked, tuple(Stretch(s.probabilities) for s in found if s.class_ in resting), names, p.hop / p.rate_hz)
+
+
+def _stretches(
+    said: tuple[FloatArray, FloatArray],
+    cues: Sequence[tuple[float, str]],
+    idle: Sequence[tuple[float, float]],
+    span: tuple[float, float],
+    config: SessionConfig,
+    p: Preprocessing,
+) -> list[Stretch]:
+    """What was said after each cue, and over windows that hold idle only."""
+    ends, rows = said
+    found = [Stretch(rows[(ends > cue_s) & (ends <= cue_s + config.trial.stop_s)], class_) for cue_s, class_ in cues]
+    for start_s, stop_s in idle:
+        first_s, last_s = max(start_s + p.window / p.rate_hz, span[0]), min(stop_s, span[1])
+        inside = (ends > first_s) & (ends <= last_s)
+        if inside.sum() * p.hop >= LEAST_IDLE_S * p.rate_hz:
+            found.append(Stretch(rows[inside]))
+    return found
 
 
 def _between(raw: Chunk, span: tuple[float, float], lead_s: float) -> Chunk:
