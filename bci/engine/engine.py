@@ -85,6 +85,7 @@ class Engine:
         self._decide = Decide(self.settings.decision, decoder.kernel.classes, p.hop / p.rate_hz)
         self._skip_until = 0
         self._frozen = ""
+        self._whole: FloatArray | None = None
         self._unknown = np.full(len(decoder.kernel.classes), np.nan)
         self._adopt(decoder, self.settings.recentre.on)
 
@@ -159,8 +160,21 @@ class Engine:
         self._frontend.prepare()
         self._follow()
 
+    def take_covariance(self) -> FloatArray | None:
+        """Covariance of the newest of the windows that do not overlap, µV², shape (n_bands, n_channels, n_channels).
+
+        None where there was none since the last call, or a channel was bad in it. Recentring is not in it.
+        """
+        whole = self._whole
+        self._whole = None
+        if whole is None:
+            return None
+        n, sums = whole[0, -1, -1], whole[:, -1, :-1]
+        covariance: FloatArray = whole[:, :-1, :-1] / n - sums[:, :, np.newaxis] * sums[:, np.newaxis, :] / n**2
+        return covariance
+
     @property
-    def drift(self) -> float | None:
+    def recentred(self) -> float | None:
         """How far recentring has moved, see :class:`~bci.engine.recentre.Recentring`; None while it is off."""
         return self._recentring.distance if self._recentring else None
 
@@ -196,6 +210,7 @@ class Engine:
         centre = decoder.centre if recentred else None
         self._recentring = None if centre is None else Recentring(self.settings.recentre, centre)
         self._seen: FloatArray | None = None
+        self._whole = None
         self._moved: tuple[Without | None, Without] = (None, self._without)
 
     def _swap(self, decoder: LiveDecoder) -> None:
@@ -285,11 +300,7 @@ class Engine:
         The one boundary at which whatever a decoder raises becomes data: a plug-in's error must
         not stop the loop, and the outcome says that there was one.
         """
-        features = window.features
-        if self._recentring is not None:
-            features = self._follow_and_move(window, self._recentring)
-        elif self._without.matrices:
-            features = self._refer(features, self._without)
+        features = self._features(window)
         try:
             found = np.array(self._decoder.kernel(features), dtype=np.float64)
             values = found.tolist()
@@ -298,15 +309,28 @@ class Engine:
             return None
         return found if fine else None
 
-    def _follow_and_move(self, window: Window, recentring: Recentring) -> FloatArray:
-        """A window's features as recentring moves them; what it learns from them counts from the next window on."""
+    def _features(self, window: Window) -> FloatArray:
+        """A window's features, referred, filled in and, where that is on, recentred."""
+        if self._recentring is None:
+            features = self._refer(window.features, self._without) if self._without.matrices else window.features
+            self._keep(window, features)
+            return features
         self._follow()
         if self._moved[0] is not self._without:
-            self._moved = (self._without, self._recentred(self._without, recentring.matrices))
-        if (window.number + 1) % self._n_blocks == 0 and not self._without.mask:
-            plain = self._refer(window.features, self._without) if self._without.matrices else window.features
-            self._seen = scatter(plain) if self._decoder.kernel.features == "samples" else plain.copy()
+            self._moved = (self._without, self._recentred(self._without, self._recentring.matrices))
+        if self._wanted(window):
+            self._keep(window, self._refer(window.features, self._without) if self._without.matrices else window.features)
+            self._seen = self._whole
         return self._refer(window.features, self._moved[1])
+
+    def _wanted(self, window: Window) -> bool:
+        """Whether this window does not overlap the last one kept, and no channel is bad in it."""
+        return (window.number + 1) % self._n_blocks == 0 and not self._without.mask
+
+    def _keep(self, window: Window, features: FloatArray) -> None:
+        """Keep a window for whoever compares the signal with that of the training."""
+        if self._wanted(window):
+            self._whole = scatter(features) if self._decoder.kernel.features == "samples" else features.copy()
 
     def _refer(self, features: FloatArray, without: Without) -> FloatArray:
         """Apply the reference and fill in for bad channels."""

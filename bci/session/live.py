@@ -21,6 +21,7 @@ from bci.engine.stream_info import StreamInfo
 from bci.errors import BciError, StreamError, StreamLost
 from bci.session import wire
 from bci.session.age import Age
+from bci.session.drift import Drift
 from bci.session.fingerprint import fingerprint
 from bci.session.model import Model, load_model
 from bci.session.wires import Wires
@@ -128,6 +129,7 @@ class LiveLoop:
         self._ages = (Age(), Age())  # by the fitted sender clock, and by the raw stamps
         self._rate = RateWatch(engine.info)
         self._rate_level = "ok"
+        self._drift = Drift(model.decoder.covariance)
         self._row = np.zeros(len(wire.DECISION_FIELDS))
         self._row[1], self._row[5] = -1.0, Reason.REFILL
         self._timing = np.zeros(len(wire.TIMING_FIELDS))
@@ -423,6 +425,9 @@ class LiveLoop:
     def _tell_state(self) -> None:
         """All that a late joiner needs."""
         info: StreamInfo = self._engine.info
+        covariance = self._engine.take_covariance()
+        if covariance is not None:
+            self._drift.push(covariance, self._engine.preprocessing.window / info.rate_hz)
         self._wires.state.push(
             wire.line(
                 "state",
@@ -438,7 +443,8 @@ class LiveLoop:
                 rate_hz=info.rate_hz,
                 lost=self._engine.lost,
                 bad=self._bad,
-                drift=self._engine.drift,
+                drift={"gain": round(self._drift.gain, 3), "shape": round(self._drift.shape, 3), "why": self._drift.line()},
+                recentred=self._engine.recentred,
                 settings=asdict(self._decision_settings),
             )
         )

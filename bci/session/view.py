@@ -138,6 +138,9 @@ class LiveView:
             "channels", Text(", ".join(f"{k} {v}" for k, v in bad.items()) or "all good", style="red" if bad else "green")
         )
         facts.add_row("data", Text(f"{self.state.get('phase', 'waiting')}, {self.state.get('consumed', 0)} samples, {lost} lost"))
+        drift = (self.state.get("drift") or {}).get("why", "")
+        if drift:
+            facts.add_row("drift", Text(drift, style="yellow"))
         facts.add_row(
             "age of data",
             Text(f"{1e3 * _median(self._ages):.1f} ms (median), {1e3 * max(self._ages, default=0):.1f} ms (largest)"),

@@ -614,6 +614,14 @@ def test_settings_changed_live_are_applied_recorded_and_told_to_late_joiners() -
     assert all(e["consumed"] > 0 for e in rig.events()[1:])
 
 
+def test_fault_25_a_signal_three_times_as_large_is_told_in_the_state_within_a_minute() -> None:
+    rig = Rig(Imagery(150), [Gain(3.0, 40.0)]).run(39)
+    before = rig.state["drift"]
+    rig.run(60)
+    after = rig.state["drift"]
+    assert 2 < after["gain"] / before["gain"] < 3.3
+
+
 def test_a_model_that_cannot_be_recentred_goes_on_as_it_is_and_says_why() -> None:
     rig = Rig(Imagery(30)).run(5)
     rig.tell("recentre", on=True)

@@ -95,8 +95,8 @@ def test_however_the_stream_is_cut_recentred_outcomes_have_the_same_bits() -> No
             found += engine.push(Chunk(raw.data[start : start + size], raw.stamps[start : start + size]))
             if eager:
                 engine.prepare()
-        assert engine.drift is not None
-        assert engine.drift > 0.1
+        assert engine.recentred is not None
+        assert engine.recentred > 0.1
         return b"".join(o.row(N).tobytes() for o in found)
 
     assert rows(7, True) == rows(250, False) == rows(5000, False)
@@ -113,7 +113,7 @@ def test_switching_it_off_gives_the_decoder_back_bit_for_bit() -> None:
     switched.apply(steer.Recentre(False))
     for x, y in zip(plain.push(second), switched.push(second), strict=True):
         assert x.probabilities.tobytes() == y.probabilities.tobytes()
-    assert switched.drift is None
+    assert switched.recentred is None
 
 
 def test_amplifier_gains_that_changed_overnight_cost_little_with_recentring() -> None:
