@@ -32,6 +32,8 @@ from gui.tidy import tidy
 STALE_S = 0.5
 ORPHAN_S = 5.0
 SETTLE_MS = 1000
+FAREWELL_MS = 1500
+"""The last page is read for so long."""
 FLUSH_MS = 300
 """A recorder has what it was sent after so long; a stream that ends sooner takes its last words with it."""
 GAP_S = 0.25
@@ -233,7 +235,7 @@ class ParticipantWindow(QWidget):
                 self.director.answered()
             case "end":
                 self._tell()
-                QTimer.singleShot(FLUSH_MS, self, self.close)
+                QTimer.singleShot(FAREWELL_MS, self, self.close)
 
     def _cue(self, message: Mapping[str, Any]) -> None:
         code = _whole(message.get("code"))

@@ -25,9 +25,10 @@ def test_cues_come_back_with_the_time_of_their_frame_until_the_window_is_killed(
 ) -> None:
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("BCI_PARTICIPANT", '{"patch": "top-left", "delay_ms": 9}')
     said: list[str] = []
     with WindowPresenter(Silent(said.append), "presenter-test", {"delay_ms": 4.0}) as window:
-        assert window.frames["delay_s"] == "0.004"
+        assert (window.frames["delay_s"], window.frames["patch"]) == ("0.004", "top-left")
         window.say("Sit still.")
         assert window.show(Cue(0.0, TRIAL_START, ""), "") is None
         for cue in (Cue(0.0, CROSS, "cross"), Cue(1.0, 769, "left_hand", "left_hand")):

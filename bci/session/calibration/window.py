@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from bci.errors import StreamError, StreamLost
+from bci.errors import ConfigError, StreamError, StreamLost
 from bci.session import wire
 from bci.session.calibration.present import Presenter
 from bci.session.display import Windows
@@ -22,6 +23,8 @@ LATE_S = 2.0
 CLOSE_S = 5.0
 PARTICIPANT = "BCI_PARTICIPANT"
 NAMES = {CROSS: "cross", FEEDBACK: "feedback"}
+GO_ON = ("g",)
+"""What the participant is asked; whatever else can be answered is the operator's to decide."""
 OPERATOR = ("signal:", "going on without")
 """What is said to the operator begins like this; it is not for the participant."""
 
@@ -29,7 +32,7 @@ OPERATOR = ("signal:", "going on without")
 class WindowPresenter:
     """See :class:`~bci.session.calibration.present.Presenter`. A context manager: leaving it closes the window.
 
-    The participant answers what has one answer; what is to be decided goes to the operator.
+    The participant says when to go on; what is to be decided goes to the operator.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ class WindowPresenter:
     name : str
         Prefix of the streams.
     settings : mapping, optional
-        Of the window, in place of those that it remembers (docs/gui.md).
+        Of the window, in place of those that it remembers and of those in the environment (docs/gui.md).
     theme : str
         ``"light"``, ``"dark"``, or empty for the one of last time.
 
@@ -63,7 +66,7 @@ class WindowPresenter:
     def __enter__(self) -> Self:
         self._stage = LslTextOutlet(f"{self._name}-stage", "BCI-Stage", f"{self._name}-stage-{self._id}")
         words = ["participant", "--name", self._name, "--recording", "", *(["--theme", self._theme] if self._theme else [])]
-        self._window = Windows(words, {PARTICIPANT: json.dumps({**self._settings, "id": self._id})})
+        self._window = Windows(words, {PARTICIPANT: json.dumps({**_asked(), **self._settings, "id": self._id})})
         try:
             found = resolve(StreamQuery.parse(self.query), READY_S, settle_s=0)
             self._screen = LslMarkerInlet(found)
@@ -111,7 +114,7 @@ class WindowPresenter:
 
     def ask(self, text: str, choices: Mapping[str, str], passing: Callable[[], None]) -> str:
         """See :class:`~bci.session.calibration.present.Presenter`."""
-        if len(choices) > 1:
+        if tuple(choices) != GO_ON:
             return self._operator.ask(text, choices, passing)
         number = self._next()
         self._say("ask", number=number, text=text, choices=dict(choices))
@@ -144,3 +147,19 @@ class WindowPresenter:
 
     def _gone(self, what: str) -> StreamLost:
         return StreamLost(f"the participant's window {what}. What was recorded is safe: go on with bci calibrate --resume")
+
+
+def _asked() -> dict[str, object]:
+    """Settings that our own environment holds for the window.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        found = json.loads(os.environ.get(PARTICIPANT) or "{}")
+    except ValueError as error:
+        raise ConfigError(f"{PARTICIPANT}: is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{PARTICIPANT} = {found!r}: must be a JSON object of settings; see docs/gui.md")
+    return found
