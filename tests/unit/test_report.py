@@ -50,7 +50,7 @@ def found() -> Findings:
     calibrate(folder / "a.xdf", protocol, subject([Artefact("railed", 31.0, 33.0)]), CountingJudge(20))
     recordings, config, _ = parts_of(folder, SessionConfig())
     device = SourceSection(name="cyton", settings={"port": "/dev/tty-maria"})
-    config = config.model_copy(update={"record": RecordSection(out="/home/maria/eeg"), "source": device})
+    config = config.model_copy(update={"record": RecordSection(out="maria/eeg"), "source": device})
     return gather(recordings, config, judgement(("C3", "Cz", "C4")))
 
 

@@ -33,6 +33,8 @@ DPI = 130
 LEAST_PLACES = 4
 """Fewer electrodes make no map."""
 MOTOR = ("C3", "Cz", "C4")
+BESIDE = 4
+"""Maps of channels and frequencies in one row."""
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -220,9 +222,10 @@ def class_spectra(found: Exploration) -> Figure:
 def separability_map(found: Exploration) -> Figure:
     """Signed r² of every channel and frequency; dots where it is significant for the whole map."""
     n_compared = len(found.power.comparisons)
-    height = min(9.0, 0.9 + max(1.4, 0.17 * len(found.channels))) * (1 if n_compared <= 2 else -(-n_compared // 2))
-    figure = new_figure(8.4 if n_compared > 1 else 6.6, height)
-    grid = figure.subplots(-(-n_compared // 2), min(2, n_compared), squeeze=False, sharey=True)
+    columns = min(BESIDE, n_compared)
+    rows = -(-n_compared // columns)
+    figure = new_figure(8.4 if n_compared > 1 else 6.6, rows * min(9.0, 0.9 + max(1.4, 0.17 * len(found.channels))))
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     limit = max(0.05, float(np.abs(found.power.r2).max()))
     step = float(np.median(np.diff(found.freqs_hz))) if len(found.freqs_hz) > 1 else 1.0
     edges = (found.freqs_hz[0] - step / 2, found.freqs_hz[-1] + step / 2)
@@ -237,9 +240,10 @@ def separability_map(found: Exploration) -> Figure:
         channel, freq = np.nonzero(found.power.significant[which].T)
         axes.plot(found.freqs_hz[freq], channel, "o", color="black", markersize=2)
         axes.set_yticks(range(len(r2)), found.channels, fontsize=7 if len(r2) > 16 else 8)
-        axes.set(title=compared(found.power.comparisons[which]), xlabel="Hz", xlim=edges)
+        axes.set(xlabel="Hz", xlim=edges)
+        axes.set_title(compared(found.power.comparisons[which]), fontsize=9 if columns < BESIDE else 7)
         axes.tick_params(length=0)
-    figure.colorbar(drawn, ax=list(grid.flat), label="signed r²", shrink=0.8)
+    figure.colorbar(drawn, ax=list(grid.flat), label="signed r²", shrink=min(0.8, 2.5 / figure.get_figheight()))
     return figure
 
 
@@ -272,7 +276,9 @@ def change_maps(found: Exploration, stop_s: float) -> Figure:
         grid[row, 0].set_ylabel(f"{class_}\nHz")
     for axes in grid[-1]:
         axes.set_xlabel("s after the cue")
-    figure.colorbar(drawn, ax=list(grid.flat), label="change of power, %", shrink=0.8, extend="max")
+    figure.colorbar(
+        drawn, ax=list(grid.flat), label="change of power, %", shrink=min(0.8, 2.5 / figure.get_figheight()), extend="max"
+    )
     return figure
 
 

@@ -1,17 +1,16 @@
-"""The parts of a calibration report as HTML. Every text that comes from a recording goes through :func:`said`."""
+"""The parts of a calibration report, each as HTML."""
 
 from __future__ import annotations
 
-import html
 import json
 import shlex
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from bci.session.calibration import report_figures as figures
 from bci.session.calibration.findings import FALSE_PER_MIN, REFERENCE_S, ChannelQuality, Findings
 from bci.session.calibration.judge import setting_words
+from bci.session.calibration.report_html import badge, note, pairs, percent, said, table
 from bci.session.fingerprint import fingerprint
 from bci.session.judging.nulls import FAILED, Null
 from bci.session.judging.settings import JudgeSettings, target
@@ -42,51 +41,6 @@ FEW = 10
 LEVEL = JudgeSettings().level
 HEAD_START = "head start"
 """In the notes of a model that has one."""
-
-
-def said(text: object) -> str:
-    """Text for HTML, whatever it holds."""
-    return html.escape(str(text), quote=True)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table; cells are HTML already.
-
-    Parameters
-    ----------
-    head : sequence of str
-    rows : iterable of sequence of str
-    numbers : sequence of int
-        Columns that hold numbers.
-    """
-
-    def cell(kind: str, at: int, content: str) -> str:
-        return f"<{kind}{' class=n' if at in numbers else ''}>{content}</{kind}>"
-
-    first = "".join(cell("th", i, said(text)) for i, text in enumerate(head))
-    body = "".join(f"<tr>{''.join(cell('td', i, c) for i, c in enumerate(row))}</tr>" for row in rows)
-    return f'<table class="facts"><thead><tr>{first}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def pairs(rows: Iterable[tuple[str, str]]) -> str:
-    """Names and values; values are HTML already."""
-    return f'<table class="pairs">{"".join(f"<tr><th>{said(n)}</th><td>{v}</td></tr>" for n, v in rows)}</table>'
-
-
-def badge(kind: str) -> str:
-    """``passed``, ``failed`` or ``not run``: a word, a sign and a colour."""
-    sign = {"passed": "✓", "failed": "✗"}.get(kind, "–")
-    return f'<span class="mark {kind.replace(" ", "-")}">{sign} {kind}</span>'
-
-
-def note(text: str) -> str:
-    """A remark; HTML already."""
-    return f'<p class="remark">{text}</p>'
-
-
-def percent(share: float) -> str:
-    """A share in percent."""
-    return f"{100 * share:.0f} %"
 
 
 def verdict(f: Findings) -> str:
