@@ -216,6 +216,17 @@ def test_a_model_of_other_recordings_is_refused(without_judgement: Path) -> None
         report_on(found().recordings[0], SessionConfig(), model=golden)
 
 
+def test_a_model_beside_the_recording_that_was_trained_on_another_one_is_not_taken_for_its_own(
+    without_judgement: Path,
+) -> None:
+    write_judgement(without_judgement, found().judgement)
+    recording = found().recordings[0]
+    beside = recording.with_name(recording.stem + "_model.safetensors")
+    beside.write_bytes((Path(__file__).parents[2] / "recordings" / "golden" / "golden_model.safetensors").read_bytes())
+    assert report_on(recording, SessionConfig()).model is None
+    beside.unlink()
+
+
 @pytest.mark.slow
 def test_a_calibration_ends_with_a_report_that_can_be_made_again(tmp_path: Path) -> None:
     words = ["calibrate", "--simulate", "--skill", "0.95", "--seed", "3", "--headless", "--per-class", "6", "--most-blocks", "1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,12 +103,21 @@ def report_on(
     RecordingError, TrainingError, ConfigError, ModelError
     """
     recordings, config, settings = parts_of(place, config)
-    beside = recordings[-1].with_name(recordings[-1].stem + "_model.safetensors")
-    known: Model | None = load_model(model) if model else (load_model(beside) if beside.exists() else None)
+    known = load_model(model) if model else _model_beside(recordings[-1])
     kept = judgement or judgement_path(recordings[-1])
     anew = judgement is None and not kept.exists()
     found = _judged(recordings, config, settings, progress) if anew else read_judgement(kept)
     return gather(recordings, config, found, known, anew, progress)
+
+
+def _model_beside(recording: Path) -> Model | None:
+    """The model beside a recording, if it was trained on it."""
+    path = recording.with_name(recording.stem + "_model.safetensors")
+    if not path.exists():
+        return None
+    found = load_model(path)
+    with recording.open("rb") as file:
+        return found if hashlib.file_digest(file, "sha256").hexdigest() in found.header.recordings else None
 
 
 def parts_of(place: Path, config: SessionConfig) -> tuple[tuple[Path, ...], SessionConfig, JudgeSettings]:
