@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QScreen
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -13,7 +13,7 @@ from gui.stage.settings import StageSettings
 
 TOLERANCE_HZ = 0.6
 """59.94 Hz passes for 60."""
-LEFT, MOST = 0.62, 0.76
+LEFT, MOST = 0.73, 0.8
 """Share of a display that the other windows get, and the most they may take."""
 
 
@@ -58,6 +58,9 @@ def place(window: QWidget, settings: StageSettings, screen: QScreen, alone: bool
         There is no other display.
     """
     if settings.beside and alone:
+        if not window.windowFlags() & Qt.WindowType.FramelessWindowHint:
+            window.setWindowFlag(Qt.WindowType.FramelessWindowHint)
+            window.show()
         room = screen.availableGeometry()
         others = [w for w in QApplication.topLevelWidgets() if w is not window and w.isVisible() and not w.parent()]
         needed = max((w.minimumSizeHint().width() for w in others), default=0)
@@ -65,7 +68,9 @@ def place(window: QWidget, settings: StageSettings, screen: QScreen, alone: bool
         window.setGeometry(QRect(room.left() + left, room.top(), room.width() - left, room.height()))
         for other in others:
             other.showNormal()
-            other.setGeometry(QRect(room.left(), room.top(), left, room.height()))
+            edges, inside = other.frameGeometry(), other.geometry()
+            height = room.height() - (edges.height() - inside.height())
+            other.setGeometry(QRect(room.left(), room.top() + inside.top() - edges.top(), left, height))
         return
     window.setGeometry(screen.geometry() if settings.full else screen.availableGeometry())
     if settings.full:
