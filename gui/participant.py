@@ -263,7 +263,7 @@ class ParticipantWindow(QWidget):
         if happened:
             self._waiting.append({"number": 0, "code": happened})
         new = self.surface.put(self.director.scene, Patch(self.settings.patch, self.director.cued), self._look)
-        if not new and self._waiting:
+        if not new and self._waiting and not self.surface.pending:  # it is seen already, like the end of nothing
             self._frame_shown(now)
 
     def _count(self, now: float, dt_s: float) -> None:

@@ -22,6 +22,8 @@ class Surface(Protocol):
     """A widget that shows one scene."""
 
     HOW: str
+    pending: bool
+    """What was put last is not seen yet."""
 
     def put(self, scene: Scene, patch: Patch, look: Look) -> bool:
         """Show this from the next frame on; False where it is what is seen already."""
@@ -46,15 +48,15 @@ class RasterSurface(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._seen: tuple[Scene, Patch, Look] | None = None
-        self._painted = False
+        self.pending = False
 
     def put(self, scene: Scene, patch: Patch, look: Look) -> bool:
         """See :class:`Surface`."""
         if self._seen == (scene, patch, look):
             return False
-        self._seen, self._painted = (scene, patch, look), False
+        self._seen, self.pending = (scene, patch, look), True
         self.repaint()
-        if self._painted:
+        if not self.pending:
             self.shown.emit(local_clock())
         return True
 
@@ -62,7 +64,7 @@ class RasterSurface(QWidget):
         """Ground, scene, patch."""
         if self._seen is not None:
             paint(QPainter(self), QRectF(self.rect()), *self._seen)
-            self._painted = True
+            self.pending = False
 
 
 class OpenGlSurface(QOpenGLWidget):
@@ -82,14 +84,14 @@ class OpenGlSurface(QOpenGLWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._seen: tuple[Scene, Patch, Look] | None = None
-        self._painted = False
+        self._painted = self.pending = False
         self.frameSwapped.connect(self._swapped)
 
     def put(self, scene: Scene, patch: Patch, look: Look) -> bool:
         """See :class:`Surface`."""
         if self._seen == (scene, patch, look):
             return False
-        self._seen, self._painted = (scene, patch, look), False
+        self._seen, self._painted, self.pending = (scene, patch, look), False, True
         self.update()
         return True
 
@@ -101,7 +103,7 @@ class OpenGlSurface(QOpenGLWidget):
 
     def _swapped(self) -> None:
         if self._painted:
-            self._painted = False
+            self._painted = self.pending = False
             self.shown.emit(local_clock())
 
 

@@ -26,7 +26,7 @@ READY_S = 60.0
 CUE_S, PAUSE_S, JITTER_S = 0.12, 0.1, 0.05
 
 
-def main(n_cues: int, as_json: bool) -> int:
+def main(n_cues: int, surface: str, as_json: bool) -> int:
     """Measure, and print the distribution."""
     with tempfile.TemporaryDirectory(prefix="bci-cue-") as place:
         config = Path(place, "lsl_api.cfg")
@@ -34,7 +34,7 @@ def main(n_cues: int, as_json: bool) -> int:
             f"[lab]\nSessionID = cue-{uuid.uuid4().hex[:8]}\n[multicast]\nResolveScope = machine\n[log]\nlevel = -2\n"
         )
         os.environ["LSLAPICFG"] = str(config)
-        with display() as name, window(name, Path(place)) as (stage, screen):
+        with display() as name, window(name, Path(place), surface) as (stage, screen):
             rows = measure(name, stage, screen, n_cues)
     result = summary(rows, n_cues)
     print(json.dumps(result) if as_json else "\n".join(f"{key:34}{value}" for key, value in result.items()))
@@ -57,13 +57,13 @@ def display() -> Iterator[str]:
 
 
 @contextmanager
-def window(name: str, place: Path) -> Iterator[tuple[Any, Any]]:
+def window(name: str, place: Path, surface: str) -> Iterator[tuple[Any, Any]]:
     """The participant's window; the presenter's outlet, and what the window says."""
     from bci.stream.lsl import LslMarkerInlet, LslTextOutlet, StreamQuery, resolve
 
     id_ = uuid.uuid4().hex[:12]
     stage = LslTextOutlet("bci-stage", "BCI-Stage", f"bci-stage-{id_}")
-    settings = json.dumps({"id": id_, "patch": "top-left", "surface": "raster"})
+    settings = json.dumps({"id": id_, "patch": "top-left", "surface": surface})
     environment = {**os.environ, "DISPLAY": name, "QT_QPA_PLATFORM": "xcb", "BCI_PARTICIPANT": settings}
     words = [sys.executable, "-m", "bci", "gui", "participant", "--settings", str(place / "windows.ini"), "--recording", ""]
     process = subprocess.Popen(words, env=environment)
@@ -147,6 +147,7 @@ def summary(rows: list[tuple[float, float, float]], n_cues: int) -> dict[str, An
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cues", type=int, default=200)
+    parser.add_argument("--surface", default="raster", choices=("raster", "opengl"))
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    raise SystemExit(main(given.cues, given.json))
+    raise SystemExit(main(given.cues, given.surface, given.json))
