@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg.blas import ddot
+from scipy.linalg.blas import ddot, dger
 
 from bci.engine.chunk import FloatArray
 
@@ -70,13 +70,13 @@ class ScatterCovariance:
         if not n > 0:
             return math.nan
         sums = scatter[c, :c]
-        np.multiply(scatter[:c, c:], sums * (1.0 / n), out=self.matrix)
-        np.subtract(scatter[:c, :c], self.matrix, out=self.matrix)
+        np.copyto(self.matrix, scatter[:c, :c])
+        dger(-1.0 / n, sums, sums, a=self.matrix.T, overwrite_x=0, overwrite_y=0, overwrite_a=1)
         mean_square = float(ddot(self._flat, self._flat)) / (c * c * n * n)
         if not mean_square < math.inf:
             return math.nan
         mean_variance = float(np.dot(self._diagonal, self._ones)) / (c * n)
-        if not mean_variance * c > LEAST_VARIANCE * float(np.dot(sums, sums)) / (n * n):
+        if not mean_variance * c > LEAST_VARIANCE * float(ddot(sums, sums)) / (n * n):
             return math.nan
         shrinkage = oas_shrinkage(mean_square, mean_variance, n, c)
         if shrinkage == 1.0:

@@ -214,7 +214,7 @@ class Quality:
     def _look_at_shape(self, block: int) -> None:
         """Line noise and bridges, over a whole memory that ends with ``block``."""
         data = self._rows[:, self._n :]
-        data = data - data.mean(axis=0)
+        data = data - np.add.reduce(data, axis=0) / len(data)
         line = self._line(data)
         if line.max() > self._settings.line_uv:
             self._blame(line > self._settings.line_uv, Fault.LINE, block)
@@ -230,8 +230,9 @@ class Quality:
         if not len(self._waves):
             return np.zeros(data.shape[1])
         products = self._waves @ data
-        at, beside = np.hypot(*products.reshape(2, -1, data.shape[1])).reshape(2, -1, data.shape[1])
-        excess: FloatArray = (at - beside).max(axis=0)
+        half = len(products) // 2
+        sizes = np.hypot(products[:half], products[half:])
+        excess: FloatArray = np.maximum.reduce(sizes[: half // 2] - sizes[half // 2 :], axis=0)
         return excess
 
     def _blame(self, which: BoolArray, fault: Fault, block: int) -> None:
@@ -258,10 +259,12 @@ def _waves(n_samples: int, rate_hz: float, bands: list[FloatArray]) -> FloatArra
 
 def _twins(data: FloatArray, apart_uv: float) -> BoolArray:
     """Channels that carry the same signal as another one, shape (n_channels,)."""
-    gram = data.T @ data
-    power = np.diag(gram)
-    apart = power[:, np.newaxis] + power - 2 * gram
-    same = apart < apart_uv**2 * len(data)
-    np.fill_diagonal(same, False)
-    found: BoolArray = np.logical_or.reduce(same, axis=0)
-    return found
+    # Minus half the squared difference of each pair: x'y - x'x / 2 - y'y / 2.
+    near = np.dot(data.T, data)
+    diagonal = near.reshape(-1)[:: len(near) + 1]
+    half = 0.5 * diagonal
+    near -= half[:, np.newaxis]
+    near -= half
+    diagonal.fill(-np.inf)
+    same: BoolArray = np.maximum.reduce(near, axis=0) > -0.5 * apart_uv**2 * len(data)
+    return same
