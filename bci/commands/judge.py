@@ -27,6 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--look", type=int, metavar="N", help="which look at these trials it is, of --looks (default: the only one)"
     )
     parser.add_argument("--looks", type=int, metavar="N", help="looks that share the error (with --look; default 16)")
+    parser.add_argument(
+        "--trials-per-class", type=int, metavar="N", help="trials of each class that the forecast reaches to (default 80)"
+    )
     parser.add_argument("--grid", default="live", metavar="NAME", help="candidates: live, full, or a TOML file (default live)")
     parser.add_argument("--battery", action="store_true", help="all null tests, not only that before the cue")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes, -1 for one per core (default 1)")
@@ -54,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
         settings = replace(settings, looks=1)
     elif args.looks is not None:
         settings = replace(settings, looks=args.looks)
+    if args.trials_per_class is not None:
+        settings = replace(settings, trials_per_class=args.trials_per_class)
     if args.model and Path(args.model).exists():
         raise ModelError(f"{args.model}: exists already and is not overwritten; choose another name with -o")
     with progress_bar("reading", quiet=args.json) as told:

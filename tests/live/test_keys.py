@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from x_display import XDisplay, wait_until
@@ -18,9 +19,11 @@ from bci.errors import ActuatorError, ConfigError
 from devices.actuators.key_presser import HeldKeys
 from devices.actuators.keys import KeysActuator
 
-pytest.importorskip("pynput", reason="optional: pip install 'bci[keys]' (under Linux it needs a C compiler)")
-
-pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform != "linux", reason="the display of these tests is X")]
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(sys.platform != "linux", reason="the display of these tests is X"),
+    pytest.mark.skipif(not find_spec("pynput"), reason="optional: pip install 'bci[keys]' (under Linux it needs a C compiler)"),
+]
 
 TABLE = {"left": "left", "right": "ctrl+d"}
 LONG = {"table": TABLE, "mode": "hold", "hold_s": 5.0}

@@ -16,6 +16,7 @@ from bci.commands import main
 from bci.engine.chunk import Chunk
 from bci.engine.decide import DecisionSettings
 from bci.errors import ConfigError
+from bci.session.calibration.stretches import left_out
 from bci.session.epochs import Trial, cut
 from bci.session.fit import load_family
 from bci.session.judging.candidates import Candidate, Grid, expand, load_grid
@@ -23,7 +24,6 @@ from bci.session.judging.fits import Fits
 from bci.session.judging.judge import Judgement, bands_of, fit_best, judge, judge_trials
 from bci.session.judging.nulls import eyes_and_muscles, phase_randomised, pre_cue, surrogate
 from bci.session.judging.settings import JudgeSettings
-from bci.session.judging.stretches import idle_stretches, trial_stretches
 from bci.session.judging.thresholds import trade_off, tune
 from bci.session.judging.trials import Trials, cut_trials
 from bci.session.model import load_model
@@ -279,14 +279,11 @@ def test_a_candidate_is_a_name_a_person_can_read() -> None:
 
 def test_thresholds_of_a_calibration_keep_idle_quiet() -> None:
     run = _run(0.8)
-    idle = replace(run_of(3, 0.8, 1), cues=())
-    config = _judged(0.8).best.configured(CONFIG, run.info.rate_hz)
-    trials = trial_stretches(run, config)
-    assert len(trials) == len(run.cues)
-    decoder = fit_best([run], CONFIG, _judged(0.8).best).model.decoder()
-    span = (idle.raw.stamps[0], idle.raw.stamps[-1])
-    quiet = idle_stretches(run, decoder, [(run.raw.stamps[0], run.cues[0].time_s)]) + idle_stretches(idle, decoder, [span])
-    points = trade_off(DecisionSettings(), decoder.kernel.classes, 0.2, trials, quiet)
+    asked, unasked = run.cues[:50], run.cues[50:]
+    idle = [(unasked[0].time_s, unasked[-1].time_s)]
+    left = left_out([replace(run, cues=asked)], [idle], CONFIG, _judged(0.8).best)
+    assert len(left.trials) == len(asked)
+    points = trade_off(DecisionSettings(), left.classes, left.hop_s, left.trials, left.idle)
     quietest, sensitive = tune(points, 0.0), tune(points, 60.0)
     assert quietest.false == 0
     assert sensitive.hit > 0.4

@@ -89,7 +89,8 @@ class JudgeBeside:
         self._stop()
         self._found = None
         looks = ["--look", str(look), "--looks", str(self._settings.looks)]
-        words = ["judge", *map(str, recordings), "--json", *looks, *setting_words(config)]
+        most = ["--trials-per-class", str(self._settings.trials_per_class)]
+        words = ["judge", *map(str, recordings), "--json", *looks, *most, *setting_words(config)]
         self._child = Child("judge", words, self._logs / "judge.log")
         if hasattr(os, "setpriority"):
             os.setpriority(os.PRIO_PROCESS, self._child.pid, NICE)
