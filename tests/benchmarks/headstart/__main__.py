@@ -35,6 +35,7 @@ the recentring included. *Own only* is `ts-lr` on the same trials. *Few*: {few} 
 (simulated: one third of the session), judged on all other runs; {draws} draws per person ({sim_draws} for simulated people).
 *Full*: all runs but one, judged on that one, every run in turn. *Zero*: the prior alone, not one trial of the person, not even
 to recentre. Per cent correct, chance 50. How strongly to hold to the prior is chosen by rehearsing with the donors only.
+The design was settled while looking at these same people: other people may gain less.
 """
 
 
