@@ -310,27 +310,23 @@ class Engine:
         return found if fine else None
 
     def _features(self, window: Window) -> FloatArray:
-        """A window's features, referred, filled in and, where that is on, recentred."""
-        if self._recentring is None:
-            features = self._refer(window.features, self._without) if self._without.matrices else window.features
-            self._keep(window, features)
-            return features
+        """A window's features, referred, filled in and, where that is on, recentred.
+
+        Windows that do not overlap, with no channel bad, are kept for whoever compares the signal with that of the training.
+        """
+        kept = (window.number + 1) % self._n_blocks == 0 and not self._without.mask
+        if kept or self._recentring is None:
+            plain = self._refer(window.features, self._without) if self._without.matrices else window.features
+            if kept:
+                self._whole = scatter(plain) if self._decoder.kernel.features == "samples" else plain.copy()
+            if self._recentring is None:
+                return plain
         self._follow()
         if self._moved[0] is not self._without:
             self._moved = (self._without, self._recentred(self._without, self._recentring.matrices))
-        if self._wanted(window):
-            self._keep(window, self._refer(window.features, self._without) if self._without.matrices else window.features)
+        if kept:
             self._seen = self._whole
         return self._refer(window.features, self._moved[1])
-
-    def _wanted(self, window: Window) -> bool:
-        """Whether this window does not overlap the last one kept, and no channel is bad in it."""
-        return (window.number + 1) % self._n_blocks == 0 and not self._without.mask
-
-    def _keep(self, window: Window, features: FloatArray) -> None:
-        """Keep a window for whoever compares the signal with that of the training."""
-        if self._wanted(window):
-            self._whole = scatter(features) if self._decoder.kernel.features == "samples" else features.copy()
 
     def _refer(self, features: FloatArray, without: Without) -> FloatArray:
         """Apply the reference and fill in for bad channels."""
