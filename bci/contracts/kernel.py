@@ -90,12 +90,12 @@ def degenerate(window: FloatArray) -> Iterator[tuple[str, FloatArray]]:
 
 
 def _ask(kernel: Kernel, window: FloatArray) -> FloatArray:
-    """A copy of the kernel's answer; where it says that something overflowed is its own affair."""
+    """A copy of the kernel's answer."""
+    if kernel.features == "samples":
+        return np.array(kernel(window))
     with np.errstate(over="ignore", invalid="ignore"):
-        if kernel.features == "samples":
-            return np.array(kernel(window))
         features = np.nan_to_num(scatter(window), posinf=1e300, neginf=-1e300)
-        return np.array(kernel(features))
+    return np.array(kernel(features))
 
 
 def _attribute_breaches(kernel: Kernel, n_channels: int) -> list[str]:
