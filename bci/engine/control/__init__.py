@@ -1,0 +1,1 @@
+"""Continuous control: a state that each window moves, where a class decision has none."""
