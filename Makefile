@@ -15,7 +15,7 @@ export MKL_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CHECKED := QT_QPA_PLATFORM=offscreen
 
-.PHONY: help setup demo test lint types arrows doctest fast slow bench results screens lock clean
+.PHONY: help setup demo test lint types arrows doctest fast slow bench results networks screens lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ bench: setup  ## benchmarks (one: make bench ONLY=latency)
 
 results: setup  ## accuracy on the real recordings beside the project, into docs/results.md
 	@cd tests/benchmarks && ../../$(BIN)/python -m results $(ARGS)
+
+networks: setup  ## every decoder on the real recordings, into docs/networks-results.md; goes on where it stopped
+	@cd tests/benchmarks && nice -n 19 ../../$(BIN)/python -W ignore -m networks $(ARGS)
 
 screens: setup  ## pictures of every window, into docs/screens
 	@$(CHECKED) $(BIN)/python -m gui.screenshots $(ARGS)

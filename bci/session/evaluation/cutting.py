@@ -20,6 +20,9 @@ from bci.session.epochs import Epochs, Trial, cut, filled, join
 from bci.session.evaluation.origin import Origin
 from bci.settings import SessionConfig
 
+FORMAT = 2
+"""Of kept trials; raise it when what is in the file changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -47,7 +50,7 @@ class Cut:
 
 def cut_key(identity: str, preprocessing: Preprocessing, config: SessionConfig) -> str:
     """Hash of the recording and of every setting that its trials depend on."""
-    settings = (repr(preprocessing), config.trial.stop_s, repr(config.quality))
+    settings = (FORMAT, repr(preprocessing), config.trial.stop_s, repr(config.quality))
     return hashlib.sha256(repr((identity, settings)).encode()).hexdigest()[:32]
 
 
@@ -57,17 +60,32 @@ def cut_all(cuts: Sequence[Cut], config: SessionConfig) -> None:
     for one in cuts:
         run = opened[one.number].labelled
         epochs = cut(run.info, run.raw, run.cues, one.preprocessing, config.trial.stop_s, quality=config.quality)
-        keep(one.path, epochs)
+        left_out = {cue for cue, _ in epochs.rejected}
+        keep(one.path, epochs, [i for i, cue in enumerate(run.cues) if cue not in left_out])
 
 
-def keep(path: Path, epochs: Epochs) -> None:
-    """Write trials to a file that appears complete or not at all."""
+def keep(path: Path, epochs: Epochs, numbers: Sequence[int] | None = None) -> None:
+    """Write trials to a file that appears complete or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    epochs : Epochs
+    numbers : sequence of int, length n_trials
+        Place of each trial among the cues of its recording; without them, among those that are kept.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     rejected = json.dumps([[t.time_s, t.class_, why] for t, why in epochs.rejected])
     with partial.open("wb") as file:
         np.savez(
-            file, windows=epochs.windows, labels=epochs.labels, runs=epochs.runs, bad=epochs.bad, rejected=np.array(rejected)
+            file,
+            windows=epochs.windows,
+            labels=epochs.labels,
+            runs=epochs.runs,
+            bad=epochs.bad,
+            rejected=np.array(rejected),
+            numbers=np.arange(len(epochs.labels)) if numbers is None else np.array(numbers, dtype=np.int64),
         )
     os.replace(partial, path)
 
@@ -92,6 +110,15 @@ def load(cuts: Sequence[Cut]) -> Epochs:
     """Trials of several runs as one set; ``runs`` counts them."""
     parts = [kept(c.path) for c in cuts]
     return join([replace(part, runs=np.full(len(part.labels), i)) for i, part in enumerate(parts)])
+
+
+def trial_names(cuts: Sequence[Cut]) -> list[str]:
+    """Names of the trials that :func:`load` gives, in its order: recording and place among its cues, whatever was left out."""
+    found: list[str] = []
+    for i, one in enumerate(cuts):
+        with np.load(one.path, allow_pickle=False) as file:
+            found += [f"{i}.{number}" for number in file["numbers"].tolist()]
+    return found
 
 
 def select(epochs: Epochs, which: Sequence[int] | npt.NDArray[np.int64]) -> Epochs:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 
 import numpy as np
 
+from bci import plugins
 from bci.engine.chunk import FloatArray
+from bci.engine.decoder import Kernel, scatter
 from bci.engine.preprocessing import Preprocessing
 from bci.session.epochs import Epochs, filled
 from bci.session.fit import fit_decoder, load_family
 from bci.settings import DecoderSection
+
+REPEATS, LONGEST_S = 200, 1.0
+"""Of a step: how often it is timed, and for how long at most."""
 
 Predict = Callable[[FloatArray], FloatArray]
 """Probabilities (n_trials, n_classes) of windows (n_trials, n_bands, n_samples, n_channels)."""
@@ -28,11 +35,14 @@ class Fitted:
     predict : callable
     note : str
         Warnings while fitting.
+    kernel : Kernel or None
+        What runs it live, where it was fitted as ``bci train`` does it.
     """
 
     classes: tuple[str, ...]
     predict: Predict
     note: str = ""
+    kernel: Kernel | None = None
 
     def answers(self, probabilities: FloatArray) -> list[str]:
         """Most probable class of each trial; empty where there is none."""
@@ -49,7 +59,31 @@ def fit_whole(decoder: DecoderSection, own: Epochs, preprocessing: Preprocessing
     """
     epochs = filled(own, preprocessing.labels)
     model = fit_decoder(load_family(decoder.name, decoder.settings), epochs.windows, epochs.labels, preprocessing)
-    return Fitted(model.classes, model.estimator.predict_proba, "; ".join(model.notes))
+    return Fitted(model.classes, model.estimator.predict_proba, "; ".join(model.notes), model.decoder().kernel)
+
+
+def step_us(kernel: Kernel, window: FloatArray) -> float:
+    """Median time of one live step, microseconds, in the calling thread.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    window : ndarray, shape (n_bands, n_samples, n_channels)
+        Its scatter matrices, where the kernel takes those, are not in the time: the engine keeps them summed up.
+    """
+    given = scatter(window) if kernel.features == "scatter" else np.ascontiguousarray(window)
+    times: list[float] = []
+    until = time.perf_counter() + LONGEST_S
+    while len(times) < REPEATS and (len(times) < 3 or time.perf_counter() < until):
+        began = time.perf_counter()
+        kernel(given)
+        times.append(time.perf_counter() - began)
+    return 1e6 * float(np.median(times))
+
+
+def is_random(decoder: str) -> bool:
+    """Whether training depends on a seed: the family has a setting of that name."""
+    return "seed" in signature(plugins.load(plugins.DECODERS, decoder)).parameters
 
 
 def fit_few(decoder: DecoderSection, own: Epochs) -> Fitted:

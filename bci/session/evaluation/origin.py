@@ -9,7 +9,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Protocol
 
-from bci.errors import ConfigError
+from bci.errors import ConfigError, RecordingError
 from bci.session.training import LabelledRun
 from bci.settings import SessionConfig
 
@@ -43,6 +43,10 @@ class OpenedRun:
         return digest.hexdigest()
 
 
+class NotHere(RecordingError):
+    """A public recording that cannot be fetched."""
+
+
 class Origin(Protocol):
     """Something that is read in one go and holds one or more runs. It travels to other processes."""
 
@@ -58,6 +62,8 @@ class Origin(Protocol):
         ------
         TrainingError
             If no marker is a cue.
+        NotHere
+            If it has to be fetched and cannot be.
         """
         ...
 

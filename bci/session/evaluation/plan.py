@@ -12,13 +12,14 @@ from pathlib import Path
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
 from bci.session.evaluation.cutting import Cut, cut_key
+from bci.session.evaluation.fitting import is_random
 from bci.session.evaluation.sources import RunFacts, shared_labels
 from bci.session.training import preprocessing_for
 from bci.settings import DecoderSection, SessionConfig
 
-PROTOCOLS = ("within", "sessions", "people", "few-shot", "pseudo-online")
+PROTOCOLS = ("within", "later", "sessions", "people", "few-shot", "pseudo-online", "recentring")
 HEAD_START = "head-start"
-FORMAT = 1
+FORMAT = 2
 """Of kept results; raise it when the meaning of a number changes."""
 
 
@@ -38,8 +39,13 @@ class Choices:
     folds : int
         Within a session of fewer than three runs: blocks of neighbouring trials.
     seed : int
+        Of the draws, and the first of the seeds.
     task_s : float
         Pseudo-online: how long after its cue a task lasts; 0 for ``trial.stop_s``.
+    seeds : int
+        How often a decoder whose training is random is trained, each time with the next seed; the others once.
+    baseline : str
+        The decoder that all others are compared with, declared before anything is computed.
     """
 
     protocols: tuple[str, ...] = ("within",)
@@ -50,6 +56,8 @@ class Choices:
     folds: int = 5
     seed: int = 0
     task_s: float = 0.0
+    seeds: int = 1
+    baseline: str = "ts-lr"
 
     def __post_init__(self) -> None:
         problems = [f"protocol {p!r}: must be one of {', '.join(PROTOCOLS)}" for p in self.protocols if p not in PROTOCOLS]
@@ -62,7 +70,13 @@ class Choices:
             raise ConfigError(problems)
 
     def _least(self) -> tuple[tuple[str, float, float], ...]:
-        return (("draws", self.draws, 1), ("folds", self.folds, 2), ("seed", self.seed, 0), ("task_s", self.task_s, 0))
+        return (
+            ("draws", self.draws, 1),
+            ("folds", self.folds, 2),
+            ("seed", self.seed, 0),
+            ("task_s", self.task_s, 0),
+            ("seeds", self.seeds, 1),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,8 @@ class Cell:
     preprocessing : Preprocessing
     config : SessionConfig
     choices : Choices
+    seed : int or None
+        Of a decoder whose training is random.
     key : str
         Hash of everything that the result depends on.
     """
@@ -98,6 +114,7 @@ class Cell:
     preprocessing: Preprocessing
     config: SessionConfig
     choices: Choices
+    seed: int | None = None
     key: str = ""
 
     @property
@@ -124,21 +141,25 @@ def plan(facts: Sequence[RunFacts], config: SessionConfig, choices: Choices, fol
         own = [f for f in facts if f.data_set == data_set]
         labels = config.preprocessing.channels or shared_labels(own)
         for decoder in choices.decoders:
-            wanted = replace_sections(config, decoder, labels)
-            chosen = choices if decoder == choices.decoders[0] else replace(choices, head_start=False)
-            cells += list(_cells(own, wanted, chosen, folder))
+            for seed in range(choices.seed, choices.seed + choices.seeds) if is_random(decoder) else (None,):
+                wanted = replace_sections(config, decoder, labels, seed)
+                first = decoder == choices.decoders[0] and seed in (None, choices.seed)
+                chosen = choices if first else replace(choices, head_start=False)
+                cells += [_keyed(replace(cell, seed=seed)) for cell in _cells(own, wanted, chosen, folder)]
     return cells
 
 
-def replace_sections(config: SessionConfig, decoder: str, labels: tuple[str, ...]) -> SessionConfig:
-    """The configuration with this decoder and these channels."""
+def replace_sections(config: SessionConfig, decoder: str, labels: tuple[str, ...], seed: int | None = None) -> SessionConfig:
+    """The configuration with this decoder, seed and these channels."""
     section = config.decoder if decoder == config.decoder.name else DecoderSection(name=decoder)
+    if seed is not None:
+        section = section.model_copy(update={"settings": {**section.settings, "seed": seed}})
     channels = config.preprocessing.model_copy(update={"channels": labels})
     return config.model_copy(update={"decoder": section, "preprocessing": channels})
 
 
 def _cells(facts: list[RunFacts], config: SessionConfig, choices: Choices, folder: Path) -> Iterator[Cell]:
-    """All cells of one data set and decoder."""
+    """All cells of one data set and decoder, without their keys."""
     preprocessing = preprocessing_for(facts[0].info, config)
     cuts = [_cut(f, preprocessing, config, folder) for f in facts]
     people = {s: [c for c in cuts if c.subject == s] for s in dict.fromkeys(c.subject for c in cuts)}
@@ -146,7 +167,7 @@ def _cells(facts: list[RunFacts], config: SessionConfig, choices: Choices, folde
         for subject, own in people.items():
             others = tuple(runs for s, c in people.items() if s != subject for runs in _sessions(c).values())
             for cell in _OF[protocol](subject, own, others, choices):
-                whole = replace(
+                yield replace(
                     cell,
                     data_set=facts[0].data_set,
                     decoder=HEAD_START if cell.head_start else config.decoder.name,
@@ -154,7 +175,6 @@ def _cells(facts: list[RunFacts], config: SessionConfig, choices: Choices, folde
                     config=config,
                     choices=choices,
                 )
-                yield replace(whole, key=_key(whole))
 
 
 def _cut(fact: RunFacts, preprocessing: Preprocessing, config: SessionConfig, folder: Path) -> Cut:
@@ -185,6 +205,20 @@ def _within(subject: str, own: Sequence[Cut], others: Others, choices: Choices) 
     """Every block is decoded by a model of the others."""
     for session, runs in _sessions(own).items():
         yield replace(_blank("within", subject, session, "other blocks"), own=runs)
+
+
+def _later(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
+    """The last run of a session is decoded by a model of all its earlier ones, as a session goes."""
+    for session, runs in _sessions(own).items():
+        if len(runs) > 1:
+            trained_on = f"runs {'+'.join(c.run for c in runs[:-1])}"
+            yield replace(_blank("later", subject, session, trained_on), own=runs[:-1], test=runs[-1:])
+
+
+def _recentring(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
+    """What is decoded later, within a session and across sessions, with the engine."""
+    for cell in (*_later(subject, own, others, choices), *_across_sessions(subject, own, others, choices)):
+        yield replace(cell, protocol="recentring")
 
 
 def _across_sessions(subject: str, own: Sequence[Cut], others: Others, choices: Choices) -> Iterator[Cell]:
@@ -225,18 +259,25 @@ def _pseudo_online(subject: str, own: Sequence[Cut], others: Others, choices: Ch
 
 _OF = {
     "within": _within,
+    "later": _later,
     "sessions": _across_sessions,
     "people": _across_people,
     "few-shot": _few_shot,
     "pseudo-online": _pseudo_online,
+    "recentring": _recentring,
 }
 _MATTERS = {"within": ("folds",), "few-shot": ("trials_per_class", "draws", "seed"), "pseudo-online": ("task_s",)}
 
 
+def _keyed(cell: Cell) -> Cell:
+    return replace(cell, key=_key(cell))
+
+
 def _key(cell: Cell) -> str:
     """Hash of the trials' hashes, the settings and the program's version; paths and names of files do not matter."""
-    sections = ("trial", "decoder", "decision", "quality", "continuity", "preprocessing")
+    sections: tuple[str, ...] = ("trial", "decoder", "decision", "quality", "continuity", "preprocessing")
     config = json.loads(cell.config.model_dump_json())
+    sections += ("recentre",) if cell.protocol == "recentring" else ()
     document = {
         "format": FORMAT,
         "version": version("bci"),

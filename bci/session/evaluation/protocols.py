@@ -15,8 +15,8 @@ from bci.engine.chunk import FloatArray
 from bci.errors import TrainingError
 from bci.session.chance import interval
 from bci.session.epochs import Epochs, filled
-from bci.session.evaluation.cutting import filled_by, load, select
-from bci.session.evaluation.fitting import Fitted, fit_few, fit_whole, head_start_from
+from bci.session.evaluation.cutting import filled_by, load, select, trial_names
+from bci.session.evaluation.fitting import Fitted, fit_few, fit_whole, head_start_from, step_us
 from bci.session.evaluation.metrics import auc, balanced_accuracy, confusion, nykopp_bits, wolpaw_bits
 from bci.session.evaluation.plan import Cell
 from bci.session.evaluation.table import Row
@@ -34,11 +34,14 @@ class Tested:
         An empty answer is none.
     auc : float
         NaN for other than two classes.
+    trials : list of str
+        Their names.
     """
 
     truth: list[str]
     answers: list[str]
     auc: float
+    trials: list[str]
 
 
 def rows_of(cell: Cell) -> list[Row]:
@@ -47,17 +50,22 @@ def rows_of(cell: Cell) -> list[Row]:
         from bci.session.evaluation.pseudo_online import pseudo_online
 
         return pseudo_online(cell)
+    if cell.protocol == "recentring":
+        from bci.session.evaluation.recentring import recentring
+
+        return recentring(cell)
     return list(_COMPUTE[cell.protocol](cell))
 
 
 def blank_row(cell: Cell) -> Row:
     """A row that says what it is of, without a number yet."""
-    return Row(cell.protocol, cell.data_set, cell.subject, cell.session, cell.trained_on, cell.decoder, cell.head_start)
+    row = Row(cell.protocol, cell.data_set, cell.subject, cell.session, cell.trained_on, cell.decoder, cell.head_start)
+    return replace(row, seed=cell.seed)
 
 
 def _within(cell: Cell) -> Iterator[Row]:
     """Whole runs are left out where there are three or more, else blocks of neighbouring trials."""
-    epochs = load(cell.own)
+    epochs, names = load(cell.own), np.array(trial_names(cell.own))
     row = replace(blank_row(cell), rejected=len(epochs.rejected))
     n = len(epochs.labels)
     folds = min(cell.choices.folds, n)
@@ -70,7 +78,7 @@ def _within(cell: Cell) -> Iterator[Row]:
             began = time.perf_counter()
             fitted = fit_whole(cell.config.decoder, train, cell.preprocessing)
             between = time.perf_counter()
-            tested.append(_test(fitted, test))
+            tested.append(_test(fitted, test, names[groups == group].tolist()))
             timing += (between - began, time.perf_counter() - between)
             notes.append(fitted.note)
             sizes.append(len(train.labels))
@@ -80,7 +88,17 @@ def _within(cell: Cell) -> Iterator[Row]:
     if not tested:
         yield replace(row, note="no trials")
         return
-    yield _scored(row, tested, cell, n_train=round(float(np.mean(sizes))), notes=notes, timing=timing)
+    row = replace(row, fits=len(sizes), step_us=_step_us(fitted, test))
+    yield scored(row, tested, cell, n_train=round(float(np.mean(sizes))), notes=notes, timing=timing)
+
+
+def _step_us(fitted: Fitted, test: Epochs) -> float | None:
+    return step_us(fitted.kernel, test.windows[0]) if fitted.kernel is not None and len(test.windows) else None
+
+
+def _later(cell: Cell) -> Iterator[Row]:
+    """A model of the earlier runs decodes the last one."""
+    yield _transferred(cell, load(cell.own), [])
 
 
 def _across_sessions(cell: Cell) -> Iterator[Row]:
@@ -110,11 +128,12 @@ def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs]) -> 
             n_train = len(train.labels)
             test = filled_by(train, test, labels)
         between = time.perf_counter()
-        tested = [_test(fitted, test)]
+        tested = [_test(fitted, test, trial_names(cell.test))]
     except (TrainingError, ValueError) as error:
         return replace(row, note=_one_line(error))
     timing = np.array([between - began, time.perf_counter() - between])
-    return _scored(row, tested, cell, n_train=n_train, notes=[fitted.note], timing=timing)
+    row = replace(row, step_us=_step_us(fitted, test))
+    return scored(row, tested, cell, n_train=n_train, notes=[fitted.note], timing=timing)
 
 
 def _few_shot(cell: Cell) -> Iterator[Row]:
@@ -122,6 +141,7 @@ def _few_shot(cell: Cell) -> Iterator[Row]:
     epochs = load(cell.own)
     half = len(epochs.labels) // 2
     pool, test = select(epochs, np.arange(half)), select(epochs, np.arange(half, len(epochs.labels)))
+    names = trial_names(cell.own)[half:]
     row = replace(blank_row(cell), rejected=len(epochs.rejected))
     labels = cell.preprocessing.labels
     try:
@@ -130,7 +150,7 @@ def _few_shot(cell: Cell) -> Iterator[Row]:
         fit: Callable[[Epochs], Fitted] = partial(fit_few, cell.config.decoder)
         if cell.head_start:
             fit = head_start_from([filled(load(session), labels) for session in cell.others])
-            yield _drawn(replace(row, trials_per_class=0, draw=0), cell, fit, pool, test, [])
+            yield _drawn(replace(row, trials_per_class=0, draw=0), cell, fit, (pool, test), [], names)
     except (TrainingError, ValueError) as error:
         yield replace(row, note=_one_line(error))
         return
@@ -138,7 +158,7 @@ def _few_shot(cell: Cell) -> Iterator[Row]:
         for draw in range(cell.choices.draws):
             chosen = drawn(pool.labels.tolist(), n, draw, cell.choices.seed)
             if chosen is not None:
-                yield _drawn(replace(row, trials_per_class=n, draw=draw), cell, fit, pool, test, chosen)
+                yield _drawn(replace(row, trials_per_class=n, draw=draw), cell, fit, (pool, test), chosen, names)
 
 
 def drawn(labels: Sequence[str], n: int, draw: int, seed: int) -> list[int] | None:
@@ -158,26 +178,34 @@ def drawn(labels: Sequence[str], n: int, draw: int, seed: int) -> list[int] | No
     return sorted(chosen)
 
 
-def _drawn(row: Row, cell: Cell, fit: Callable[[Epochs], Fitted], pool: Epochs, test: Epochs, chosen: Sequence[int]) -> Row:
+def _drawn(
+    row: Row,
+    cell: Cell,
+    fit: Callable[[Epochs], Fitted],
+    halves: tuple[Epochs, Epochs],
+    chosen: Sequence[int],
+    names: Sequence[str],
+) -> Row:
     """One draw: fit, test."""
+    pool, test = halves
     try:
         began = time.perf_counter()
         fitted = fit(select(pool, chosen))
         between = time.perf_counter()
-        tested = [_test(fitted, test)]
+        tested = [_test(fitted, test, names)]
     except (TrainingError, ValueError) as error:
         return replace(row, n_train=len(chosen), note=_one_line(error))
     timing = np.array([between - began, time.perf_counter() - between])
-    return _scored(row, tested, cell, n_train=len(chosen), notes=[fitted.note], timing=timing)
+    return scored(row, tested, cell, n_train=len(chosen), notes=[fitted.note], timing=timing)
 
 
-def _test(fitted: Fitted, test: Epochs) -> Tested:
+def _test(fitted: Fitted, test: Epochs, names: Sequence[str]) -> Tested:
     """What the decoder says of the test trials."""
     truth = test.labels.tolist()
     if not truth:
-        return Tested([], [], math.nan)
+        return Tested([], [], math.nan, [])
     probabilities = np.asarray(fitted.predict(test.windows))
-    return Tested(truth, fitted.answers(probabilities), _auc(fitted.classes, probabilities, test))
+    return Tested(truth, fitted.answers(probabilities), _auc(fitted.classes, probabilities, test), list(names))
 
 
 def _auc(classes: Sequence[str], probabilities: FloatArray, test: Epochs) -> float:
@@ -187,7 +215,7 @@ def _auc(classes: Sequence[str], probabilities: FloatArray, test: Epochs) -> flo
     return auc(probabilities[:, 1], test.labels == classes[1])
 
 
-def _scored(row: Row, tested: Sequence[Tested], cell: Cell, *, n_train: int, notes: Sequence[str], timing: FloatArray) -> Row:
+def scored(row: Row, tested: Sequence[Tested], cell: Cell, *, n_train: int, notes: Sequence[str], timing: FloatArray) -> Row:
     """The row with its numbers."""
     truth = [t for one in tested for t in one.truth]
     answers = [a for one in tested for a in one.answers]
@@ -213,6 +241,11 @@ def _scored(row: Row, tested: Sequence[Tested], cell: Cell, *, n_train: int, not
         itr_wolpaw=wolpaw_bits(correct / len(truth), len(classes)) * per_min,
         itr_nykopp=nykopp_bits(counts) * per_min,
         note="; ".join(dict.fromkeys(n for n in notes if n)),
+        trials=" ".join(
+            f"{name}{'+' if t == a else '-'}"
+            for one in tested
+            for name, t, a in zip(one.trials, one.truth, one.answers, strict=True)
+        ),
         fit_s=float(timing[0]),
         decode_s=float(timing[1]),
     )
@@ -222,4 +255,10 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-_COMPUTE = {"within": _within, "sessions": _across_sessions, "people": _across_people, "few-shot": _few_shot}
+_COMPUTE = {
+    "within": _within,
+    "later": _later,
+    "sessions": _across_sessions,
+    "people": _across_people,
+    "few-shot": _few_shot,
+}

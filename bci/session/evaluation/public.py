@@ -13,7 +13,7 @@ import numpy as np
 
 from bci.errors import ConfigError, RecordingError
 from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE
-from bci.session.evaluation.origin import OpenedRun, optional
+from bci.session.evaluation.origin import NotHere, OpenedRun, optional
 from bci.session.training import labelled
 from bci.settings import SessionConfig
 from bci.stream.readers import recording_from_mne
@@ -91,7 +91,10 @@ class MoabbOrigin:
         data_set = moabb_data_set(self.spec)
         with warnings.catch_warnings(record=True):
             warnings.simplefilter("always")
-            sessions = data_set.get_data(subjects=[self.subject])[self.subject]
+            try:
+                sessions = data_set.get_data(subjects=[self.subject])[self.subject]
+            except OSError as error:  # whatever loses the network is one, and so is a full or read-only disk
+                raise NotHere(f"cannot be fetched ({_first_words(error)})") from error
         shift_s = float(data_set.interval[0])
         table = MarkerTable(config.markers.table or {name: name for name in data_set.event_id})
         found = []
@@ -104,6 +107,11 @@ class MoabbOrigin:
                 opened = replace(one, name=str(path), cues=cues)
                 found.append(OpenedRun(str(data_set.code), str(self.subject), str(session), str(run), opened))
         return found
+
+
+def _first_words(error: Exception) -> str:
+    """What went wrong, without the addresses that were tried."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
 
 
 def _without_gaps(recording: Recording, annotations: Any) -> Recording:

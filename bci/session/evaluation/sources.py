@@ -11,7 +11,7 @@ from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import ConfigError, TrainingError
 from bci.session.epochs import Trial
 from bci.session.evaluation.names import files_of, names_in
-from bci.session.evaluation.origin import OpenedRun, Origin
+from bci.session.evaluation.origin import NotHere, OpenedRun, Origin
 from bci.session.evaluation.public import MoabbOrigin, bids_origins, moabb_data_set
 from bci.session.training import open_labelled
 from bci.settings import SessionConfig
@@ -103,18 +103,37 @@ class RunFacts:
     cues: dict[str, int]
 
 
-def scan(origin: Origin, config: SessionConfig) -> list[RunFacts]:
-    """Read an origin and say what it holds; nothing where it has no cue."""
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What an origin holds.
+
+    Parameters
+    ----------
+    facts : tuple of RunFacts
+        None where it holds no cue.
+    missing : str
+        Why it is not here, where it could not be fetched.
+    """
+
+    facts: tuple[RunFacts, ...]
+    missing: str = ""
+
+
+def scan(origin: Origin, config: SessionConfig) -> Scanned:
+    """Read an origin and say what it holds."""
     try:
         opened = origin.open(config)
     except TrainingError:
-        return []
-    return [
+        return Scanned(())
+    except NotHere as error:
+        return Scanned((), str(error))
+    facts = [
         RunFacts(
             origin, i, r.data_set, r.subject, r.session, r.run, r.identity, r.labelled.info, _counts(r.labelled.cues)
         )
         for i, r in enumerate(opened)
     ]  # fmt: skip
+    return Scanned(tuple(facts))
 
 
 def _counts(cues: Iterable[Trial]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bci.errors import RecordingError
 
-TIMING = ("fit_s", "decode_s")
+TIMING = ("fit_s", "decode_s", "step_us")
 """Columns that differ from run to run; all others do not depend on who computed them."""
 
 
@@ -28,6 +28,8 @@ class Row:
         Whether it knew other people's calibrations.
     trials_per_class, draw : int or None
         Few-shot: how many trials of each class were trained on, and which draw of them (0: the first ones).
+    seed : int or None
+        Of a decoder whose training is random.
     n_train, n_test, rejected : int
         Trials. Rejected are test trials that live decoding would not have decoded; they are not in ``n_test``.
     correct : int
@@ -45,8 +47,15 @@ class Row:
         right activation, and share of windows that were decoded.
     note : str
         Why there is no number, or what to know about it.
+    trials : str
+        Each test trial by its recording and its place among that recording's cues, with ``+`` where it was decoded right
+        and ``-`` where not: ``0.0+ 0.1-``. The same trial has the same name whatever decoded it.
+    fits : int
+        How many times was trained for this row.
     fit_s, decode_s : float
-        Seconds it took.
+        Seconds it took, all fits together.
+    step_us : float or None
+        Median time of one step of the compiled decoder on one thread, microseconds, from what the engine hands it.
     """
 
     protocol: str
@@ -58,6 +67,7 @@ class Row:
     head_start: bool = False
     trials_per_class: int | None = None
     draw: int | None = None
+    seed: int | None = None
     n_train: int = 0
     n_test: int = 0
     rejected: int = 0
@@ -79,8 +89,11 @@ class Row:
     detection_s: float | None = None
     decoded: float | None = None
     note: str = ""
+    trials: str = ""
+    fits: int = 1
     fit_s: float = 0.0
     decode_s: float = 0.0
+    step_us: float | None = None
 
 
 COLUMNS = tuple(f.name for f in fields(Row))
@@ -113,6 +126,7 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
             row.train,
             row.trials_per_class or 0,
             row.draw or 0,
+            row.seed or 0,
         )
 
     return sorted(rows, key=place)
@@ -134,15 +148,14 @@ def to_csv(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def to_markdown(rows: Sequence[Row]) -> str:
-    """Means over people for each protocol and decoder, then every person."""
+def details(rows: Sequence[Row]) -> str:
+    """Every person, protocol by protocol."""
     protocols = dict.fromkeys(row.protocol for row in rows)
-    details = [f"## {protocol}\n\n" + _people([r for r in rows if r.protocol == protocol]) for protocol in protocols]
-    return "\n".join([summary(rows), *details])
+    return "\n".join(f"## {protocol}\n\n" + _people([r for r in rows if r.protocol == protocol]) for protocol in protocols)
 
 
 def of_people(rows: Sequence[Row], column: str = "accuracy") -> dict[str, float]:
-    """Mean of a column for each person, over their sessions and draws; rows without a number left out."""
+    """Mean of a column for each person, over their sessions, draws and seeds; rows without a number left out."""
     found: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         value = getattr(row, column)
@@ -173,11 +186,13 @@ def summary(rows: Sequence[Row]) -> str:
     """Mean over people of accuracy and what else there is."""
     shown = [c for c in ("accuracy", "auc", *PSEUDO_ONLINE) if any(getattr(r, c) is not None for r in rows)]
     head = ["protocol", "data set", "decoder", "head start", "trials per class", "people", *(HEADINGS[c] for c in shown)]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [as_line(head), as_line(["---"] * len(head))]
     for (protocol, data_set, decoder, head_start, n), members in groups(rows).items():
-        people = len({r.subject for r in members})
+        people = len({r.subject for r in members if r.accuracy is not None})
         cells = [protocol, data_set, decoder, "yes" if head_start else "", "" if n is None else str(n), str(people)]
-        lines.append(_line(cells + [_mean(members, c) for c in shown]))
+        means = [_mean(members, c) for c in shown]
+        means[:1] = [means[0] if people else next(r.note for r in members)] if shown else []
+        lines.append(as_line(cells + means))
     return "\n".join(["# Evaluation", "", "Mean over people ± standard deviation.", "", *lines, ""])
 
 
@@ -215,18 +230,25 @@ def _people(rows: Sequence[Row]) -> str:
     """Every row of a protocol."""
     shown = [c for c in ("auc", *PSEUDO_ONLINE) if any(getattr(r, c) is not None for r in rows)]
     few = any(r.trials_per_class is not None for r in rows)
+    seeded = any(r.seed is not None for r in rows)
     head = ["data set", "decoder", "subject", "session", "trained on", *(["trials per class", "draw"] if few else [])]
+    head += ["seed"] if seeded else []
     head += ["train", "test", "correct % (95 %)", "chance %", *(HEADINGS[c] for c in shown), "note"]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [as_line(head), as_line(["---"] * len(head))]
     for row in rows:
         cells = [row.data_set, row.decoder, row.subject, row.session, row.train]
-        cells += [str(row.trials_per_class), str(row.draw)] if few else []
+        cells += [_whole(row.trials_per_class), _whole(row.draw)] if few else []
+        cells += [_whole(row.seed)] if seeded else []
         accuracy = ""
         if row.accuracy is not None and row.low is not None and row.high is not None:
             accuracy = f"{100 * row.accuracy:.1f} ({100 * row.low:.0f}–{100 * row.high:.0f})"
         cells += [str(row.n_train), str(row.n_test), accuracy, _number(row.chance, "accuracy")]
-        lines.append(_line(cells + [_of_row(row, c) for c in shown] + [row.note]))
+        lines.append(as_line(cells + [_of_row(row, c) for c in shown] + [row.note]))
     return "\n".join(lines) + "\n"
+
+
+def _whole(value: int | None) -> str:
+    return "" if value is None else str(value)
 
 
 def _of_row(row: Row, column: str) -> str:
@@ -237,5 +259,6 @@ def _of_row(row: Row, column: str) -> str:
     return text
 
 
-def _line(cells: Sequence[str]) -> str:
+def as_line(cells: Sequence[str]) -> str:
+    """One line of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"

@@ -1,0 +1,108 @@
+"""The later recordings through the engine, with causal recentring and without: what following the signal's drift is worth."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bci.engine.engine import Engine, EngineSettings
+from bci.engine.recentre import RecentreSettings
+from bci.errors import TrainingError
+from bci.session.epochs import decode_at_cues, filled
+from bci.session.evaluation.cutting import load
+from bci.session.evaluation.metrics import auc
+from bci.session.evaluation.plan import Cell
+from bci.session.evaluation.protocols import Tested, blank_row, scored
+from bci.session.evaluation.table import Row
+from bci.session.fit import FittedModel, fit_decoder, load_family
+from bci.session.training import LabelledRun
+
+RECENTRED = ", recentred"
+ANEW = ", recentred anew in each recording"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to decode the later recordings.
+
+    Parameters
+    ----------
+    name : str
+        Follows the decoder's.
+    settings : RecentreSettings
+    anew : bool
+        A new engine for each recording; else one for all, as in a session with pauses.
+    """
+
+    name: str
+    settings: RecentreSettings
+    anew: bool = False
+
+
+def ways(config: RecentreSettings, several: bool) -> list[Way]:
+    """All ways, the plain one first; with one recording, anew is no way of its own."""
+    on = replace(config, on=True)
+    anew = [Way(ANEW, on, anew=True)] if several else []
+    return [Way("", replace(config, on=False)), Way(RECENTRED, on), *anew]
+
+
+def recentring(cell: Cell) -> list[Row]:
+    """Train on the earlier recordings, let the engine run over the later ones, in every way."""
+    row = blank_row(cell)
+    try:
+        began = time.perf_counter()
+        epochs = filled(load(cell.own), cell.preprocessing.labels)
+        family = load_family(cell.config.decoder.name, cell.config.decoder.settings)
+        model = fit_decoder(family, epochs.windows, epochs.labels, cell.preprocessing)
+        fit_s = time.perf_counter() - began
+    except (TrainingError, ValueError) as error:
+        return [replace(row, note=" ".join(str(error).split()))]
+    runs = opened(cell)
+    found = []
+    for way in ways(cell.config.recentre, len(runs) > 1):
+        between = time.perf_counter()
+        tested, rejected = listen(runs, model, way, cell)
+        named = replace(row, decoder=cell.decoder + way.name, rejected=rejected)
+        timing = np.array([fit_s, time.perf_counter() - between])
+        found.append(scored(named, [tested], cell, n_train=len(epochs.labels), notes=model.notes, timing=timing))
+    return found
+
+
+def opened(cell: Cell) -> list[LabelledRun]:
+    """The recordings that are tested on, each origin read once."""
+    read = {origin: origin.open(cell.config) for origin in dict.fromkeys(one.origin for one in cell.test)}
+    return [read[one.origin][one.number].labelled for one in cell.test]
+
+
+def engines(runs: Sequence[LabelledRun], model: FittedModel, way: Way, cell: Cell) -> Iterator[Engine]:
+    """The engine for each recording."""
+    c = cell.config
+    engine = None
+    for run in runs:
+        if engine is None or way.anew:
+            settings = EngineSettings(c.decision, c.quality, c.continuity, way.settings)
+            engine = Engine(run.info, model.decoder(), settings)
+        yield engine
+
+
+def listen(runs: Sequence[LabelledRun], model: FittedModel, way: Way, cell: Cell) -> tuple[Tested, int]:
+    """What the engine said at each cue, and how many cues it did not decode."""
+    truth, answers, names, scores = [], [], [], []
+    rejected = 0
+    for i, (run, engine) in enumerate(zip(runs, engines(runs, model, way, cell), strict=True)):
+        places = {cue: n for n, cue in enumerate(run.cues)}
+        for cue, outcome in decode_at_cues(engine, run.raw, run.cues, cell.config.trial.stop_s):
+            if outcome is None or not np.isfinite(outcome.probabilities).all():
+                rejected += 1
+                continue
+            truth.append(cue.class_)
+            answers.append(model.classes[int(outcome.probabilities.argmax())])
+            names.append(f"{i}.{places[cue]}")
+            scores.append(float(outcome.probabilities[1]))
+    two = len(model.classes) == 2
+    area = auc(np.array(scores), np.array(truth) == model.classes[1]) if two and truth else math.nan
+    return Tested(truth, answers, area, names), rejected

@@ -1,0 +1,1 @@
+"""Every decoder on the real recordings, networks beside the simple ones."""

@@ -1,0 +1,196 @@
+"""The page that ``make networks`` writes: nothing on it but what is finished, and what is not is said."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bci.session.evaluation.comparison import Compared, compare
+from bci.session.evaluation.comparison_table import HOW, points, sentences
+from bci.session.evaluation.evaluate import cell_path
+from bci.session.evaluation.published import benchmarks, published_table
+from bci.session.evaluation.table import Row, as_line, in_order, of_people
+
+from .work import Planned
+
+BASELINE = "ts-lr"
+PACKAGES = ("bci", "numpy", "scipy", "scikit-learn", "pyriemann", "torch", "onnxruntime")
+HEAD = """# Networks and simple decoders on the real recordings
+
+Made by `make networks`; do not edit. {versions}.
+
+Every decoder saw the same trials, cut through the live steps: causal filters, live quality checks, nothing of a test trial in
+training, no value fitted to it. All settings are defaults. Networks were trained with up to {seeds} seeds, everything else once.
+The baseline was named before: {baseline}, the best of the simple decoders over many public data sets.
+
+- **later**: the last run of a session, decoded by a model of its earlier runs. **sessions**: the second day by a model of the
+  first. **people**: each person by a model of the others. **few-shot**: the later half of a session by models of 5, 10 or 20
+  trials of each class of the earlier half (the first ones, and {draws} draws in all).
+- Per cent correct, chance 50; for several seeds, sessions or draws the mean.
+- With {trials} a difference of less than 5 to 10 points cannot be told from none: *no difference shown* is no proof of equality.
+"""
+PROTOCOLS = {
+    "later": "Within a session: earlier runs, then the last one",
+    "sessions": "From the first day to the second",
+    "people": "Each person by a model of the others",
+    "few-shot": "Few trials",
+    "recentring": "Causal recentring",
+}
+RECENTRING = (
+    "The later runs sample by sample through the engine, with `[recentre] on = true` and without, the same model and the same "
+    "trials. *Recentred*: one engine goes through all later runs, as in a session with pauses; *anew in each recording*: "
+    "recentring begins again with each run. It knows no label and nothing of the future."
+)
+
+
+def page(plans: Sequence[Planned], rows: Sequence[Row], out: Path, absent: Sequence[str], missing: dict[str, str]) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    plans : sequence of Planned
+    rows : sequence of Row
+        All that is finished.
+    out : Path
+        Where it is kept.
+    absent : sequence of str
+        Decoders that were asked for and are not installed.
+    missing : dict of str to str
+        Public data sets that cannot be fetched, and why.
+    """
+    rows = in_order(rows)
+    compared = compare(rows, BASELINE)
+    seeds = 1 + max((c.seed or 0 for p in plans for c in p.cells), default=0)
+    draws = max((c.choices.draws for p in plans for c in p.cells), default=0)
+    head = HEAD.format(versions=_versions(), baseline=BASELINE, seeds=seeds, draws=draws, trials="so few trials and people")
+    parts = [head, "\n".join(f"- {p.set.name}: {p.set.what}." for p in plans) + "\n"]
+    for protocol, title in PROTOCOLS.items():
+        own = [r for r in rows if r.protocol == protocol]
+        if own:
+            tables = (_few if protocol == "few-shot" else _people)(own, [c for c in compared if c.protocol == protocol])
+            parts.append(f"## {title}\n\n" + (f"{RECENTRING}\n\n" if protocol == "recentring" else "") + tables)
+    parts.append(_shown(compared))
+    parts.append(_not_run(plans, out, absent))
+    if missing:
+        parts.append(_public(missing))
+    return "\n".join(parts)
+
+
+def _versions() -> str:
+    found = [f"Python {platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def _people(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
+    """Decoders down, people and sessions across, with the comparison at the end of each line."""
+    text = ""
+    for data_set in dict.fromkeys(r.data_set for r in rows):
+        own = [r for r in rows if r.data_set == data_set]
+        places = list(dict.fromkeys((r.subject, r.session) for r in own))
+        several = len({s for _, s in places}) > 1
+        names = [f"{subject} {session}" if several else subject for subject, session in places]
+        head = [data_set, *names, "mean (95 %)", "each seed", "difference, points (95 %)", "p", "p, all"]
+        lines = [as_line([*head, "training s", "step µs"]), as_line(["---"] * (len(head) + 2))]
+        by_decoder = {d: [r for r in own if r.decoder == d] for d in dict.fromkeys(r.decoder for r in own)}
+        lines += [_line(d, members, places, compared) for d, members in _best_first(by_decoder)]
+        text += "\n".join(lines) + "\n\n"
+    return text
+
+
+def _best_first(by_decoder: dict[str, list[Row]]) -> list[tuple[str, list[Row]]]:
+    """The baseline, then the others by their mean."""
+
+    def rank(item: tuple[str, list[Row]]) -> tuple[bool, float]:
+        values = of_people(item[1]).values()
+        return item[0] != BASELINE, -sum(values) / max(1, len(values))
+
+    return sorted(by_decoder.items(), key=rank)
+
+
+def _line(decoder: str, rows: Sequence[Row], places: Sequence[tuple[str, str]], compared: Sequence[Compared]) -> str:
+    cells = [_mean([r for r in rows if (r.subject, r.session) == place]) for place in places]
+    found = [c for c in compared if (c.decoder, c.data_set) == (decoder, rows[0].data_set)]
+    if found:
+        return as_line([decoder, *cells, *_numbers(found[0])])
+    mean = sum(of_people(rows).values()) / max(1, len(of_people(rows)))
+    timing = [f"{rows[0].fit_s / max(1, rows[0].fits):.2f}", _step(rows[0].step_us)]
+    return as_line([decoder, *cells, f"{100 * mean:.1f}", "", "", "", "", *timing])
+
+
+def _mean(rows: Sequence[Row]) -> str:
+    values = [r.accuracy for r in rows if r.accuracy is not None]
+    return f"{100 * sum(values) / len(values):.1f}" if values else "not run" if not rows else "none"
+
+
+def _numbers(c: Compared) -> list[str]:
+    return [
+        f"{100 * c.accuracy:.1f} ({100 * c.low_accuracy:.0f}–{100 * c.high_accuracy:.0f})",
+        ", ".join(f"{100 * a:.1f}" for a in c.by_seed),
+        points(c),
+        f"{c.p:.4f}",
+        f"{c.adjusted:.4f}",
+        "" if c.fit_s is None else f"{c.fit_s:.2f}",
+        _step(c.step_us),
+    ]
+
+
+def _step(step_us: float | None) -> str:
+    return "" if step_us is None else f"{step_us:.0f}"
+
+
+def _few(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
+    """Decoders down, numbers of trials across."""
+    text = ""
+    for data_set in dict.fromkeys(r.data_set for r in rows):
+        own = [r for r in rows if r.data_set == data_set]
+        sizes = sorted({r.trials_per_class for r in own if r.trials_per_class is not None})
+        head = [data_set, *(text for n in sizes for text in (f"{n} per class", "difference (95 %)", "p, all"))]
+        lines = [as_line(head), as_line(["---"] * len(head))]
+        by_decoder = {d: [r for r in own if r.decoder == d] for d in dict.fromkeys(r.decoder for r in own)}
+        for decoder, members in _best_first(by_decoder):
+            cells = [decoder]
+            for n in sizes:
+                key = (decoder, data_set, n)
+                found = next((c for c in compared if (c.decoder, c.data_set, c.trials_per_class) == key), None)
+                values = of_people([r for r in members if r.trials_per_class == n]).values()
+                cells.append(f"{100 * sum(values) / len(values):.1f}" if values else "none")
+                cells += [points(found), f"{found.adjusted:.4f}"] if found else ["", ""]
+            lines.append(as_line(cells))
+        text += "\n".join(lines) + "\n\n"
+    return text
+
+
+def _shown(compared: Sequence[Compared]) -> str:
+    """Sentences made of the numbers."""
+    return "\n".join(["## What was shown, and what was not", "", HOW, "", *sentences(compared), ""])
+
+
+def _not_run(plans: Sequence[Planned], out: Path, absent: Sequence[str]) -> str:
+    """What was planned and is not finished."""
+    lines = [f"- {name}: no decoder of this name is installed." for name in absent]
+    for p in plans:
+        counts: dict[tuple[str, str], list[bool]] = {}
+        for cell in p.cells:
+            counts.setdefault((cell.protocol, cell.decoder), []).append(cell_path(out, cell).exists())
+        lines += [
+            f"- {p.set.name}, {protocol}, {decoder}: {done.count(False)} of {len(done)} results."
+            for (protocol, decoder), done in counts.items()
+            if not all(done)
+        ]
+    said = lines or ["Everything that was planned was run."]
+    return "\n".join(["## Not run", "", *said, ""])
+
+
+def _public(missing: dict[str, str]) -> str:
+    """Public data sets that were asked for: not run here, with the figures that others published."""
+    rows = [Row(protocol, name, "", "", "", "") for name in missing for protocol in ("within", "sessions", "people")]
+    lines = [f"- {name}: not run here: {why}." for name, why in missing.items()]
+    text = published_table(rows, benchmarks([], missing))
+    return "\n".join(["## Public data sets", "", *lines, "", text.replace("## Published", "### Published")])
