@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError, TrainingError
 from bci.session.model import KERNEL_PREFIX, ModelHeader, build_decoder
+from bci.session.progress import Progress, silent
 
 Labels = Sequence[str] | npt.NDArray[np.str_]
 
@@ -34,7 +35,7 @@ BRIDGED_CORRELATION = 0.9999
 FLAT_RATIO = 1e-6
 """A channel with less than this part of the median standard deviation is flat."""
 NULL_EIGENVALUE = 1e-9
-PACKAGES = ("bci", "numpy", "scipy", "scikit-learn", "pyriemann", "torch")
+PACKAGES = ("bci", "numpy", "scipy", "scikit-learn", "pyriemann", "torch", "onnx", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,12 +54,15 @@ class FittedDecoder:
     channel_weights : ndarray, shape (n_channels,)
         Share of each channel in the decision, from activation patterns (Haufe et al. 2014, NeuroImage
         87, 96): raw filters also weigh channels that only cancel noise.
+    notes : tuple of str
+        What a user should know about how it was trained.
     """
 
     estimator: Any
     classes: tuple[str, ...]
     arrays: dict[str, npt.NDArray[Any]]
     channel_weights: FloatArray
+    notes: tuple[str, ...] = ()
 
 
 class DecoderFamily(Protocol):
@@ -79,6 +83,45 @@ class DecoderFamily(Protocol):
         ...
 
     def fit(self, windows: FloatArray, labels: npt.NDArray[np.str_]) -> FittedDecoder:
+        """Train on windows, shape (n_windows, n_bands, n_samples, n_channels), µV."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingContext:
+    """Where training windows come from, for families that ask for it (:class:`InformedFamily`).
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        What made the windows: rate, channel labels, bands.
+    trials : ndarray of int, shape (n_windows,)
+        Trial of each window, in order of time.
+    people : ndarray of int, shape (n_windows,), or None
+        Person or session of each window, where several were pooled; None for one.
+    progress : callable
+        Told how far the training is; whatever it raises stops the training.
+    """
+
+    preprocessing: Preprocessing
+    trials: npt.NDArray[np.int64]
+    people: npt.NDArray[np.int64] | None = None
+    progress: Progress = silent
+
+
+@runtime_checkable
+class InformedFamily(Protocol):
+    """A family that trains on more than windows and labels; what it learns with ``fit`` alone is a guess.
+
+    Attributes
+    ----------
+    slides : bool
+        Whether it wants several windows of each trial, as they slide past live, where the trial is longer than the window.
+    """
+
+    slides: bool
+
+    def fit_informed(self, windows: FloatArray, labels: npt.NDArray[np.str_], context: TrainingContext) -> FittedDecoder:
         """Train on windows, shape (n_windows, n_bands, n_samples, n_channels), µV."""
         ...
 
@@ -212,6 +255,8 @@ def fit_decoder(
     *,
     trials: Sequence[int] | npt.NDArray[np.int_] | None = None,
     rejected: Mapping[str, int] | None = None,
+    people: Sequence[int] | npt.NDArray[np.int_] | None = None,
+    progress: Progress = silent,
 ) -> FittedModel:
     """Check the training windows, then train.
 
@@ -229,6 +274,10 @@ def fit_decoder(
         Trial that each window is from, where a trial gives several.
     rejected : mapping of str to int, optional
         Trials of each class that were rejected before; named in messages.
+    people : sequence of int, length n_windows, optional
+        Person or session that each window is from, where several were pooled.
+    progress : callable
+        Told how far the training is, where a family says so.
 
     Raises
     ------
@@ -246,7 +295,8 @@ def fit_decoder(
     chosen = load_family(family) if isinstance(family, str) else family
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = chosen.fit(windows, names)
+        fitted = fit_family(chosen, windows, names, preprocessing, trials=trials, people=people, progress=progress)
+    notes += fitted.notes
     notes += [f"{w.category.__name__} while training: {w.message}" for w in caught]
     return FittedModel(
         family=chosen.name,
@@ -259,6 +309,24 @@ def fit_decoder(
         trials=counts,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def fit_family(
+    family: DecoderFamily,
+    windows: FloatArray,
+    labels: npt.NDArray[np.str_],
+    preprocessing: Preprocessing,
+    *,
+    trials: Sequence[int] | npt.NDArray[np.int_] | None = None,
+    people: Sequence[int] | npt.NDArray[np.int_] | None = None,
+    progress: Progress = silent,
+) -> FittedDecoder:
+    """Train without any check, telling the family all it asks for; parameters as of :func:`fit_decoder`."""
+    if not isinstance(family, InformedFamily):
+        return family.fit(windows, labels)
+    numbers = np.arange(len(labels)) if trials is None else np.asarray(trials, dtype=np.int64)
+    whose = None if people is None else np.asarray(people, dtype=np.int64)
+    return family.fit_informed(windows, labels, TrainingContext(preprocessing, numbers, whose, progress))
 
 
 def _count(labels: npt.NDArray[np.str_], trials: Sequence[int] | npt.NDArray[np.int_] | None) -> dict[str, int]:

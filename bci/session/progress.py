@@ -8,6 +8,10 @@ from contextlib import contextmanager
 Progress = Callable[[str, float], None]
 
 
+class Enough(Exception):  # noqa: N818 – nothing is wrong
+    """Raise it where progress is told: a training that can ends at once, and keeps the best so far."""
+
+
 def silent(what: str, share: float) -> None:
     """Tell nobody."""
 

@@ -1,0 +1,137 @@
+"""From labelled windows to a trained network and its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from bci.engine.chunk import FloatArray
+from bci.engine.preprocessing import Preprocessing
+from bci.errors import ConfigError, TrainingError
+from bci.session.fit import FittedDecoder, TrainingContext
+from pipelines.networks import alignment
+from pipelines.networks.augment import mirrored_classes, mirrored_columns
+from pipelines.networks.estimator import TrainedNetwork, channel_shares
+from pipelines.networks.export import exported
+from pipelines.networks.layers import Front
+from pipelines.networks.recipe import Recipe
+from pipelines.networks.shape import Shape
+from pipelines.networks.training import Windows, chosen_device, one_thread, train
+
+LEAST_RATE_HZ = 100.0
+RATE_FOR_BAND = 2.5
+"""Samples for each period of the fastest rhythm that a band lets through."""
+STATE = "state."
+
+
+def imported(path: str) -> Any:
+    """What an import path names, ``package.module:Class``.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"decoder.settings.module = {path!r}: {error}; give package.module:Class") from error
+
+
+def decimation(preprocessing: Preprocessing) -> int:
+    """So many samples become one: networks are as good at 100 Hz as at 500, and five times as fast."""
+    needed_hz = max(LEAST_RATE_HZ, RATE_FOR_BAND * max(high for _, high in preprocessing.bands))
+    return max(1, int(preprocessing.rate_hz / needed_hz))
+
+
+def fitted(
+    build: Callable[[Shape], nn.Module],
+    windows: FloatArray,
+    labels: npt.NDArray[np.str_],
+    context: TrainingContext,
+    recipe: Recipe,
+) -> FittedDecoder:
+    """Train a network.
+
+    Parameters
+    ----------
+    build : callable
+        Makes a network for a :class:`~pipelines.networks.shape.Shape`.
+    windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+        µV.
+    labels : ndarray of str, shape (n_windows,)
+    context : TrainingContext
+    recipe : Recipe
+    """
+    classes, codes = np.unique(labels, return_inverse=True)
+    names = tuple(map(str, classes))
+    people = np.zeros(len(labels), dtype=np.int64) if context.people is None else context.people
+    factor = decimation(context.preprocessing)
+    with one_thread():
+        data = _aligned(windows, codes, names, people, context, recipe, factor)
+        _, bands, channels, samples = data.x.shape
+        shape = Shape(bands, channels, samples, len(names), context.preprocessing.rate_hz / factor)
+        core, note = train(lambda: build(shape), data, recipe, context.progress)
+        front = Front(_tensor(_white(windows, recipe)), factor)
+        network = nn.Sequential(front, core).eval()
+        trained = TrainedNetwork(network, names)
+        arrays = {"onnx": exported(trained, windows), **_state(core)}
+        weights = channel_shares(network, windows)
+    return FittedDecoder(trained, names, arrays, weights, (note,))
+
+
+def _white(windows: FloatArray, recipe: Recipe) -> FloatArray:
+    """What a session's channels are multiplied by."""
+    covariance = alignment.mean_covariance(windows)
+    return alignment.whitening(covariance) if recipe.align else alignment.scaling(covariance)
+
+
+def _aligned(
+    windows: FloatArray,
+    codes: npt.NDArray[np.int64],
+    names: tuple[str, ...],
+    people: npt.NDArray[np.int64],
+    context: TrainingContext,
+    recipe: Recipe,
+    factor: int,
+) -> Windows:
+    """All windows as the network sees them, each person's aligned by themselves, and their mirror images."""
+    device = chosen_device(recipe.device)
+    columns = mirrored_columns(context.preprocessing.labels) if recipe.reflect else None
+    other = mirrored_classes(names) if recipe.reflect else None
+    fronts = {int(who): Front(_tensor(_white(windows[people == who], recipe)), factor) for who in np.unique(people)}
+
+    def seen(given: FloatArray) -> Tensor:
+        parts = [fronts[int(who)](_tensor(given[people == who])) for who in np.unique(people)]
+        order = np.argsort(np.concatenate([np.flatnonzero(people == who) for who in np.unique(people)]))
+        return torch.cat(parts)[torch.from_numpy(order)].to(device)
+
+    mirror = columns is not None and other is not None
+    return Windows(
+        seen(windows),
+        seen(windows[..., columns]) if mirror else None,
+        codes,
+        np.asarray(other)[codes] if mirror else codes,
+        context.trials,
+        people,
+    )
+
+
+def _tensor(array: npt.ArrayLike) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _state(core: nn.Module) -> dict[str, npt.NDArray[Any]]:
+    """The trained weights as arrays, for whoever goes on training from them."""
+    found = {STATE + name: value.detach().cpu().numpy() for name, value in core.state_dict().items()}
+    broken = [name for name, array in found.items() if not np.isfinite(array).all()]
+    if broken:
+        raise TrainingError(f"training went astray: {', '.join(broken)} are not finite; lower decoder.settings.learning_rate")
+    return found

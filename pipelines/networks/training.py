@@ -1,0 +1,215 @@
+"""Train a network on aligned windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bci.session.progress import Enough, Progress
+from pipelines.networks.augment import SHARE, recombined
+from pipelines.networks.layers import constrain
+from pipelines.networks.recipe import Recipe
+from pipelines.networks.stopping import Patience, set_aside
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """What a network is trained on.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, n_bands, n_channels, n_samples)
+        Aligned and decimated.
+    mirrored : Tensor or None
+        The same of the mirrored heads; None where there is no mirror.
+    codes, mirrored_codes : ndarray of int, shape (n,)
+        Class of each, and of its mirror image.
+    trials, people : ndarray of int, shape (n,)
+    """
+
+    x: Tensor
+    mirrored: Tensor | None
+    codes: IntArray
+    mirrored_codes: IntArray
+    trials: IntArray
+    people: IntArray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device of this name; the GPU where one is present, for ``auto``."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread, and random numbers of our own: the same seed gives the same network."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def train(build: Callable[[], nn.Module], windows: Windows, recipe: Recipe, progress: Progress) -> tuple[nn.Module, str]:
+    """Build and train a network as :mod:`pipelines.networks.stopping` says.
+
+    Parameters
+    ----------
+    build : callable
+        Gives a network with its first weights.
+    windows : Windows
+    recipe : Recipe
+    progress : callable
+        Told after each epoch; where it raises :class:`~bci.session.progress.Enough`, the best so far is kept.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        On the processor, in evaluation mode.
+    note : str
+        How long it was trained, and why.
+    """
+    aside = set_aside(windows.codes, windows.trials, windows.people, recipe.validation)
+    everything = np.arange(len(windows))
+    if not aside.any():
+        run = Run(build, windows, recipe, everything)
+        run.go(recipe.fixed_epochs, lambda done: progress("training", done))
+        return run.finished(), f"trained for {recipe.fixed_epochs} epochs, fixed: too few trials to set some aside"
+    run = Run(build, windows, recipe, np.flatnonzero(~aside))
+    epochs, ended = run.until(np.flatnonzero(aside), lambda done: progress("training", 0.6 * done))
+    trials = len(np.unique(windows.trials[aside]))
+    note = f"trained for {epochs} epochs: the loss over {trials} trials set aside was lowest there ({recipe.rule})"
+    if ended:
+        return run.finished(), f"{note}; stopped by hand, without those trials"
+    run = Run(build, windows, recipe, everything)
+    run.go(epochs, lambda done: progress("training on all trials", 0.6 + 0.4 * done))
+    return run.finished(), note
+
+
+class Run:
+    """One network being trained.
+
+    Parameters
+    ----------
+    build : callable
+    windows : Windows
+    recipe : Recipe
+    which : ndarray of int
+        Windows to train on.
+    """
+
+    def __init__(self, build: Callable[[], nn.Module], windows: Windows, recipe: Recipe, which: IntArray) -> None:
+        torch.manual_seed(recipe.seed)
+        self._rng = np.random.default_rng(recipe.seed)
+        self._windows, self._recipe = windows, recipe
+        self._network = build().to(windows.x.device)
+        self._of_trial = [which[windows.trials[which] == trial] for trial in np.unique(windows.trials[which])]
+        counts = np.bincount([int(windows.codes[own[0]]) for own in self._of_trial], minlength=int(windows.codes.max()) + 1)
+        weights = counts.sum() / (np.maximum(counts, 1) * np.count_nonzero(counts))
+        self._weights = torch.tensor(weights, dtype=torch.float32, device=windows.x.device)
+        trained = [p for p in self._network.parameters() if p.requires_grad]
+        self._optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+    def go(self, epochs: int, told: Callable[[float], None]) -> None:
+        """Train for so many epochs."""
+        try:
+            for epoch in range(epochs):
+                told(epoch / epochs)
+                self._epoch()
+        except Enough:
+            return
+
+    def until(self, aside: IntArray, told: Callable[[float], None]) -> tuple[int, bool]:
+        """Train until the loss over the windows set aside has stopped falling; the network goes back to where it was lowest.
+
+        Returns
+        -------
+        epochs : int
+            After which it was.
+        ended : bool
+            Whether training was ended from outside.
+        """
+        patience = Patience(self._recipe.patience)
+        best: dict[str, Any] = {}
+        ended = False
+        for epoch in range(1, self._recipe.epochs + 1):
+            try:
+                told(epoch / self._recipe.epochs)
+            except Enough:
+                ended = True
+                break
+            self._epoch()
+            if patience.improved(epoch, self._loss_over(aside)):
+                best = {name: value.clone() for name, value in self._network.state_dict().items()}
+            if patience.over(epoch):
+                break
+        if best:
+            self._network.load_state_dict(best)
+        return max(1, patience.best), ended
+
+    def finished(self) -> nn.Module:
+        """The network, on the processor and in evaluation mode."""
+        return self._network.cpu().eval()
+
+    def _epoch(self) -> None:
+        """One window of each trial, at a place in the trial that changes from epoch to epoch."""
+        self._network.train()
+        _keep_frozen(self._network)
+        chosen = np.array([own[self._rng.integers(len(own))] for own in self._of_trial])
+        self._rng.shuffle(chosen)
+        for batch in np.array_split(chosen, max(1, round(len(chosen) / self._recipe.batch))):
+            x, codes = self._augmented(batch)
+            self._optimiser.zero_grad()
+            loss = F.cross_entropy(self._network(x), torch.from_numpy(codes).to(x.device), weight=self._weights)
+            loss.backward()
+            self._optimiser.step()
+            constrain(self._network)
+
+    def _augmented(self, batch: IntArray) -> tuple[Tensor, IntArray]:
+        """Windows and classes of a batch, some mirrored, some recombined."""
+        w, places = self._windows, torch.from_numpy(batch).to(self._windows.x.device)
+        x, codes = w.x[places], w.codes[batch]
+        if w.mirrored is not None:
+            flip = self._rng.random(len(batch)) < SHARE
+            mask = torch.from_numpy(flip).to(x.device)[:, None, None, None]
+            x, codes = torch.where(mask, w.mirrored[places], x), np.where(flip, w.mirrored_codes[batch], codes)
+        return (recombined(x, codes, self._rng) if self._recipe.recombine else x), codes
+
+    @torch.inference_mode()
+    def _loss_over(self, which: IntArray) -> float:
+        """Mean loss over some windows, each class counting the same."""
+        self._network.eval()
+        device = self._windows.x.device
+        codes = torch.from_numpy(self._windows.codes[which]).to(device)
+        scores = torch.cat([self._network(self._windows.x[torch.from_numpy(p).to(device)]) for p in batches(which)])
+        return float(F.cross_entropy(scores, codes, weight=self._weights))
+
+
+def _keep_frozen(network: nn.Module) -> None:
+    """Layers that are not trained stay in evaluation mode, or their batch norms would follow the new data."""
+    for layer in network.modules():
+        own = list(layer.parameters())
+        if own and not any(p.requires_grad for p in own):
+            layer.eval()
+
+
+def batches(which: IntArray, size: int = 128) -> list[IntArray]:
+    """In parts that fit into memory."""
+    return np.array_split(which, max(1, -(-len(which) // size)))
