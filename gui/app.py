@@ -44,6 +44,8 @@ class Options:
         INI file in which the windows remember their places; empty: the user's own.
     theme : str
         ``"light"`` or ``"dark"``; empty: as last time.
+    beside : bool
+        On the only display, leave room for the participant's window.
     """
 
     windows: tuple[str, ...] = ()
@@ -54,6 +56,7 @@ class Options:
     montage: str = ""
     settings: str = ""
     theme: str = ""
+    beside: bool = False
 
 
 def make_context(options: Options) -> Context:
@@ -66,6 +69,7 @@ def make_context(options: Options) -> Context:
         settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "bci", "windows")
     feed = Feed(options.name, options.host, options.session, place, montage)
     context = Context(feed, Control(options.name), settings, Launcher())
+    context.beside = options.beside
     if options.theme:
         context.dress(options.theme)
     return context

@@ -16,9 +16,11 @@ from gui.analysis import Analysis
 from gui.control import Control
 from gui.feed import Feed
 from gui.launch import Launcher
+from gui.stage.displays import make_room
 
 TICK_MS = 33
 WATCHING_MS = 100
+PARTICIPANT = "participant"
 
 
 class Panel(Protocol):
@@ -54,6 +56,8 @@ class Context(QObject):
     analysis : Analysis
     token : str
         The session's, for arming; empty where it is not known.
+    beside : bool
+        On the only display, windows leave room for the participant's, which is another process.
     """
 
     ticked = Signal()
@@ -66,6 +70,7 @@ class Context(QObject):
         self.token = os.environ.get(TOKEN, "")
         self.palette = theme.PALETTES.get(str(settings.value("theme", "light")), theme.LIGHT)
         self.ticks = 0
+        self.beside = False
         self._windows: dict[str, QWidget] = {}
         self._timer = QTimer(self)
         self._timer.setInterval(TICK_MS)
@@ -108,6 +113,8 @@ class Context(QObject):
         if window is None:
             make: Callable[[Context], QWidget] = plugins.load(plugins.WINDOWS, name)
             window = self._windows[name] = make(self)
+            if self.beside and name != PARTICIPANT:
+                make_room(window)
         window.show()
         window.raise_()
         window.activateWindow()

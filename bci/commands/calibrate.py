@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bci.session.calibration.board import Board, LslBoard
     from bci.session.calibration.history import History
     from bci.session.calibration.protocol import CalibrationProtocol
     from bci.session.calibration.shapes import Calibrated, CalibrationSettings
@@ -52,7 +55,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--resume", metavar="DIR", help="go on with the newest calibration in this folder")
     add("--force", action="store_true", help="begin even if the signal is not good enough")
     add("--no-report", action="store_true", help="write no report: it takes some seconds (bci report makes one later)")
-    add("--terminal", action="store_true", help="cues in this terminal, even where there is a display for the window")
+    add("--more", action="store_true", help="with --resume: a further block first, whatever the last verdict was")
+    add("--windows", metavar="A,B", help="windows to open (default where there is a display: participant,wizard; '' for none)")
+    add("--watched", action="store_true", help="a window is there already: it is told how far it is, and answers")
+    add("--terminal", action="store_true", help="cues and questions in this terminal, even where there is a display")
     add("--no-bell", action="store_true", help="no tones by the terminal's bell")
     add("--headless", action="store_true", help="show no cues and ask nobody")
     add("--json", action="store_true", help="print the result as one JSON object")
@@ -78,11 +84,12 @@ def run(args: argparse.Namespace) -> int:
     plan = Plan(args, protocol, config, history, outside)
     stop = Stop()
     try:
-        calibrated, judgement = _virtually(plan, stop) if args.simulate or history.start.get("simulated") else _live(plan, stop)
+        with ExitStack() as stack:
+            calibrate = _virtually if args.simulate or history.start.get("simulated") else _live
+            return calibrate(plan, stop, stack)
     except KeyboardInterrupt:
         print(f"stopped; go on with bci calibrate --resume {config.record.out}", file=sys.stderr)
         raise
-    return _finish(args, calibrated, judgement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,24 @@ class Plan:
         """How it is run."""
         from bci.session.calibration.shapes import CalibrationSettings
 
-        return CalibrationSettings(self.protocol, self.args.seed, self.args.force)
+        return CalibrationSettings(self.protocol, self.args.seed, self.args.force, self.args.more)
+
+    def board(self) -> LslBoard:
+        """What windows see of it."""
+        from bci.session.calibration.board import LslBoard
+
+        record, protocol = self.config.record, self.protocol
+        names = {"protocol": protocol.name, "title": protocol.title, "classes": protocol.classes}
+        return LslBoard(self.config.engine.name, subject=record.subject, session=record.session, out=record.out, **names)
+
+
+def window_names(args: argparse.Namespace, usual: tuple[str, ...]) -> tuple[str, ...]:
+    """Windows to open: those that were asked for; else the usual ones, where there is a display."""
+    from bci.session.display import has_display
+
+    if args.windows is not None:
+        return tuple(name.strip() for name in args.windows.split(",") if name.strip())
+    return () if args.headless or getattr(args, "terminal", False) or not has_display() else usual
 
 
 def chosen_protocol(args: argparse.Namespace) -> CalibrationProtocol:
@@ -160,10 +184,11 @@ def restored(history: History) -> SessionConfig:
     return SessionConfig.model_validate_json(history.start["config"])
 
 
-def _virtually(plan: Plan, stop: Stop) -> tuple[Calibrated, Judgement]:
+def _virtually(plan: Plan, stop: Stop, stack: ExitStack) -> int:
     """A simulated subject on a virtual clock."""
-    from bci.session.calibration.judge import JudgeHere, judge_settings
-    from bci.session.calibration.present import Silent
+    from bci.session.calibration.board import AtBoard, NoBoard
+    from bci.session.calibration.judge import JudgeHere, ToldJudge, judge_settings
+    from bci.session.calibration.present import Presenter, Silent
     from bci.session.calibration.run import Calibration
     from bci.session.calibration.texts import Texts
     from bci.session.calibration.virtual import VirtualRoom, simulated_settings, subject_of
@@ -173,50 +198,73 @@ def _virtually(plan: Plan, stop: Stop) -> tuple[Calibrated, Judgement]:
     simulated = plan.history.start.get("simulated") or simulated_settings(plan.protocol, args.skill, args.seed)
     path = recording_path(record.out, record.subject, record.session, "calibration")
     judge = JudgeHere(judge_settings(plan.protocol))
-    with VirtualRoom(subject_of(simulated), plan.protocol, path, plan.history, stop) as room:
-        parts = (room, Silent(plan.told), Texts(args.language), judge, plan.config, plan.settings(), plan.history)
-        return Calibration(*parts, simulated).run(), judge.judgement
+    board = stack.enter_context(plan.board()) if args.watched else None
+    presenter: Presenter = Silent(plan.told)
+    asked = AtBoard(presenter, board) if board else presenter
+    with VirtualRoom(subject_of(simulated), plan.protocol, path, plan.history, _either(stop, board)) as room:
+        told = board or NoBoard()
+        parts = (room, asked, Texts(args.language), ToldJudge(judge, told), plan.config, plan.settings(), plan.history)
+        calibrated = Calibration(*parts, simulated, board=told).run()
+    return _finish(args, calibrated, judge.judgement, told)
 
 
-def _live(plan: Plan, stop: Stop) -> tuple[Calibrated, Judgement]:
+def _live(plan: Plan, stop: Stop, stack: ExitStack) -> int:
     """A person, over LSL."""
-    from contextlib import ExitStack
-
     from bci.commands.run import source_words
-    from bci.session.calibration.judge import JudgeBeside, judge_settings
+    from bci.session.calibration.board import AtBoard
+    from bci.session.calibration.judge import JudgeBeside, ToldJudge, judge_settings
     from bci.session.calibration.live import LiveRoom, listen
     from bci.session.calibration.outside import check_table
-    from bci.session.calibration.present import Presenter, Silent, Terminal
+    from bci.session.calibration.present import Presenter, Silent, Terminal, Waiting
     from bci.session.calibration.run import Calibration
     from bci.session.calibration.texts import Texts
     from bci.session.calibration.window import WindowPresenter
-    from bci.session.display import has_display
+    from bci.session.display import open_windows
 
     args, config, outside = plan.args, plan.config, plan.outside
     if outside:
         check_table(outside["table"], plan.protocol.classes)
-    presenter: Presenter = Silent(plan.told) if args.headless else Terminal(not args.no_bell)
+    names = window_names(args, ("wizard",) if outside else ("participant", "wizard"))
+    by_window = args.watched or names not in ((), ("participant",))
+    presenter: Presenter = Terminal(not args.no_bell)
+    if by_window and not sys.stdin.isatty():
+        presenter = Waiting(plan.told)
+    elif args.headless:
+        presenter = Silent(plan.told)
+    board = stack.enter_context(plan.board())
+    stopped = _either(stop, board)
     also, frames = [outside["query"]] if outside else [], {}
-    with ExitStack() as stack:
-        if not (args.headless or args.terminal or outside) and has_display():
-            window = stack.enter_context(WindowPresenter(presenter))
+    if others := tuple(name for name in names if name != "participant"):
+        stack.enter_context(open_windows(others, config.engine.name, config.record.out, beside="participant" in names))
+    with ExitStack() as inner:
+        if "participant" in names:
+            window = inner.enter_context(WindowPresenter(presenter, settings={"beside": True} if by_window else None))
             presenter, frames = window, window.frames
             also.append(window.query)
-        ears = stack.enter_context(listen(outside, config.stream.timeout_s)) if outside else None
+        ears = inner.enter_context(listen(outside, config.stream.timeout_s)) if outside else None
         device = source_words(config) if args.device else ()
-        room = stack.enter_context(LiveRoom(plan.protocol, config, device, stop, also, frames))
-        judge = stack.enter_context(JudgeBeside(judge_settings(plan.protocol)))
-        parts = (room, presenter, Texts(args.language), judge, config, plan.settings(), plan.history)
-        return Calibration(*parts, outside=ears).run(), judge.judgement
+        room = inner.enter_context(LiveRoom(plan.protocol, config, device, stopped, also, frames))
+        judge = inner.enter_context(JudgeBeside(judge_settings(plan.protocol)))
+        asked, told = AtBoard(presenter, board), ToldJudge(judge, board)
+        parts = (room, asked, Texts(args.language), told, config, plan.settings(), plan.history)
+        calibrated = Calibration(*parts, outside=ears, board=board).run()
+        judgement = judge.judgement
+    return _finish(args, calibrated, judgement, board)
 
 
-def _finish(args: argparse.Namespace, calibrated: Calibrated, judgement: Judgement) -> int:
+def _either(stop: Stop, board: LslBoard | None) -> Callable[[], str]:
+    """Why to stop: a signal, or a window."""
+    return stop if board is None else lambda: stop() or board.stopped
+
+
+def _finish(args: argparse.Namespace, calibrated: Calibrated, judgement: Judgement, board: Board) -> int:
     """Model, report, and the verdict as the last line."""
     from bci.session.calibration.finish import finish
     from bci.session.progress import progress_bar
 
     with progress_bar("fitting", quiet=args.json or not sys.stderr.isatty()) as told:
         done = finish(calibrated, judgement, told, report=not args.no_report)
+    board.tell(phase="done", model=str(done.model), report=str(done.report or ""))
     verdict = calibrated.verdict
     if args.json:
         result: dict[str, Any] = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-HELP = """Windows to watch and steer a session: operator, therapist, and whatever else is installed.
+HELP = """Windows to prepare, watch and steer a session: wizard, operator, therapist, and whatever else is installed.
 
 A process of its own that reads and writes streams like any other program: it joins a session that runs, may be
 closed or killed without touching it, and shows its past when it comes back. Without options it asks what to do."""
 
 EXAMPLES = """bci gui
+bci gui wizard
 bci gui operator
 bci gui operator --recording recordings
 bci gui therapist --theme dark
@@ -26,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--recording", default="recordings", metavar="PATH", help="growing recording, or folder to look for it, for the past")
     add("--montage", default="", metavar="FILE", help="montage file: names, types and positions that the stream leaves out")
     add("--settings", default="", metavar="FILE", help="INI file that remembers how windows were arranged")
+    add("--beside", action="store_true", help="on the only display, leave room for the participant's window")
     add("--theme", default="", choices=("", "light", "dark"), help="colours (default: as last time)")
 
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from bci.errors import ConfigError
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from bci.session.calibration.protocol import CalibrationProtocol
     from bci.session.desk import Order
     from bci.session.model import ModelHeader
     from bci.session.processes import Stop
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 
 HELP = """Decode a live stream: starts recorder and engine, shows a live view, and ends cleanly with Ctrl-C.
 
-Works with any EEG stream that is on LSL already; --simulate starts a simulated subject first. All streams of
+Works with any EEG stream that is on LSL already; --simulate starts a simulated subject first. Where there is a display
+the operator's window opens (not with --headless); closing or killing it changes nothing for the session. All streams of
 the session are recorded, with the model beside them, so that `bci replay --verify` can run it again.
 
 --actuator starts an actuator host behind its guard (docs/safety.md). It is disarmed until a person types "arm" and Enter;
@@ -29,6 +33,7 @@ that dies is begun again; nothing is armed by that. Not a medical device; what c
 
 EXAMPLES = """bci run --model left-right.safetensors
 bci run --model left-right.safetensors --source type=EEG --subject P003 --set markers.stream=cues
+bci run --model demo.safetensors --simulate --cues short
 bci run --model demo.safetensors --simulate --seconds 30 --headless
 bci run --model left-right.safetensors --actuator udp --set actuator.settings.port=9000 --set actuator.commands.left=open"""
 
@@ -47,6 +52,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skill", type=float, default=0.8, help="of the simulated subject, 0 to 1 (default 0.8)")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated subject (default 1)")
     parser.add_argument("--seconds", type=float, help="end after this long")
+    parser.add_argument(
+        "--cues",
+        metavar="NAME",
+        help="show trials of this protocol, one after another, with feedback (bci calibrate has the list)",
+    )
+    parser.add_argument("--windows", metavar="A,B",
+        help="windows to open (default where there is a display: operator, with --cues participant too; '' none)")  # fmt: skip
     parser.add_argument("--headless", action="store_true", help="no window")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     add_config_options(parser)
@@ -54,23 +66,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until told to stop."""
+    from contextlib import ExitStack
     from pathlib import Path
 
     from bci.commands.engine import query_words
     from bci.config import config_of
     from bci.session import desk
+    from bci.session.cueing import Cueing
     from bci.session.model import load_model
     from bci.session.processes import Stop
     from bci.session.run import LiveSession, SessionPlan, check_model
     from bci.session.view import LiveView
+    from bci.stream.clock import LslClock
 
     if args.actuator:
         args.set.append(f"actuator.name={args.actuator}")
+    path = check_model(Path(args.model))
+    header = load_model(path).header
+    protocol = _cued(args, header) if args.cues else None
     config = config_of(args)
     if args.arm and not config.actuator.name:
         raise ConfigError("--arm: there is nothing to arm; name it with --actuator NAME")
-    path = check_model(Path(args.model))
-    header = load_model(path).header
     device: tuple[str, ...] = ()
     source = query_words(config, args.source)
     if args.simulate:
@@ -81,7 +97,10 @@ def run(args: argparse.Namespace) -> int:
     stop = Stop()
     arm_once = "the option --arm" if args.arm else ""
     plan = SessionPlan(path, config, option_words(args), source, device, actuator_words(config), arm_once, begin_again=True)
-    with LiveSession(plan, stop) as session:
+    with ExitStack() as stack:
+        cueing = stack.enter_context(Cueing(protocol, LslClock(), args.seed)) if protocol else None
+        _open_windows(args, config, stack)
+        session = stack.enter_context(LiveSession(plan, stop))
         for text in session.warnings:
             print(f"warning: {text}", file=sys.stderr, flush=True)
         if desk.at_terminal():
@@ -89,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
             desk.listen(lambda order: obey(order, session))
         view = LiveView(header, session.stream_query)
         stop.after(args.seconds)
+        if cueing:
+            cueing.begin()
         try:
             _watch(session, view, stop, quiet=args.json)
         finally:
@@ -97,6 +118,32 @@ def run(args: argparse.Namespace) -> int:
     result = {"recording": files[-1], "recordings": files, "windows": view.windows, "decided": view.decided, "ended": stop()}
     print(json.dumps(result) if args.json else f"recorded {', '.join(files)}; {view.windows} windows, {view.decided} decisions")
     return 0
+
+
+def _cued(args: argparse.Namespace, header: ModelHeader) -> CalibrationProtocol:
+    """The protocol whose cues are shown, for the model's classes; its markers are the session's."""
+    from bci.session.calibration.protocol import load_protocol
+    from bci.session.calibration.room import CUES
+
+    protocol = load_protocol(args.cues, classes=header.classes)
+    args.set = [f"markers.stream={CUES}", *(f"markers.table.{code}={c}" for code, c in protocol.table.items()), *args.set]
+    return protocol
+
+
+def _open_windows(args: argparse.Namespace, config: SessionConfig, stack: ExitStack) -> None:
+    """Windows beside the session. Closing or killing them changes nothing for it."""
+    from bci.session.display import has_display, open_windows
+
+    if args.windows is not None:
+        names = [name.strip() for name in args.windows.split(",") if name.strip()]
+    elif args.headless or args.json or not has_display():
+        return
+    else:
+        names = ["operator", *(["participant"] if args.cues else [])]
+    both = "participant" in names
+    for some in ([n for n in names if n == "participant"], [n for n in names if n != "participant"]):
+        if some:
+            stack.enter_context(open_windows(some, config.engine.name, config.record.out, beside=both))
 
 
 def _watch(session: LiveSession, view: LiveView, stop: Stop, quiet: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Self
 from bci import plugins
 
 WAIT_S = 3.0
+PARTICIPANT = "BCI_PARTICIPANT"
 
 
 def has_display(environment: Mapping[str, str] = os.environ) -> bool:
@@ -26,6 +28,24 @@ def has_display(environment: Mapping[str, str] = os.environ) -> bool:
     else:
         shown = not environment.get("SSH_CONNECTION")
     return shown and find_spec("PySide6") is not None and bool(plugins.names(plugins.DESKTOPS))
+
+
+def open_windows(names: Sequence[str], name: str, recording: str, *, beside: bool = False) -> Windows:
+    """Open windows that look at a session which is about to begin.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of windows.
+    name : str
+        Prefix of the session's streams.
+    recording : str
+        Folder of its recordings.
+    beside : bool
+        Where there is one display only, leave room for the participant's window, which is another process.
+    """
+    words = [*names, "--name", name, "--recording", recording, *(["--beside"] if beside else [])]
+    return Windows(words, {PARTICIPANT: json.dumps({"beside": True})} if beside and PARTICIPANT not in os.environ else None)
 
 
 class Windows:

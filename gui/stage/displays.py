@@ -13,8 +13,8 @@ from gui.stage.settings import StageSettings
 
 TOLERANCE_HZ = 0.6
 """59.94 Hz passes for 60."""
-LEFT, MOST = 0.73, 0.8
-"""Share of a display that the other windows get, and the most they may take."""
+LEFT, MOST, FRAMED = 0.73, 0.8, 0.94
+"""Share of a display's width that the other windows get, and the most they may take; of its height, without a frame."""
 
 
 def choose(wanted: str, screens: Sequence[QScreen], primary: QScreen) -> QScreen:
@@ -44,6 +44,16 @@ def complaint(screen: QScreen, expected_hz: float) -> str:
     if not expected_hz or abs(rate_hz - expected_hz) <= TOLERANCE_HZ:
         return ""
     return f"The display {screen.name()!r} refreshes at {rate_hz:.5g} Hz, not at {expected_hz:.5g} Hz as expected."
+
+
+def make_room(window: QWidget) -> None:
+    """Put a window where the participant's, of another process, leaves room on the only display."""
+    screens = QApplication.screens()
+    if len(screens) != 1:
+        return
+    room = screens[0].availableGeometry()
+    window.resize(round(LEFT * room.width()), round(FRAMED * room.height()))
+    window.move(room.topLeft())
 
 
 def place(window: QWidget, settings: StageSettings, screen: QScreen, alone: bool) -> None:

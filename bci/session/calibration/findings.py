@@ -174,7 +174,7 @@ def gather(
     progress("quality", 0.0)
     channels = channel_quality(runs, config)
     progress("features", 0.0)
-    exploration = _explored(runs, config, missing)
+    exploration = explored(runs, config, missing)
     left = _left(runs, opened, config, judgement, missing, progress)
     points, suggested, allowed = _operating(left, config, missing)
     notes = tuple(note for recording in opened for note in _notes(recording))
@@ -215,7 +215,7 @@ def channel_quality(runs: Sequence[LabelledRun], config: SessionConfig) -> tuple
     )
 
 
-def _explored(runs: Sequence[LabelledRun], config: SessionConfig, missing: dict[str, str]) -> Exploration | None:
+def explored(runs: Sequence[LabelledRun], config: SessionConfig, missing: dict[str, str]) -> Exploration | None:
     """Spectra, r² and maps; without ERD/ERS where there is too little before the cues."""
     trial, rate_hz = config.trial, runs[0].info.rate_hz
     wanted = set(config.preprocessing.channels)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bci.errors import TrainingError
+from bci.session.calibration.board import Board
 from bci.session.calibration.protocol import CalibrationProtocol
 from bci.session.calibration.shapes import Verdict
 from bci.session.json_values import from_json
@@ -119,6 +120,30 @@ class JudgeBeside:
         child, self._child = self._child, None
         if child is not None:
             child.stop()
+
+
+class ToldJudge:
+    """A judge whose every judgement is put on the board.
+
+    Parameters
+    ----------
+    inner : JudgeHere or JudgeBeside
+    board : Board
+    """
+
+    def __init__(self, inner: JudgeHere | JudgeBeside, board: Board) -> None:
+        self._inner, self._board = inner, board
+
+    def begin(self, recordings: Sequence[Path], look: int, config: SessionConfig) -> None:
+        """See :class:`~bci.session.calibration.run.Judge`."""
+        self._inner.begin(recordings, look, config)
+
+    def verdict(self) -> Verdict | None:
+        """See :class:`~bci.session.calibration.run.Judge`."""
+        found = self._inner.verdict()
+        if found is not None:
+            self._board.tell(judgement=json.loads(self._inner.judgement.to_json()))
+        return found
 
 
 def _there(found: Judgement | None) -> Judgement:

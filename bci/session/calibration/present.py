@@ -71,6 +71,16 @@ class Silent:
         return next(iter(choices))
 
 
+class Waiting(Silent):
+    """Shows nothing, and waits for an answer that comes by another way: ``passing`` ends it by raising."""
+
+    def ask(self, text: str, choices: Mapping[str, str], passing: Callable[[], None]) -> str:
+        """See :class:`Presenter`."""
+        self._tell(text)
+        while True:
+            passing()
+
+
 class Terminal:
     """Cues as large text in a terminal, answers from its keyboard.
 

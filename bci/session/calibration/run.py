@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bci.engine.chunk import Chunk
 from bci.errors import StreamError, StreamLost, TrainingError
 from bci.session import wire
+from bci.session.calibration.board import Board, NoBoard
 from bci.session.calibration.check import SignalCheck, check_signal
 from bci.session.calibration.history import Attempt, History, block_over, start_note
 from bci.session.calibration.outside import Outside
@@ -62,6 +64,8 @@ class Calibration:
         Settings of the simulated subject, for who resumes.
     outside : Outside, optional
         Somebody else's program, which presents the trials.
+    board : Board, optional
+        Where windows see how far it is.
     """
 
     def __init__(
@@ -75,7 +79,9 @@ class Calibration:
         history: History | None = None,
         simulated: dict[str, object] | None = None,
         outside: Outside | None = None,
+        board: Board | None = None,
     ) -> None:
+        self._board: Board = board or NoBoard()
         self._room, self._presenter, self._texts, self._judge = room, presenter, texts, judge
         self._settings = settings
         self._protocol = settings.protocol
@@ -102,16 +108,25 @@ class Calibration:
         self._baselines()
         self._practice()
         blocks = self._history.blocks(self._protocol, self._settings.seed)
+        judged = self._judged([[a.kept for a in block] for block in blocks])
         for number in range(self._protocol.most_blocks):
             self._block(number, [a.kept for a in blocks[number]] if number < len(blocks) else [])
-            if number < len(blocks) - 1:
+            if number < judged:
                 continue  # it was judged, and gone on from, before
             if self._enough(number + 1):
                 break
         self._end()
-        kept = {c: sum(a.kept for a in self._attempts if a.class_ == c) for c in self._protocol.classes}
-        rejected = sum(not a.kept for a in self._attempts)
-        return Calibrated(self._recordings(), self.config, self._verdict, self._overruled, kept, rejected)
+        return Calibrated(self._recordings(), self.config, self._verdict, self._overruled, **self._counts())
+
+    def _judged(self, blocks: Sequence[Sequence[bool]]) -> int:
+        """Blocks after which nobody is asked again whether it is enough."""
+        last = len(blocks) - 1
+        over = block_over(self._protocol, self._settings.seed, last, blocks[last], self._outside is not None)
+        if not (self._settings.more and over and len(blocks) < self._protocol.most_blocks):
+            return last
+        self._room.note(wire.line("overruled", answer="go on"))
+        self._overruled = True
+        return len(blocks)
 
     def _recordings(self) -> tuple[Path, ...]:
         """Those that hold trials which count."""
@@ -123,9 +138,12 @@ class Calibration:
 
     def _checked(self) -> SignalWatch:
         """Look at the signal, until it is good enough or the operator goes on regardless."""
+        self._board.tell(phase="checking", recording=str(self._room.recording))
         while True:
             preprocessing = preprocessing_for(self._room.signal.info, self.config)
             check, chunks = check_signal(self._room, preprocessing, self.config.quality, CHECK_S)
+            bad = [{"label": c.label, "fault": c.fault} for c in check.bad]
+            self._board.tell(channels=len(check.channels), bad=bad, rate_hz=check.rate_hz)
             for line in check.lines():
                 self._presenter.say(f"signal: {line}")
             if not check.bad or self._go_on_without(check, chunks):
@@ -157,7 +175,7 @@ class Calibration:
             choices = {"q": "quit", "c": "check again", "f": "go on all the same"}
 
         def passing() -> None:
-            self._room.check()
+            self._check()
             chunk = self._room.signal.pull(STEP_S)
             if chunk is not None:
                 chunks.append(chunk)
@@ -182,6 +200,10 @@ class Calibration:
             "outside": self._outside.settings if self._outside else None,
         }
         self._room.note(start_note(self._protocol, self._settings.seed, **fields))
+        self._board.tell(
+            config=self.config.model_dump(mode="json"), blocks=self._protocol.most_blocks, of=self._protocol.block_size,
+            recordings=list(map(str, self._recordings())), **self._counts(),
+        )  # fmt: skip
         if self._room.resumed_s is not None:
             self._wait(self._room.resumed_s)
             self._due_s = self._room.resumed_s + self._pause()
@@ -202,6 +224,7 @@ class Calibration:
 
     def _ready(self) -> None:
         """Wait until the participant is."""
+        self._board.tell(phase="ready")
         self._presenter.ask(self._texts("ready"), {"g": "go on"}, self._pass)
         self._due_s = self._room.clock.now() + READY_S
 
@@ -214,6 +237,7 @@ class Calibration:
 
     def _baseline(self, baseline: Baseline) -> None:
         """One stretch with one instruction."""
+        self._board.tell(phase="baseline", seconds=baseline.seconds)
         self._presenter.say(self._texts(baseline.name))
         self._play(baseline.cues)
         self._due_s += baseline.seconds + READY_S
@@ -223,6 +247,7 @@ class Calibration:
         order = self._protocol.practice_order(self._settings.seed)
         left = order[self._history.practised :] if not self._attempts and self._outside is None else ()
         if left:
+            self._board.tell(phase="practice")
             self._presenter.say(self._texts("practice", trials=len(left)))
         for class_ in left:
             self._play(self._protocol.trial(class_), PRACTICE)
@@ -233,11 +258,28 @@ class Calibration:
         order, outside = self._protocol.order(self._settings.seed, number), self._outside
         if block_over(self._protocol, self._settings.seed, number, kept, outside is not None):
             return
+        self._board.tell(phase="trials", block=number + 1, done=sum(kept))
         self._presenter.say(self._texts("block", block=number + 1))
         self._send(Cue(self._room.clock.now(), SEGMENT_START, ""))
         while not block_over(self._protocol, self._settings.seed, number, kept, outside is not None):
+            self._hold()
             kept.append(self._trial(waiting(order, kept)[0]) if outside is None else self._outside_trial(outside))
+            self._board.tell(done=sum(kept), **self._counts())
         self._send(Cue(self._room.clock.now(), SEGMENT_STOP, ""))
+
+    def _hold(self) -> None:
+        """A break, where the operator wants one."""
+        if not self._board.held or self._outside is not None:
+            return
+        self._presenter.say(self._texts("break"))
+        while self._board.held:
+            self._pass()
+        self._due_s = max(self._due_s, self._room.clock.now() + READY_S)
+
+    def _counts(self) -> dict[str, Any]:
+        """Trials that count, of each class, and those that do not."""
+        kept = {c: sum(a.kept for a in self._attempts if a.class_ == c) for c in self._protocol.classes}
+        return {"kept": kept, "rejected": sum(not a.kept for a in self._attempts)}
 
     def _trial(self, class_: str) -> bool:
         """One trial; whether it can be used."""
@@ -306,6 +348,7 @@ class Calibration:
                 f"every trial was rejected ({', '.join(f'{c}: {n}' for c, n in counts.items())}): see to the electrodes, let the "
                 "person sit still, then go on with bci calibrate --resume"
             )
+        self._board.tell(phase="judging", recordings=list(map(str, recordings)))
         self._presenter.say(self._texts("break"))
         self._room.written()
         self._judge.begin(recordings, look, self.config)
@@ -316,6 +359,7 @@ class Calibration:
         for advice in verdict.advice:
             if advice not in verdict.line():
                 self._presenter.say(advice)
+        self._board.tell(phase="break", look=look, verdict=verdict.word, line=verdict.line())
         end = last or verdict.word != GOES_ON
         choices = {"s": "stop here", "g": "go on"} if end else {"g": "go on", "s": "stop here"}
         if last:
@@ -331,6 +375,7 @@ class Calibration:
 
     def _end(self) -> None:
         """The last markers."""
+        self._board.tell(phase="fitting")
         for code in (SESSION_END, EXPERIMENT_STOP):
             self._send(Cue(self._room.clock.now(), code, ""))
         self._wait(self._room.clock.now() + 2 * STEP_S)
@@ -355,7 +400,7 @@ class Calibration:
     def _wait(self, until_s: float) -> None:
         """Let time pass, and take in the signal."""
         while (now := self._room.clock.now()) < until_s:
-            self._room.check()
+            self._check()
             self._watch.pull(min(STEP_S, until_s - now))
         # What has come in the meantime is taken in too, so that a trial is judged with all that there is.
         while self._watch.pull(0.0):
@@ -363,5 +408,11 @@ class Calibration:
 
     def _pass(self) -> None:
         """Let a moment pass."""
-        self._room.check()
+        self._check()
         self._watch.pull(STEP_S)
+
+    def _check(self) -> None:
+        """Let time be seen to pass, and put on record what somebody wants there."""
+        self._room.check()
+        for text in self._board.look():
+            self._room.note(wire.line("note", text=text))

@@ -52,11 +52,14 @@ class CalibrationSettings:
         Of the order of trials, and of the pauses.
     force : bool
         Begin even if the signal is not good enough.
+    more : bool
+        When going on with a calibration whose last block is whole: a further block first, whatever the verdict was.
     """
 
     protocol: CalibrationProtocol
     seed: int = 1
     force: bool = False
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

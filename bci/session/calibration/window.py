@@ -12,7 +12,7 @@ from typing import Any, Self
 from bci.errors import ConfigError, StreamError, StreamLost
 from bci.session import wire
 from bci.session.calibration.present import Presenter
-from bci.session.display import Windows
+from bci.session.display import PARTICIPANT, Windows
 from bci.session.timeline import CROSS, FEEDBACK, OFF, Cue
 from bci.stream.lsl import LslMarkerInlet, LslTextOutlet, StreamQuery, resolve
 from bci.stream.metadata import bci_fields
@@ -21,7 +21,6 @@ READY_S = 60.0
 LATE_S = 2.0
 """A cue that was not seen after so long will not be: the calibration ends, and can be resumed."""
 CLOSE_S = 5.0
-PARTICIPANT = "BCI_PARTICIPANT"
 NAMES = {CROSS: "cross", FEEDBACK: "feedback"}
 GO_ON = ("g",)
 """What the participant is asked; whatever else can be answered is the operator's to decide."""
@@ -118,10 +117,13 @@ class WindowPresenter:
             return self._operator.ask(text, choices, passing)
         number = self._next()
         self._say("ask", number=number, text=text, choices=dict(choices))
-        while (found := self._wait("answer", number, 0.0)) is None:
-            if not self._window.alive:
-                raise self._gone("was closed")
-            passing()
+        try:
+            while (found := self._wait("answer", number, 0.0)) is None:
+                if not self._window.alive:
+                    raise self._gone("was closed")
+                passing()
+        finally:  # the operator may have answered instead
+            self._say("answered")
         return str(found[0].get("choice", ""))
 
     def _next(self) -> int:

@@ -1,0 +1,104 @@
+"""Page five: the verdict, its report, and more trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSize, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
+
+from gui.context import Context
+from gui.text import Label
+from gui.tidy import tidy
+from gui.wizard.following import Calibrating
+from gui.wizard.form import Page, card
+from gui.wizard.learning import LearningCurve
+
+WORDS = {"works": "● It works", "more": "▲ More trials are needed", "unlikely": "■ It is unlikely to work"}
+ROLES = {"works": "good", "more": "warn", "unlikely": "bad"}
+
+
+class VerdictPage(Page):
+    """In words, with what it rests on; the report; a further block.
+
+    Parameters
+    ----------
+    context : Context
+    calibrating : Calibrating
+    """
+
+    TITLE = "Verdict"
+    SHORT = "Verdict"
+
+    def __init__(self, context: Context, calibrating: Calibrating) -> None:
+        super().__init__()
+        self._context, self._calibrating = context, calibrating
+        self.word = Label("No verdict yet", "huge", wrap=True)
+        self.line = Label("", "value", wrap=True)
+        self.advice = Label("", wrap=True)
+        self.counts = Label("", wrap=True)
+        self.files = Label("", "muted", wrap=True)
+        self.report = QPushButton("Open the report")
+        self.report.clicked.connect(self._open_report)
+        self.more = QPushButton("More trials")
+        self.explore = QPushButton("Explore the features")
+        self.explore.clicked.connect(lambda: context.open("explorer"))
+        self.explore.setVisible("explorer" in context.names())
+        self.curve = LearningCurve(context)
+        buttons = QHBoxLayout()
+        for button in (self.report, self.more, self.explore):
+            button.setMinimumSize(QSize(150, 38))
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(10)
+        for widget in (self.word, self.line, self.advice):
+            box.addWidget(widget)
+        box.addLayout(buttons)
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(card("What was recorded", self.counts, self.files), 4)
+        row.addWidget(card("Accuracy by number of trials", self.curve, stretch=False), 6)
+        box.addLayout(row, 1)
+
+    def forget(self) -> None:
+        """Another calibration."""
+        self.curve.forget()
+
+    def refresh(self) -> None:
+        """Show the result."""
+        result, heard = self._calibrating.result, self._calibrating.heard
+        judgement = heard.get("judgement")
+        if isinstance(judgement, dict):
+            self.curve.show_judgement(judgement)
+        verdict = str(result.get("verdict") or "")
+        self.word.tell(WORDS.get(verdict, "No verdict yet"), "huge")
+        self.line.tell(tidy(result.get("line") or "The trials are not finished.", 400), ROLES.get(verdict, "value"))
+        self.advice.tell(_advice(judgement, verdict))
+        self.advice.setVisible(bool(self.advice.text()))
+        self.report.setEnabled(bool(result.get("report")))
+        self.more.setEnabled(bool(result) and self._calibrating.phase == "done")
+        trials = result.get("trials")
+        counts = ", ".join(f"{n} {tidy(c, 24)}" for c, n in trials.items()) if isinstance(trials, dict) else "–"
+        self.counts.tell(f"trials that count: {counts}; {result.get('rejected', heard.get('rejected', 0))} rejected")
+        paths = [*result.get("recordings", ()), result.get("model", ""), result.get("report", "")] if result else []
+        names = [Path(str(path)).name for path in paths if path]
+        where = str(Path(str(paths[0])).parent) if names else ""
+        self.files.setText("\n".join([tidy(where, 300), *(tidy(name, 160) for name in names)]) if names else "")
+
+    def _open_report(self) -> None:
+        path = Path(str(self._calibrating.result.get("report", "")))
+        if path.suffix == ".html" and path.is_file():
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.resolve())))
+
+
+def _advice(judgement: object, verdict: str) -> str:
+    """What to check or change."""
+    found: Any = judgement.get("verdict", {}).get("advice", []) if isinstance(judgement, dict) else []
+    lines = [tidy(text, 200) for text in found[:3]]
+    if verdict == "works":
+        return ""
+    return "   ".join(lines)
