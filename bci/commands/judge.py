@@ -14,7 +14,7 @@ Decoder, band, window and channels are chosen inside a nested cross-validation o
 accuracy is that of a person who uses it tomorrow. docs/verdict.md has the rules. A recording may still be growing."""
 
 EXAMPLES = """bci judge calibration.xdf --set markers.table.769=left --set markers.table.770=right
-bci judge run1.edf run2.edf --set markers.table.T1=left --set markers.table.T2=right --battery -o best.safetensors
+bci judge run1.edf run2.edf --set markers.table.T1=left --set markers.table.T2=right -o best.safetensors
 bci judge growing.xdf --config session.toml --look 3 --looks 8 --json"""
 
 
@@ -31,7 +31,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--trials-per-class", type=int, metavar="N", help="trials of each class that the forecast reaches to (default 80)"
     )
     parser.add_argument("--grid", default="live", metavar="NAME", help="candidates: live, full, or a TOML file (default live)")
-    parser.add_argument("--battery", action="store_true", help="all null tests, not only that before the cue")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes, -1 for one per core (default 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the permutations (default 0)")
     parser.add_argument("-o", "--model", metavar="FILE", help="train what was chosen on all trials and write it")
@@ -71,7 +70,6 @@ def run(args: argparse.Namespace) -> int:
             progress=told,
             settings=settings,
             grid=args.grid,
-            battery=args.battery,
             jobs=args.jobs,
         )
         if args.model:

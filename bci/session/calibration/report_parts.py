@@ -240,7 +240,7 @@ def nulls(f: Findings) -> str:
     rows += [_null(name, null) for name, null in run.items()]
     about = (
         f"A null test fails when chance alone would look as good in fewer than one of {1 / FAILED:.0f} cases; then the accuracy "
-        "above is not believed. Those not run: <code>bci judge --battery</code> (eyes and muscles need such channels)."
+        "above is not believed. Those not run lack what they need: eyes and muscles such channels, the others more trials."
     )
     return table(("", "test", "accuracy", "p"), rows, (2, 3)) + note(about)
 

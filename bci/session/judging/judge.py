@@ -114,7 +114,6 @@ def judge(
     progress: Progress = silent,
     settings: JudgeSettings | None = None,
     grid: str = "live",
-    battery: bool = False,
     jobs: int = 1,
 ) -> Judgement:
     """Judge the trials that there are.
@@ -133,8 +132,6 @@ def judge(
     settings : JudgeSettings, optional
     grid : str
         ``live``, ``full`` or a TOML file.
-    battery : bool
-        All null tests, not only the one before the cue.
     jobs : int
         Processes, -1 for as many as there are cores.
 
@@ -156,14 +153,12 @@ def judge(
     bands = bands_of(Grid("", tuple(c for c in candidates.candidates if len(c.bands) == 1)))
     before = pre_cue(runs, config, settings, bands, seed)
     found = judge_trials(trials, candidates, settings, look, seed, [before] if before else [], progress, jobs)
-    if not battery:
-        return found
     progress("null tests", 0.0)
-    more = (
+    others = (
         eyes_and_muscles(runs, config, settings, found.verdict.accuracy, seed),
         surrogate(runs, config, settings, bands, seed),
     )
-    return with_nulls(found, trials, [null for null in more if null])
+    return with_nulls(found, trials, [null for null in others if null])
 
 
 def bands_of(grid: Grid) -> tuple[BandPair, ...]:

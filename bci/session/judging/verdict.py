@@ -67,7 +67,8 @@ class Verdict:
             return f"works: {found}, p = {self.p_value:.2g}, {self.candidate}"
         because = f": {self.advice[0]}" if self.advice else ""
         if self.word == MORE:
-            return f"{self.more} more trials: so far {found}, p = {self.p_value:.2g}{because}"
+            asked = f"{self.more} more trials: so far" if self.more else "not believed:"
+            return f"{asked} {found}, p = {self.p_value:.2g}{because}"
         wanted = _percent(target(self.chance))
         return f"unlikely to reach {wanted} %: {found}, upper bound {_percent(self.ceiling)}{because}"
 
