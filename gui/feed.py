@@ -106,6 +106,11 @@ class Feed:
         self.meanings: dict[str, str] = {}
         self._history_asked = False
 
+    @property
+    def place(self) -> Path | None:
+        """Where recordings are looked for: a file, a folder, or nowhere."""
+        return self._place
+
     def now(self) -> float:
         """Our LSL clock, seconds."""
         return float(local_clock())

@@ -1,0 +1,192 @@
+"""The explorer's background: reads recordings, looks at trials, and judges selections by the code that judges calibrations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from bci import plugins
+from bci.config import load_config
+from bci.errors import ConfigError, TrainingError
+from bci.session.calibration.report import parts_of
+from bci.session.chance import interval
+from bci.session.explore.epochs import Around, around_cues
+from bci.session.explore.exploration import explore
+from bci.session.explore.spectra import welch
+from bci.session.explore.time_frequency import Erds, erds
+from bci.session.fit import load_family
+from bci.session.judging.fits import Fits
+from bci.session.judging.judge import enough, judge
+from bci.session.judging.nested import Answers, ask, nested
+from bci.session.judging.settings import JudgeSettings
+from bci.session.judging.trials import Trials, cut_trials
+from bci.session.progress import Progress
+from bci.session.timeline import CLASS_CODES, cue_code
+from bci.session.training import LabelledRun, labelled, open_with
+from bci.settings import SessionConfig
+from bci.stream.recording import Recording
+from bci.stream.triggers import MarkerTable
+from gui.explorer.selection import Selection
+from gui.explorer.shapes import Compared, Estimate, Look, Opened
+from gui.history import growing
+from gui.joiner import located
+
+PRESET = "motor-imagery"
+BEFORE_S, AFTER_S = 2.0, 0.8
+REFERENCE_S = (-1.0, -0.2)
+LOWEST_HZ, HIGHEST_HZ = 4.0, 40.0
+ERDS_FROM_HZ, ERDS_STEP_HZ = 8.0, 2.0
+PERMUTATIONS = 499
+
+
+class Work:
+    """What is done in the other process. Everything is kept until other recordings are opened."""
+
+    def __init__(self) -> None:
+        self._runs: list[LabelledRun] = []
+        self._config = SessionConfig()
+        self._judged: dict[Selection, tuple[Trials, Answers]] = {}
+        self._trials: dict[object, Trials] = {}
+
+    def open(self, place: Path, config_file: str, progress: Progress) -> Opened:
+        """Read a recording, or all of a calibration."""
+        progress("reading", 0.0)
+        base = load_config(config_file or None, preset=None if config_file else PRESET)
+        paths, config, _ = parts_of(place, base)
+        opened = [open_with(path, config) for path in paths]
+        table = config.markers.table or guessed_table(opened)
+        self._config = config.model_copy(update={"markers": config.markers.model_copy(update={"table": table})})
+        self._runs = [labelled(recording, MarkerTable(table), config.stream.name) for recording in opened]
+        self._judged, self._trials = {}, {}
+        first = self._runs[0]
+        counts: dict[str, int] = {}
+        for cue in (cue for run in self._runs for cue in run.cues):
+            counts[cue.class_] = counts.get(cue.class_, 0) + 1
+        return Opened(
+            tuple(paths),
+            located(first.info),
+            dict(sorted(counts.items())),
+            self._config,
+            plugins.names(plugins.DECODERS),
+            sum(path.stat().st_size for path in paths),
+        )
+
+    def prepare(self, place: Path, config_file: str, progress: Progress) -> None:
+        """As :meth:`open`, and load what fits need, so that the first one does not wait for it."""
+        self.open(place, config_file, progress)
+        load_family(self._config.decoder.name, dict(self._config.decoder.settings))
+
+    def grown(self, place: Path, source_id: str, size: int, progress: Progress) -> Path | None:
+        """The recording of a live session, where it is another or larger than what was read.
+
+        Parameters
+        ----------
+        place : Path
+            The growing recording, or a folder that it is in.
+        source_id : str
+            Of the signal, by which it is found in a folder.
+        size : int
+            Bytes that were read last.
+        """
+        path = place if place.is_file() else growing(place, source_id)
+        return path if path is not None and path.stat().st_size != size else None
+
+    def look(self, selection: Selection, progress: Progress) -> Look:
+        """Spectra, r² and connectivity in the window of a selection."""
+        progress("looking at the trials", 0.2)
+        window = (selection.start_s, selection.stop_s)
+        around = self._around(0.0, selection.stop_s, selection)
+        segment_s = min(1.0, (window[1] - window[0]) / 2)  # three half-overlapping ones fit
+        band = (LOWEST_HZ, min(HIGHEST_HZ, 0.45 * around.rate_hz))
+        spectra = welch(around.between(*window), around.rate_hz, segment_s).between(*band)
+        progress("permuting labels", 0.5)
+        found = explore(around, window, band, segment_s=segment_s, n_permutations=PERMUTATIONS)
+        return Look(found, spectra, around.labels, around.blocks, around.left_out)
+
+    def change(self, selection: Selection, progress: Progress) -> dict[str, Erds]:
+        """ERD/ERS of each class, for all channels."""
+        around = self._around(-BEFORE_S, selection.stop_s + AFTER_S, selection)
+        freqs = np.arange(ERDS_FROM_HZ, min(HIGHEST_HZ, 0.45 * around.rate_hz) + 1e-9, ERDS_STEP_HZ)
+        classes = sorted(set(around.labels.tolist()))
+        found = {}
+        for done, class_ in enumerate(classes):
+            progress(f"ERD/ERS of {class_}", done / len(classes))
+            own = around.epochs[around.labels == class_]
+            found[class_] = erds(own, around.rate_hz, around.start_s, REFERENCE_S, freqs, step_s=0.1, n_permutations=199)
+        return found
+
+    def judge(self, selection: Selection, progress: Progress) -> Compared:
+        """Train and cross-validate one selection; what choosing among all so far would be worth."""
+        trials, answers = self._answers(selection, progress)
+        _, candidate = selection.configured(self._config, self._runs[0].info)
+        self._judged[selection] = trials, answers
+        right = int((answers.outer.argmax(axis=1) == trials.codes).sum())
+        own = _estimate(right, trials, candidate.name)
+        return Compared(selection, own, self._among(trials))
+
+    def honest(self, progress: Progress) -> Estimate:
+        """The whole judgement: decoder, band, window and channels chosen anew inside each fold (``bci judge``)."""
+        found = judge(self._runs, self._config, settings=JudgeSettings(looks=1), progress=progress)
+        v = found.verdict
+        return Estimate(v.accuracy, v.low, v.high, v.chance, sum(found.trials.values()), found.best.name)
+
+    def _answers(self, selection: Selection, progress: Progress) -> tuple[Trials, Answers]:
+        """Cut the trials as this selection sees them, and ask models that were trained without them."""
+        if selection in self._judged:
+            return self._judged[selection]
+        config, candidate = selection.configured(self._config, self._runs[0].info)
+        key = (candidate.channels, candidate.bands, candidate.start_s, candidate.stop_s, selection.reference)
+        if key not in self._trials:
+            runs = [_narrowed(run, candidate.channels) for run in self._runs]
+            self._trials = {key: cut_trials(runs, config, candidate.bands, JudgeSettings(), progress)}
+        trials = self._trials[key]
+        if not enough(trials):
+            counts = ", ".join(f"{c}: {n}" for c, n in trials.counts.items()) or "none"
+            raise TrainingError(f"too few whole trials to leave some out ({counts}; {len(trials.rejected)} left out)")
+        progress(f"training {candidate.name}", 0.5)
+        return trials, ask(Fits(trials), candidate)
+
+    def _among(self, trials: Trials) -> Estimate | None:
+        """Nested over the selections judged so far that saw the same trials."""
+        same = [(t, a) for t, a in self._judged.values() if np.array_equal(t.times_s, trials.times_s)]
+        if len(same) < 2:
+            return None
+        found = nested([a for _, a in same], trials.codes, trials.folds)
+        return Estimate(found.accuracy, found.low, found.high, trials.chance, len(trials), f"choice among {len(same)}")
+
+    def _around(self, start_s: float, stop_s: float, selection: Selection) -> Around:
+        return around_cues(self._runs, start_s, stop_s, "average" if selection.reference == "average" else "none")
+
+
+def guessed_table(recordings: Sequence[Recording]) -> dict[str, str]:
+    """Class of each marker text that is a cue by its number or name; for recordings that come without a table.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    names = {code: name for name, code in CLASS_CODES.items()}
+    texts = {text for recording in recordings for markers in recording.markers for text in markers.texts}
+    table = {text: names[code] for text in sorted(texts) if (code := cue_code(text)) in names}
+    if not table:
+        shown = ", ".join(repr(text) for text in sorted(texts)[:12]) or "none"
+        raise ConfigError(
+            f"no marker is a cue of the General Data Format (769, 770 …); the recording holds {shown}. "
+            "Open it with a configuration file that has a [markers.table]."
+        )
+    return table
+
+
+def _narrowed(run: LabelledRun, channels: tuple[str, ...]) -> LabelledRun:
+    """The run with all other EEG channels taken for something else, so that they are neither judged nor referenced to."""
+    shown = tuple(c if c.label in channels or c.type != "EEG" else replace(c, type="AUX") for c in run.info.channels)
+    return replace(run, info=replace(run.info, channels=shown))
+
+
+def _estimate(right: int, trials: Trials, name: str) -> Estimate:
+    low, high = interval(right, len(trials))
+    return Estimate(right / len(trials), low, high, trials.chance, len(trials), name)
