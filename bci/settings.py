@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WrapValidator, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WrapValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from bci.engine.artefacts.settings import Artefacts
 from bci.engine.chunk import window_grid
 from bci.engine.continuity import ContinuitySettings
 from bci.engine.decide import DecisionSettings
@@ -22,11 +24,13 @@ from bci.engine.pace import PaceSettings
 from bci.engine.preprocessing import REFERENCES, Preprocessing
 from bci.engine.quality import QualitySettings
 from bci.engine.recentre import RecentreSettings
+from bci.engine.stream_info import canonical
 from bci.errors import ConfigError
 
 if TYPE_CHECKING:
     from bci.stream.discovery import StreamQuery
 
+USUAL = DecisionSettings()
 Seconds = Annotated[float, Field(gt=0)]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")]
 Scalar = bool | int | float | str
@@ -117,6 +121,13 @@ class PreprocessingSection(_Section):
         Of the Butterworth filters.
     window_s, hop_s : float
         Length of the sliding window, and the time between decisions.
+    eog : list of str
+        Channels that see the eyes; what they explain is subtracted from the others, and they are not decoded.
+    eog_weights : list of list of float
+        Measured by training, which fills it in.
+    potato_z : float
+        Windows whose covariance lies further from those of the training than so many standard deviations are not decoded;
+        0 for no such limit, 2.5 to 4 are usual.
     """
 
     channels: tuple[str, ...] = ()
@@ -126,6 +137,9 @@ class PreprocessingSection(_Section):
     order: Annotated[int, Field(ge=1, le=8)] = 4
     window_s: Seconds = 2.0
     hop_s: Seconds = 0.04
+    eog: tuple[str, ...] = ()
+    eog_weights: tuple[tuple[float, ...], ...] = ()
+    potato_z: Annotated[float, Field(ge=0, le=100)] = 0.0
 
     @field_validator("reference")
     @classmethod
@@ -184,8 +198,10 @@ class PreprocessingSection(_Section):
             If they cannot be run at this rate.
         """
         window, hop = window_grid(self.window_s, self.hop_s, rate_hz)
-        chosen = self.channels or labels
-        return Preprocessing(rate_hz, chosen, self.reference, self.notch_hz, self.bands, self.order, window, hop)
+        eyes = {canonical(label) for label in self.eog}
+        chosen = tuple(x for x in self.channels or labels if canonical(x) not in eyes)
+        artefacts = Artefacts(self.eog, self.eog_weights, self.potato_z)
+        return Preprocessing(rate_hz, chosen, self.reference, self.notch_hz, self.bands, self.order, window, hop, artefacts)
 
 
 class RecordSection(_Section):
@@ -305,6 +321,35 @@ class EngineSection(_Section):
     rehearse_s: Annotated[float, Field(ge=0, le=0.01)] = 0.0015
 
 
+class DecisionSection(_Section):
+    """How much evidence moves something; what is not said is as the model has it.
+
+    Parameters
+    ----------
+    smoothing_s, threshold, release, dwell_s, refractory_s, idle
+        See :class:`~bci.engine.decide.DecisionSettings`.
+    """
+
+    smoothing_s: float | None = None
+    threshold: float | None = None
+    release: float | None = None
+    dwell_s: float | None = None
+    refractory_s: float | None = None
+    idle: str = ""
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        self.over(DecisionSettings(threshold=1.0, release=0.0))
+        return self
+
+    def over(self, base: DecisionSettings = USUAL) -> DecisionSettings:
+        """What is said here, and the rest of ``base``; a release above the threshold that is said comes down to it."""
+        said = {name: value for name, value in self if value is not None and value != ""}
+        if "threshold" in said and "release" not in said:
+            said["release"] = min(base.release, said["threshold"])
+        return replace(base, **said)
+
+
 class SessionConfig(_Section):
     """Everything that can be set, by section."""
 
@@ -321,7 +366,7 @@ class SessionConfig(_Section):
     stream: StreamSection = StreamSection()
     markers: MarkersSection = MarkersSection()
     preprocessing: PreprocessingSection = PreprocessingSection()
-    decision: Annotated[DecisionSettings, WrapValidator(_engine_settings)] = DecisionSettings()
+    decision: Annotated[DecisionSection, WrapValidator(_engine_settings)] = DecisionSection()
     quality: Annotated[QualitySettings, WrapValidator(_engine_settings)] = QualitySettings()
     continuity: Annotated[ContinuitySettings, WrapValidator(_engine_settings)] = ContinuitySettings()
     recentre: Annotated[RecentreSettings, WrapValidator(_engine_settings)] = RecentreSettings()
@@ -334,9 +379,15 @@ class SessionConfig(_Section):
     guard: Annotated[GuardSettings, WrapValidator(_engine_settings)] = GuardSettings()
     pace: Annotated[PaceSettings, WrapValidator(_engine_settings)] = PaceSettings()
 
-    def engine_settings(self) -> EngineSettings:
-        """What the engine needs besides a model."""
-        return EngineSettings(self.decision, self.quality, self.continuity, self.recentre)
+    def engine_settings(self, decision: DecisionSettings = USUAL) -> EngineSettings:
+        """What the engine needs besides a model.
+
+        Parameters
+        ----------
+        decision : DecisionSettings
+            Of the model; they hold where the configuration says nothing else.
+        """
+        return EngineSettings(self.decision.over(decision), self.quality, self.continuity, self.recentre)
 
     def at_rate(self, rate_hz: float) -> Self:
         """These settings, checked against a stream's rate.

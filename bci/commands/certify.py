@@ -156,7 +156,7 @@ def _certificate(args: argparse.Namespace, plan: SessionPlan, done: Run, limits,
     named = "simulated" if args.simulate else plan.config.source.name if args.device else ""
     device = BY_NAME[args.device_class] if args.device_class else class_of(named)
     chain = describe(model.header, " ".join(plan.device) or plan.source, model.sha256)
-    delays = signal_delays(model.header.preprocessing, plan.config.decision)
+    delays = signal_delays(model.header.preprocessing, plan.config.decision.over(model.header.decision))
     return Certificate(done.measured, limits, delays, device, chain, done.loop, load)
 
 

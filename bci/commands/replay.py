@@ -125,7 +125,7 @@ def _decode(path: Path, model_path: Path, config: SessionConfig, as_json: bool) 
     model = load_model(model_path)
     signal = open_signal(path, config)
     check_stream(model.header, signal.info)
-    rows = decode(signal.info, signal.data, signal.stamps, model, config.engine_settings())
+    rows = decode(signal.info, signal.data, signal.stamps, model, config.engine_settings(model.header.decision))
     summary: dict[str, Any] = {"model": str(model_path), "outcomes": len(rows), "decided": int(sum(r[6] >= 0 for r in rows))}
     session: RecordedSession | None = read_session(path) if _is_session(path) else None
     if session is not None:

@@ -79,7 +79,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
     try:
         check_stream(model.header, inlet.info)
         check_unit(model, inlet)
-        settings = job.config.engine_settings()
+        settings = job.config.engine_settings(model.header.decision)
         engine = Engine(inlet.info, model.decoder, settings)
         warm_up(model, inlet.info)
         wires = lsl_wires(job, model)

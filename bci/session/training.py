@@ -14,6 +14,7 @@ from bci.engine.chunk import Chunk
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
+from bci.session.artefacts import with_eog, with_potato
 from bci.session.epochs import Epochs, Trial, cut, filled, join, trials_of
 from bci.session.fit import DecoderFamily, FittedModel, fit_decoder, load_family
 from bci.session.model import save_model
@@ -146,6 +147,7 @@ def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress
     ------
     TrainingError
     """
+    config = with_eog(runs, config)
     return fit([trials(run, config, progress) for run in runs], runs, config, progress)
 
 
@@ -183,6 +185,7 @@ def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionCon
     progress("fitting", 0.0)
     rejected = Counter(cue.class_ for cue, _ in epochs.rejected)
     model = fit_decoder(_family(config), epochs.windows, epochs.labels, preprocessing, rejected=rejected)
+    model = with_potato(model, epochs.windows)
     progress("fitting", 1.0)
     return Trained(model, epochs, runs[0].info, tuple(run.sha256 for run in runs))
 
@@ -211,7 +214,7 @@ def write_model(path: Path, trained: Trained, config: SessionConfig, accuracy: f
     header = trained.model.header(
         trained.info,
         (used.trial.start_s, used.trial.stop_s),
-        used.decision,
+        used.decision.over(),
         trained.recordings,
         judged.accuracy if judged else accuracy,
         judged.verdict if judged else None,

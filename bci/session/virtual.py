@@ -64,7 +64,7 @@ def run_virtually(
         bus.markers(f"{name}-control"),
         bus.markers(CUES),
     )
-    engine = Engine(subject.info, model.decoder, config.engine_settings())
+    engine = Engine(subject.info, model.decoder, config.engine_settings(model.header.decision))
     class_of = MarkerTable(config.markers.table).class_of
     loop = LiveLoop(bus.signal(subject.info.name), engine, model, wires, clock, classes_of=class_of)
     with Recorder(XdfWriter(path), clock) as recorder:

@@ -42,7 +42,7 @@ def played(path: Path) -> tuple[list[float], np.ndarray, float, int]:
     live = decoder(PowerKernel(len(LABELS)), p)
     header = ModelHeader(
         "x", "x", p, ("EEG",) * len(LABELS), ("uV",) * len(LABELS), "", ("left", "right"),
-        load_config().decision, (0.5, 2.5), (), {}, {}, "",
+        load_config().decision.over(), (0.5, 2.5), (), {}, {}, "",
     )  # fmt: skip
     bus.text_outlet("control", "BCI-Control", "control")
     wires = open_wires(

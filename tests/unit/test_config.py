@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bci.config import add_config_options, config_of, load_config, presets
+from bci.engine.decide import DecisionSettings
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
 
@@ -82,6 +83,16 @@ def test_engine_settings_hold_what_the_sections_say() -> None:
     settings = load_config(None, {"decision.threshold": "0.8", "quality.flat_uv": "1"}).engine_settings()
     assert settings.decision.threshold == 0.8
     assert settings.quality.flat_uv == 1.0
+
+
+def test_a_decision_setting_wins_over_the_models_and_the_others_stay_as_the_model_has_them() -> None:
+    model = DecisionSettings(smoothing_s=1.0, threshold=0.9, release=0.8, dwell_s=0.5)
+    assert load_config().engine_settings(model).decision == model
+    softer = load_config(None, {"decision.threshold": "0.7"}).engine_settings(model).decision
+    assert softer == DecisionSettings(smoothing_s=1.0, threshold=0.7, release=0.7, dwell_s=0.5)
+    same = load_config(None, {"decision.threshold": "0.6"}).engine_settings(model).decision
+    assert same.threshold == 0.6  # said, though it is the default
+    assert load_config(None, {"decision.release": "0.85"}).engine_settings(model).decision.release == 0.85
 
 
 @pytest.mark.parametrize("name", sorted(presets()))

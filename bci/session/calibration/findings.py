@@ -283,7 +283,7 @@ def _operating(
     if left is None:
         return (), None, 0.0
     try:
-        points = trade_off(config.decision, left.classes, left.hop_s, left.trials, left.idle)
+        points = trade_off(config.decision.over(), left.classes, left.hop_s, left.trials, left.idle)
     except (TrainingError, ConfigError) as error:
         missing["thresholds"] = str(error)
         return (), None, 0.0

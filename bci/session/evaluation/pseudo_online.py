@@ -151,7 +151,7 @@ def watch(part: Part, model: FittedModel, idle: str, classes: Sequence[str], cel
     """Run the engine over one recording and count."""
     known = idle if idle in model.classes else ""
     config = cell.config
-    settings = EngineSettings(replace(config.decision, idle=known), config.quality, config.continuity)
+    settings = EngineSettings(replace(config.decision.over(), idle=known), config.quality, config.continuity)
     said = listen(Engine(part.run.info, model.decoder(), settings), part, model.classes, idle)
     last_s = task_s(cell)
     tasks = [Task(cue.time_s, cue.time_s + last_s, cue.class_) for cue in part.cues]

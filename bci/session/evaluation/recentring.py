@@ -84,7 +84,7 @@ def engines(runs: Sequence[LabelledRun], model: FittedModel, way: Way, cell: Cel
     engine = None
     for run in runs:
         if engine is None or way.anew:
-            settings = EngineSettings(c.decision, c.quality, c.continuity, way.settings)
+            settings = EngineSettings(c.decision.over(), c.quality, c.continuity, way.settings)
             engine = Engine(run.info, model.decoder(), settings)
         yield engine
 
