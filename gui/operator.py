@@ -26,6 +26,7 @@ from gui.widgets.traces import Traces
 LAYOUT = 1
 """Counts up when docks change, so that what was remembered of an older arrangement is not used."""
 
+LEAST_LEFT_PX, LEAST_RIGHT_PX = 212, 256
 LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.LeftDockWidgetArea,
     Qt.DockWidgetArea.RightDockWidgetArea,
@@ -59,6 +60,7 @@ class OperatorWindow(QMainWindow):
         super().__init__()
         self._context = context
         self._sized = QSize(0, 0)
+        self._compact = False
         self.setWindowTitle("bci – operator")
         self.setDockNestingEnabled(True)
         self.panels: dict[str, Panel] = {}
@@ -131,12 +133,19 @@ class OperatorWindow(QMainWindow):
         self.docks["spectrum"].raise_()
         self._size_docks()
 
+    def compact(self) -> None:
+        """An arrangement for little room, as beside the participant's window on a small display; it is not remembered."""
+        self._compact = True
+        for name in ("spectrum", "latency", "log"):
+            self.tabifyDockWidget(self.docks["quality"], self.docks[name])
+        self.docks["quality"].raise_()
+        self._size_docks()
+
     def _size_docks(self) -> None:
         """Sizes for the window's size."""
-        width, height = max(self.width(), 1280), max(self.height(), 720)
-        self.resizeDocks(
-            [self.docks["session"], self.docks["guard"]], [width * 20 // 100, width * 25 // 100], Qt.Orientation.Horizontal
-        )
+        width, height = self.width(), max(self.height(), 720)
+        left, right = max(LEAST_LEFT_PX, width * 20 // 100), max(LEAST_RIGHT_PX, width * 25 // 100)
+        self.resizeDocks([self.docks["session"], self.docks["guard"]], [left, right], Qt.Orientation.Horizontal)
         self.resizeDocks([self.docks["quality"]], [height * 31 // 100], Qt.Orientation.Vertical)
         self.resizeDocks(
             [self.docks["session"], self.docks["streams"]], [height * 55 // 100, height * 45 // 100], Qt.Orientation.Vertical
@@ -295,7 +304,8 @@ class OperatorWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember where everything was."""
-        self._context.settings.setValue("operator/geometry", self.saveGeometry())
-        self._context.settings.setValue("operator/state", self.saveState(LAYOUT))
-        self._context.settings.sync()
+        if not self._compact:
+            self._context.settings.setValue("operator/geometry", self.saveGeometry())
+            self._context.settings.setValue("operator/state", self.saveState(LAYOUT))
+            self._context.settings.sync()
         super().closeEvent(event)

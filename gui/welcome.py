@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -16,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from bci.errors import BciError
+from bci.stream.lsl import FoundStream
 from gui.context import Context
 from gui.launch import Started
 from gui.text import Label
@@ -27,7 +31,7 @@ FILES = "Recordings (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif);;All files (*)"
 
 
 class WelcomeWindow(QWidget):
-    """Three ways to begin; each leads to the operator window.
+    """Three ways to begin: the wizard, the operator window, the replay window.
 
     Parameters
     ----------
@@ -44,16 +48,22 @@ class WelcomeWindow(QWidget):
         self.setWindowTitle("bci")
         self.resize(900, 520)
         self._playing: Started | None = None
-        self.simulate = QPushButton("Start a simulated subject")
-        self.simulate.setProperty("role", "primary")
+        self.wizard = QPushButton("Simulate a session")
+        self.wizard.setProperty("role", "primary")
+        self.wizard.clicked.connect(lambda: self._wizard(""))
+        self.simulate = QPushButton("Only look at its signals")
         self.simulate.clicked.connect(self._simulate)
         self.streams = QListWidget()
         self.streams.setAccessibleName("streams in reach")
         self.streams.setMinimumHeight(90)
-        self.look = QPushButton("Look at this stream")
+        self.calibrate = QPushButton("Calibrate with this stream")
+        self.calibrate.clicked.connect(lambda: self._wizard(self._source_id()))
+        self.look = QPushButton("Only look at it")
         self.look.clicked.connect(self._look)
         self.replay = QPushButton("Choose a recording …")
-        self.replay.clicked.connect(self._choose_recording)
+        self.replay.clicked.connect(lambda: self._choose_recording(self.open_recording))
+        self.play_live = QPushButton("Play one as a live stream …")
+        self.play_live.clicked.connect(lambda: self._choose_recording(self.play))
         self.status = Label("", "muted", wrap=True)
         self._lay_out()
         context.ticked.connect(self._tick)
@@ -66,14 +76,17 @@ class WelcomeWindow(QWidget):
         box.addWidget(Label("What would you like to do?", "huge"))
         row = QHBoxLayout()
         row.setSpacing(16)
-        for title, text, middle, button in (
-            ("Try it out", "A simulated person with 32 electrodes who imagines movements. No hardware.", None, self.simulate),
-            ("Use an amplifier", "EEG streams are listed here as soon as they are there.", self.streams, self.look),
-            ("Play a recording", "An earlier session, or any EEG file, played as if it were live.", None, self.replay),
-        ):
-            card = _card(title, text, middle, button)
+        own = "Step by step to a decoder that works, and a live session with feedback."
+        for title, text, middle, buttons in (
+            ("Try it out", f"A simulated person who imagines movements, no hardware. {own}", None, (self.wizard, self.simulate)),
+            ("Use an amplifier", "EEG streams are listed here as soon as they are there.", self.streams,
+             (self.calibrate, self.look)),
+            ("Open a recording", "An earlier session, or any EEG file: see again what was decided, and what another model would.",
+             None, (self.replay, self.play_live)),
+        ):  # fmt: skip
+            card = _card(title, text, middle, buttons)
             card.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
-            card.setMaximumHeight(320)
+            card.setMaximumHeight(360)
             row.addWidget(card, 1)
         box.addLayout(row, 4)
         box.addStretch(1)
@@ -100,6 +113,7 @@ class WelcomeWindow(QWidget):
                 self.streams.addItem(item)
             self.streams.setCurrentRow(0)
         self.look.setEnabled(bool(signals))
+        self.calibrate.setEnabled(bool(signals))
         if self._playing is not None and not self._playing.alive and self._playing.process.returncode:
             self.status.tell(self._playing.last_words(), "bad")
 
@@ -107,36 +121,62 @@ class WelcomeWindow(QWidget):
         self._playing = self._context.launcher.start("simulated subject", SIMULATE)
         self._open("operator")
 
-    def _look(self) -> None:
+    def _wizard(self, source_id: str) -> None:
+        """The wizard, with that stream; without one, with the simulated subject."""
+        window = self._open("wizard")
+        begin = getattr(window, "begin_with", None)
+        if callable(begin):
+            begin(source_id)
+
+    def _chosen(self) -> FoundStream | None:
+        """The stream that is marked in the list."""
         item = self.streams.currentItem()
         uid = item.data(Qt.ItemDataRole.UserRole) if item is not None else ""
-        for stream in self._context.feed.streams:
-            if stream.uid == uid:
-                self._context.feed.choose(stream)
+        return next((s for s in self._context.feed.streams if s.uid == uid), None)
+
+    def _source_id(self) -> str:
+        found = self._chosen()
+        return found.source_id if found is not None else ""
+
+    def _look(self) -> None:
+        found = self._chosen()
+        if found is not None:
+            self._context.feed.choose(found)
         self._open("operator")
 
-    def _choose_recording(self) -> None:
+    def _choose_recording(self, then: Callable[[str], None]) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Choose a recording", "", FILES)
         if path:
+            then(path)
+
+    def open_recording(self, path: str) -> None:
+        """Look at a recording in the window for that; where there is none, play it into LSL."""
+        if "replay" not in self._context.names():
             self.play(path)
+            return
+        window = self._open("replay")
+        opened = getattr(window, "open_recording", None)
+        if callable(opened):
+            opened(Path(path))
 
     def play(self, path: str) -> None:
         """Play a recording into LSL and look at it."""
         self._playing = self._context.launcher.start("recording", ("replay", path))
         self._open("operator")
 
-    def _open(self, name: str) -> None:
+    def _open(self, name: str) -> QWidget | None:
         try:
-            self._context.open(name)
+            return self._context.open(name)
         except BciError as error:
             self.status.tell(str(error), "bad")
+            return None
 
     def _tick(self) -> None:
         if self.isVisible() and self._context.ticks % EVERY == 0:
             self.refresh()
 
 
-def _card(title: str, text: str, middle: QWidget | None, button: QPushButton) -> QFrame:
+def _card(title: str, text: str, middle: QWidget | None, buttons: Sequence[QPushButton]) -> QFrame:
     card = QFrame()
     card.setProperty("role", "card")
     box = QVBoxLayout(card)
@@ -148,6 +188,7 @@ def _card(title: str, text: str, middle: QWidget | None, button: QPushButton) ->
         box.addStretch(1)
     else:
         box.addWidget(middle, 1)
-    button.setMinimumSize(QSize(160, 40))
-    box.addWidget(button)
+    for button in buttons:
+        button.setMinimumSize(QSize(160, 40))
+        box.addWidget(button)
     return card

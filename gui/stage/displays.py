@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from bci.errors import ConfigError
 from gui.stage.settings import StageSettings
 
+SMALL_PX = 1100
 TOLERANCE_HZ = 0.6
 """59.94 Hz passes for 60."""
 LEFT, MOST, FRAMED = 0.73, 0.8, 0.94
@@ -54,6 +55,14 @@ def make_room(window: QWidget) -> None:
     room = screens[0].availableGeometry()
     window.resize(round(LEFT * room.width()), round(FRAMED * room.height()))
     window.move(room.topLeft())
+    _squeeze(window)
+
+
+def _squeeze(window: QWidget) -> None:
+    """A window that has an arrangement for little room takes it."""
+    compact = getattr(window, "compact", None)
+    if callable(compact) and window.width() < SMALL_PX:
+        compact()
 
 
 def place(window: QWidget, settings: StageSettings, screen: QScreen, alone: bool) -> None:
@@ -81,6 +90,7 @@ def place(window: QWidget, settings: StageSettings, screen: QScreen, alone: bool
             edges, inside = other.frameGeometry(), other.geometry()
             height = room.height() - (edges.height() - inside.height())
             other.setGeometry(QRect(room.left(), room.top() + inside.top() - edges.top(), left, height))
+            _squeeze(other)
         return
     window.setGeometry(screen.geometry() if settings.full else screen.availableGeometry())
     if settings.full:

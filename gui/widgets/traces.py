@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QScrollBar, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QPushButton, QScrollBar, QVBoxLayout, QWidget
 
 from gui.context import Context
 from gui.tidy import tidy
@@ -15,6 +16,7 @@ from gui.widgets.trace_view import SCALES_UV, SECONDS, TraceView, neighbour
 HIGH_PASS_HZ = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 LOW_PASS_HZ = (0.0, 15.0, 30.0, 40.0, 70.0, 100.0)
 NOTCH_HZ = (0.0, 50.0, 60.0)
+LEAST_PX, ONE_ROW_PX = 58, 690
 
 
 class Traces(QWidget):
@@ -56,19 +58,28 @@ class Traces(QWidget):
         self._connect()
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
+        self._bar = bar = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         bar.setContentsMargins(8, 5, 8, 2)
         bar.setSpacing(5)
-        for widget in (self.length, self.scale, self.fit, self.high_pass, self.low_pass, self.notch):
-            bar.addWidget(widget)
-        bar.addStretch(1)
-        bar.addWidget(self.hold)
+        for group in ((self.length, self.scale, self.fit, self.hold), (self.high_pass, self.low_pass, self.notch)):
+            row = QHBoxLayout()
+            row.setSpacing(5)
+            for widget in group:
+                row.addWidget(widget)
+            row.addStretch(1)
+            bar.addLayout(row)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(0)
         box.addLayout(bar)
         box.addWidget(self.view, 1)
         box.addWidget(self.place)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is little room, the filters are in a second row."""
+        super().resizeEvent(event)
+        narrow = event.size().width() < ONE_ROW_PX
+        self._bar.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
 
     def _connect(self) -> None:
         for choice in (self.length, self.scale, self.high_pass, self.low_pass, self.notch):
@@ -157,4 +168,5 @@ def _choice(name: str, entries: list[tuple[str, float]], value: float) -> QCombo
         made.addItem(text, data)
     made.setCurrentIndex(max(0, made.findData(value)))
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+    made.setMinimumWidth(LEAST_PX)  # beside the participant's window there is little room
     return made

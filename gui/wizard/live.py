@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout
 
 from bci.errors import BciError
 from gui.context import Context
@@ -45,6 +45,7 @@ class LivePage(Page):
         self.state = Label("", "huge", wrap=True)
         self.detail = Label("", "value", wrap=True)
         self.decoder = Decoder(context)
+        self.decoder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.file = Label("", "muted", wrap=True)
         self.cues = QCheckBox("trials with cues, one after another (without: free running)")
         self.cues.setChecked(True)

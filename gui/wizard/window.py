@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from bci.errors import BciError
 from gui.context import Context
@@ -76,11 +76,7 @@ class WizardWindow(QWidget):
     def _lay_out(self) -> None:
         self.stack = QStackedWidget()
         for page in self.pages:
-            area = QScrollArea()
-            area.setWidgetResizable(True)
-            area.setFrameShape(QFrame.Shape.NoFrame)
-            area.setWidget(page)
-            self.stack.addWidget(area)
+            self.stack.addWidget(page)
         rail = QFrame()
         rail.setProperty("role", "chip")
         rail.setFixedWidth(RAIL_PX)
@@ -129,6 +125,16 @@ class WizardWindow(QWidget):
             row.addWidget(button)
         self.next.setProperty("role", "primary")
         return row
+
+    def begin_with(self, source_id: str) -> None:
+        """From the first page, with this EEG stream; empty: with the simulated subject."""
+        if self.calibrating.running or self.live.running:
+            return
+        if source_id:
+            self.person.choose_stream(source_id)
+        else:
+            self.person.amplifier.setCurrentIndex(0)
+        self.show_page(PERSON)
 
     # --- what is filled in
 
