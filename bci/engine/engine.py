@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bci.engine import inputs as steer
+from bci.engine.artefacts.potato import Potato
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.continuity import ContinuitySettings, Discontinuity
 from bci.engine.decide import Decide, DecisionSettings
@@ -207,6 +208,7 @@ class Engine:
         self._half = np.zeros((n + 1, len(self._frontend.labels) + 1))
         self._referred = np.zeros(shape)
         self._without = self._go_on_without(np.zeros(len(self._frontend.labels), dtype=np.bool_))
+        self._potato = _potato_of(decoder)
         centre = decoder.centre if recentred else None
         self._recentring = None if centre is None else Recentring(self.settings.recentre, centre)
         self._seen: FloatArray | None = None
@@ -216,7 +218,7 @@ class Engine:
     def _swap(self, decoder: LiveDecoder) -> None:
         """Replace the decoder, if nothing upstream of it would have to change."""
         old, new = self._decoder, decoder
-        if new.preprocessing != old.preprocessing or new.kernel.features != old.kernel.features:
+        if not new.preprocessing.same_path(old.preprocessing) or new.kernel.features != old.kernel.features:
             raise ModelError("the new model has other channels, filters or windows; start a new session with it")
         if new.kernel.classes != old.kernel.classes:
             raise ModelError(f"the new model has classes {new.kernel.classes}, the running one {old.kernel.classes}")
@@ -259,8 +261,10 @@ class Engine:
         probabilities = self._unknown
         decision = -1
         if reason is Reason.DECIDED:
-            found = self._decode(window)
-            if found is None:
+            features = self._features(window)
+            if self._potato is not None and self._unlike(features, self._potato):
+                reason = Reason.QUALITY
+            elif (found := self._decode(features)) is None:
                 reason = Reason.DECODER
             else:
                 probabilities = found
@@ -294,13 +298,19 @@ class Engine:
             return Reason.SKIPPED
         return Reason.DECIDED if self._without.allowed else Reason.QUALITY
 
-    def _decode(self, window: Window) -> FloatArray | None:
+    def _unlike(self, features: FloatArray, potato: Potato) -> bool:
+        """Whether a window is unlike those of the training; then nothing is learned from it either."""
+        unlike = potato.unlike(scatter(features) if self._decoder.kernel.features == "samples" else features)
+        if unlike:
+            self._seen = self._whole = None
+        return unlike
+
+    def _decode(self, features: FloatArray) -> FloatArray | None:
         """Probabilities of a window, or None where the decoder breaks its contract.
 
         The one boundary at which whatever a decoder raises becomes data: a plug-in's error must
         not stop the loop, and the outcome says that there was one.
         """
-        features = self._features(window)
         try:
             found = np.array(self._decoder.kernel(features), dtype=np.float64)
             values = found.tolist()
@@ -353,7 +363,7 @@ class Engine:
     def _build_matrices(self, bad: BoolArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
         """Matrices and residual of :class:`Without`."""
         p = self._decoder.preprocessing
-        if p.reference == "none" and not bad.any():
+        if p.reference == "none" and not p.artefacts.eog and not bad.any():
             return (), None
         reference = reference_matrix(p, ~bad)
         n, n_inputs = reference.shape
@@ -367,3 +377,14 @@ class Engine:
             matrices.append(matrix)
             residual[band] = unknown * p.window
         return tuple(matrices), residual if bad.any() else None
+
+
+def _potato_of(decoder: LiveDecoder) -> Potato | None:
+    """What tells windows that are unlike those of the training, where the model asks for it."""
+    artefacts = decoder.preprocessing.artefacts
+    if not artefacts.potato_z:
+        return None
+    if decoder.centre is None or not artefacts.potato:
+        raise ModelError("this model asks for the Riemannian potato and does not hold what it needs; train it again")
+    mean, deviation = artefacts.potato
+    return Potato(decoder.centre, mean, deviation, artefacts.potato_z)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from bci.engine.artefacts.settings import Artefacts
 from bci.errors import ConfigError
 
 REFERENCES = ("none", "average", "laplacian", "mastoids")
@@ -29,6 +30,8 @@ class Preprocessing:
         Butterworth order (of the low-pass prototype).
     window, hop : int
         Samples. ``window`` is a whole number of hops (:func:`bci.engine.chunk.window_grid`).
+    artefacts : Artefacts
+        What is done about artefacts; nothing by default. It is not in ``repr``, by which kept trials are named.
     """
 
     rate_hz: float
@@ -39,11 +42,16 @@ class Preprocessing:
     order: int = 4
     window: int = 500
     hop: int = 10
+    artefacts: Artefacts = field(default=Artefacts(), repr=False)
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
         if problems:
             raise ConfigError(problems)
+
+    def same_path(self, other: Preprocessing) -> bool:
+        """Whether channels, filters and windows are the same, whatever was measured in training."""
+        return self.artefacts.eog == other.artefacts.eog and replace(self, artefacts=other.artefacts) == other
 
 
 def _problems(p: Preprocessing) -> list[str]:
@@ -60,6 +68,9 @@ def _problems(p: Preprocessing) -> list[str]:
         found.append(f"notch_hz = {p.notch_hz}: must be 0 (none) or between 0 and the Nyquist frequency {nyquist:g} Hz")
     if not p.bands:
         found.append("bands: at least one [low, high] pair is needed")
+    named = {label.lower() for label in p.labels}
+    if any(label.lower() in named for label in p.artefacts.eog):
+        found.append(f"eog = {', '.join(p.artefacts.eog)}: no channel of the decoder can be an EOG channel too")
     for low, high in p.bands:
         if not 0 < low < high < nyquist:
             found.append(f"band [{low:g}, {high:g}] Hz: must satisfy 0 < low < high < {nyquist:g} Hz (Nyquist)")

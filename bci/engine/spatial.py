@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 
+from bci.engine.artefacts.regression import correction_matrix
 from bci.engine.chunk import BoolArray, FloatArray
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import canonical
@@ -22,15 +23,19 @@ _COLUMNS = ("7", "5", "3", "1", "z", "2", "4", "6", "8")
 
 
 def inputs(preprocessing: Preprocessing) -> tuple[str, ...]:
-    """Labels the stream must carry: the decoder's own first, then those only the reference needs."""
+    """Labels the stream must carry: the decoder's own first, then those only the reference needs, then EOG."""
     extra: list[str] = []
     if preprocessing.reference == "laplacian":
         extra = [n for label in preprocessing.labels for n in neighbours(label)]
     elif preprocessing.reference == "mastoids":
         extra = list(_mastoids(preprocessing.labels))
     own = {canonical(x) for x in preprocessing.labels}
+    eog = preprocessing.artefacts.eog
     unique = {canonical(x): x for x in extra if canonical(x) not in own}
-    return (*preprocessing.labels, *unique.values())
+    both = [x for x in eog if canonical(x) in unique]
+    if both:
+        raise ConfigError(f"eog = {', '.join(both)}: the reference {preprocessing.reference!r} needs this channel; choose others")
+    return (*preprocessing.labels, *unique.values(), *eog)
 
 
 def neighbours(label: str) -> tuple[str, str, str, str]:
@@ -68,7 +73,7 @@ def _mastoids(labels: tuple[str, ...]) -> tuple[str, str]:
 
 
 def reference_matrix(preprocessing: Preprocessing, good: BoolArray) -> FloatArray:
-    """Matrix from input channels to referenced decoder channels.
+    """Matrix from input channels to referenced decoder channels, what the eyes put into them subtracted before.
 
     Parameters
     ----------
@@ -87,6 +92,9 @@ def reference_matrix(preprocessing: Preprocessing, good: BoolArray) -> FloatArra
         others = [j for j in _reference_of(preprocessing, i, labels) if good[j]]
         if others:
             matrix[i, others] -= 1.0 / len(others)
+    weights = preprocessing.artefacts.eog_weights
+    if weights:
+        matrix = matrix @ correction_matrix(np.array(weights), len(labels), good)
     return matrix
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from inspect import signature
 
 import numpy as np
+import numpy.typing as npt
 
 from bci import plugins
 from bci.engine.chunk import FloatArray
 from bci.engine.decoder import Kernel, scatter
 from bci.engine.preprocessing import Preprocessing
 from bci.session.epochs import Epochs, filled
-from bci.session.fit import fit_decoder, load_family
+from bci.session.fit import fit_decoder, fit_family, load_family
 from bci.settings import DecoderSection
 
 REPEATS, LONGEST_S = 200, 1.0
@@ -49,8 +50,18 @@ class Fitted:
         return [self.classes[int(p.argmax())] if np.isfinite(p).all() else "" for p in probabilities]
 
 
-def fit_whole(decoder: DecoderSection, own: Epochs, preprocessing: Preprocessing) -> Fitted:
+def fit_whole(
+    decoder: DecoderSection, own: Epochs, preprocessing: Preprocessing, people: npt.NDArray[np.int64] | None = None
+) -> Fitted:
     """As ``bci train`` fits, with all its checks.
+
+    Parameters
+    ----------
+    decoder : DecoderSection
+    own : Epochs
+    preprocessing : Preprocessing
+    people : ndarray of int, shape (n_trials,)
+        Person or session of each trial, where several are pooled; families that ask for it are told.
 
     Raises
     ------
@@ -58,7 +69,8 @@ def fit_whole(decoder: DecoderSection, own: Epochs, preprocessing: Preprocessing
         If the trials do not allow it.
     """
     epochs = filled(own, preprocessing.labels)
-    model = fit_decoder(load_family(decoder.name, decoder.settings), epochs.windows, epochs.labels, preprocessing)
+    family = load_family(decoder.name, decoder.settings)
+    model = fit_decoder(family, epochs.windows, epochs.labels, preprocessing, people=people)
     return Fitted(model.classes, model.estimator.predict_proba, "; ".join(model.notes), model.decoder().kernel)
 
 
@@ -86,7 +98,7 @@ def is_random(decoder: str) -> bool:
     return "seed" in signature(plugins.load(plugins.DECODERS, decoder)).parameters
 
 
-def fit_few(decoder: DecoderSection, own: Epochs) -> Fitted:
+def fit_few(decoder: DecoderSection, preprocessing: Preprocessing, own: Epochs) -> Fitted:
     """Without the checks that ask for many trials: what the family makes of so few.
 
     Raises
@@ -96,7 +108,7 @@ def fit_few(decoder: DecoderSection, own: Epochs) -> Fitted:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fitted = load_family(decoder.name, decoder.settings).fit(own.windows, own.labels)
+        fitted = fit_family(load_family(decoder.name, decoder.settings), own.windows, own.labels, preprocessing)
     note = "; ".join(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
     return Fitted(fitted.classes, fitted.estimator.predict_proba, note)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from bci.engine.chunk import FloatArray
 from bci.errors import TrainingError
@@ -103,16 +104,26 @@ def _later(cell: Cell) -> Iterator[Row]:
 
 def _across_sessions(cell: Cell) -> Iterator[Row]:
     """A model of the earlier sessions decodes this one."""
-    yield _transferred(cell, load(cell.own), [])
+    train = load(cell.own)
+    yield _transferred(cell, train, [], _whose(train, [c.session for c in cell.own]))
+
+
+def _whose(train: Epochs, names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Number of the person or session of each trial, from the name that each run has."""
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names], dtype=np.int64)[train.runs]
 
 
 def _across_people(cell: Cell) -> Iterator[Row]:
     """A model of the other people decodes this one."""
-    others = [load(session) for session in cell.others] if cell.head_start else []
-    yield _transferred(cell, None if cell.head_start else load([c for session in cell.others for c in session]), others)
+    if cell.head_start:
+        yield _transferred(cell, None, [load(session) for session in cell.others])
+        return
+    train = load([c for session in cell.others for c in session])
+    yield _transferred(cell, train, [], _whose(train, [f"{c.subject} {c.session}" for s in cell.others for c in s]))
 
 
-def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs]) -> Row:
+def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs], people: npt.NDArray[np.int64] | None = None) -> Row:
     test = load(cell.test)
     row = replace(blank_row(cell), rejected=len(test.rejected))
     labels = cell.preprocessing.labels
@@ -124,7 +135,7 @@ def _transferred(cell: Cell, train: Epochs | None, others: Sequence[Epochs]) -> 
             n_train = sum(len(o.labels) for o in others)
             test = filled(test, labels)
         else:
-            fitted = fit_whole(cell.config.decoder, train, cell.preprocessing)
+            fitted = fit_whole(cell.config.decoder, train, cell.preprocessing, people)
             n_train = len(train.labels)
             test = filled_by(train, test, labels)
         between = time.perf_counter()
@@ -147,7 +158,7 @@ def _few_shot(cell: Cell) -> Iterator[Row]:
     try:
         test = filled_by(pool, test, labels)
         pool = filled(pool, labels)
-        fit: Callable[[Epochs], Fitted] = partial(fit_few, cell.config.decoder)
+        fit: Callable[[Epochs], Fitted] = partial(fit_few, cell.config.decoder, cell.preprocessing)
         if cell.head_start:
             fit = head_start_from([filled(load(session), labels) for session in cell.others])
             yield _drawn(replace(row, trials_per_class=0, draw=0), cell, fit, (pool, test), [], names)
