@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.decide import DecisionSettings
 from bci.engine.engine import Engine, EngineSettings
 from bci.engine.outcome import fields
-from bci.engine.stream_info import StreamInfo
+from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import RecordingError, VerificationError
 from bci.session import wire
 from bci.session.fingerprint import fingerprint
 from bci.session.model import Model, load_model
+from bci.session.progress import Progress, silent
 from bci.stream.metadata import scale_to_microvolts, stream_info
 from bci.stream.xdf_reader import XdfFile, XdfStream, read_xdf
 
@@ -71,6 +72,8 @@ class Verification:
         Reproduced: every bit under the recorded fingerprint; elsewhere to 1e-9 with equal decisions.
     different : list of str
         One line for each outcome that is not.
+    places : list of int
+        Which of the recorded outcomes each of these is.
     not_recorded : list of str
         What the engine consumed that the recording does not hold.
     same_fingerprint : bool
@@ -80,6 +83,7 @@ class Verification:
     identical: int = 0
     same_fingerprint: bool = True
     different: list[str] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     not_recorded: list[str] = field(default_factory=list)
 
     @property
@@ -136,7 +140,9 @@ def find_model(recording: Path, sha256: str) -> Model:
     )
 
 
-def verify(session: RecordedSession, models: Callable[[str], Model], feed: Feed | None = None) -> Verification:
+def verify(
+    session: RecordedSession, models: Callable[[str], Model], feed: Feed | None = None, progress: Progress = silent
+) -> Verification:
     """Recompute every outcome from raw samples and inputs, and compare.
 
     Parameters
@@ -147,6 +153,7 @@ def verify(session: RecordedSession, models: Callable[[str], Model], feed: Feed 
     feed : callable, optional
         How the raw samples reach the engine: takes all of them and the place of the next input (in
         samples from here), yields chunks. Default: one second at a time on the virtual clock.
+    progress : callable
 
     Raises
     ------
@@ -154,23 +161,43 @@ def verify(session: RecordedSession, models: Callable[[str], Model], feed: Feed 
         If the recorded outcomes cannot be aligned with the recorded samples.
     """
     result = Verification(len(session.rows), same_fingerprint=session.fingerprint == fingerprint())
-    found = dict(_keyed(recompute(session, models, result, feed)))
-    model = models(session.model)
+    compare(session, models(session.model), recompute(session, models, result, feed, progress), result)
+    return result
+
+
+def compare(session: RecordedSession, model: Model, rows: Sequence[FloatArray], result: Verification) -> None:
+    """Fill a verification from the rows of a second run.
+
+    Parameters
+    ----------
+    session : RecordedSession
+    model : Model
+        The session's first.
+    rows : sequence of ndarray
+        As :func:`recompute` gave them for ``result``.
+    result : Verification
+    """
+    found = dict(_keyed(rows))
     names = fields(len(model.header.preprocessing.labels), tuple(model.header.classes))
-    for row in session.rows:
+    for place, row in enumerate(session.rows):
         again = found.get((row[0], row[1]))
         if again is None:
             if not result.not_recorded:
                 result.different.append(f"segment {row[0]:.0f} index {row[1]:.0f}: recorded, not reproduced")
+                result.places.append(place)
         elif _equal(row, again, result.same_fingerprint):
             result.identical += 1
         else:
             result.different.append(_difference(row, again, names))
-    return result
+            result.places.append(place)
 
 
 def recompute(
-    session: RecordedSession, models: Callable[[str], Model], result: Verification, feed: Feed | None = None
+    session: RecordedSession,
+    models: Callable[[str], Model],
+    result: Verification,
+    feed: Feed | None = None,
+    progress: Progress = silent,
 ) -> list[FloatArray]:
     """Outcome rows of a second run over the recorded samples and inputs."""
     model = models(session.model)
@@ -181,7 +208,36 @@ def recompute(
     for stretch in _stretches(session, result):
         for chunk in _until_inputs(stretch, waiting, engine, feed or _virtual):
             rows += [outcome.row(n_channels) for outcome in engine.outcomes(chunk)]
+            progress("recomputing", min(1.0, engine.consumed / max(1.0, float(session.rows[-1][2]))))
     return rows
+
+
+def instead(session: RecordedSession, model: Model, progress: Progress = silent) -> list[FloatArray]:
+    """Outcome rows that another model would have given in a session, everything else as it was.
+
+    The engine begins with the very sample it began with then, so that windows are the same ones; pauses, channels marked
+    bad and settings changed live apply as recorded, other models do not take over.
+
+    Parameters
+    ----------
+    session : RecordedSession
+    model : Model
+    progress : callable
+
+    Raises
+    ------
+    VerificationError
+        If the recorded outcomes cannot be aligned with the recorded samples.
+    """
+    used = {canonical(label) for label in model.header.preprocessing.labels}
+    inputs: list[tuple[int, steer.Input | str]] = []
+    for n, given in session.inputs:
+        if isinstance(given, steer.Mark):
+            inputs.append((n, replace(given, labels=tuple(x for x in given.labels if canonical(x) in used))))
+        elif not isinstance(given, str):
+            inputs.append((n, given))
+    other = replace(session, model=model.sha256, inputs=inputs)
+    return recompute(other, lambda _: model, Verification(), progress=progress)
 
 
 def decode(info: StreamInfo, data: FloatArray, stamps: FloatArray, model: Model, settings: EngineSettings) -> list[FloatArray]:
@@ -202,21 +258,52 @@ def decode(info: StreamInfo, data: FloatArray, stamps: FloatArray, model: Model,
     return [outcome.row(n_channels) for chunk in _virtual(raw, len(raw)) for outcome in engine.outcomes(chunk)]
 
 
-def differences(
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One window that is decided otherwise.
+
+    Parameters
+    ----------
+    segment, index : int
+        Of the recorded outcome.
+    stamp : float
+        Raw, of the window's newest sample.
+    was, now : str
+        Class, or ``"nothing"``.
+    """
+
+    segment: int
+    index: int
+    stamp: float
+    was: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"segment {self.segment} index {self.index}: {self.was} → {self.now}"
+
+
+def changed(
     recorded: Sequence[FloatArray] | FloatArray, classes: Sequence[str], found: Sequence[FloatArray], others: Sequence[str]
-) -> list[str]:
-    """One line for each window whose decision would have been another.
+) -> list[Changed]:
+    """Each window whose decision would have been another.
 
     Windows are matched by the raw stamp of their newest sample, since another model may use another grid.
     """
     said = {row[3]: others[int(row[6])] if row[6] >= 0 else "nothing" for row in found}
-    lines = []
+    windows = []
     for row in recorded:
         was = classes[int(row[6])] if row[6] >= 0 else "nothing"
         now = said.get(row[3])
         if now is not None and now != was:
-            lines.append(f"segment {row[0]:.0f} index {row[1]:.0f}: {was} → {now}")
-    return lines
+            windows.append(Changed(int(row[0]), int(row[1]), float(row[3]), was, now))
+    return windows
+
+
+def differences(
+    recorded: Sequence[FloatArray] | FloatArray, classes: Sequence[str], found: Sequence[FloatArray], others: Sequence[str]
+) -> list[str]:
+    """One line for each of :func:`changed`."""
+    return [str(one) for one in changed(recorded, classes, found, others)]
 
 
 def _virtual(raw: Chunk, limit: int) -> Iterator[Chunk]:
