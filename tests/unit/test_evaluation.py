@@ -124,6 +124,27 @@ def test_a_head_start_has_rows_of_its_own_from_no_own_trial_on(
     assert across == [("csp-lda", True)] * 3 + [("head-start", True)] * 3 + [("ts-lr", True)] * 3
 
 
+def test_the_engine_with_recentring_and_without_decodes_the_same_later_trials(people: Path, tmp_path: Path) -> None:
+    rows = evaluated(tmp_path, str(people), *TABLE, "--jobs", "1", "--protocol", "sessions", "--protocol", "recentring")
+    by_decoder = {(r["protocol"], r["decoder"]): r for r in rows}
+    assert set(by_decoder) == {("sessions", "ts-lr"), ("recentring", "ts-lr"), ("recentring", "ts-lr, recentred")}
+    plain, moved = by_decoder["recentring", "ts-lr"], by_decoder["recentring", "ts-lr, recentred"]
+    assert plain["trials"] == by_decoder["sessions", "ts-lr"]["trials"]
+    assert [t[:-1] for t in plain["trials"].split()] == [t[:-1] for t in moved["trials"].split()]
+
+
+def test_a_decoder_whose_training_is_random_is_trained_with_every_seed_and_the_others_once(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = ["--set", "decoder.name=eegnet", "--set", "decoder.settings.epochs=2", "--decoder", "eegnet", "--decoder", "ts-lr"]
+    rows = evaluated(tmp_path, str(people), *TABLE, *network, "--seeds", "2", "--jobs", "1", "--protocol", "sessions")
+    assert [(r["decoder"], r["seed"]) for r in rows] == [("eegnet", "0"), ("eegnet", "1"), ("ts-lr", "")]
+    assert len({r["fits"] for r in rows}) == 1
+    compared = json.loads(capsys.readouterr().out)["compared"]
+    assert [(c["decoder"], c["baseline"], c["seeds"], len(c["by_seed"])) for c in compared] == [("eegnet", "ts-lr", 2, 2)]
+    assert all(c["step_us"] > 0 and c["fit_s"] > 0 for c in compared)
+
+
 @pytest.mark.slow
 def test_a_dask_scheduler_gives_the_same_table(people: Path, tmp_path: Path, done: tuple[Path, list[dict[str, str]]]) -> None:
     from distributed import LocalCluster

@@ -1,0 +1,186 @@
+"""``python -m artefacts`` in ``tests/benchmarks``: decoding with each artefact step and with none, as a Markdown table.
+
+Each person is recorded twice (training, test) at their own rate of blinks or muscle bursts. Training and test go through the same
+step: the engine decodes the test recording sample by sample, and each cue's first window that is whole counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import butter, sosfilt
+
+from bci.engine.artefacts.asr import Asr, AsrBaseline, baseline
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.engine import Engine
+from bci.session.epochs import decode_at_cues
+from bci.session.evaluation.comparison import interval_of_mean, sign_flip
+from bci.session.simulate import record_virtually
+from bci.session.timeline import short
+from bci.session.training import LabelledRun, open_labelled, train
+from bci.settings import DecoderSection, MarkersSection, PreprocessingSection, SessionConfig, TrialSection
+from bci.stream.clock import VirtualClock
+from devices.simulated import SimulatedSettings, SimulatedSubject
+
+CHANNELS = ("FC3", "FCz", "FC4", "F3", "F4", "C3", "Cz", "C4", "CP3", "CP4", "Pz", "Fp1", "Fp2")
+EYES = ("Fp1", "Fp2")
+CLASSES = ("left_hand", "right_hand")
+RATE_HZ, HIGH_PASS_HZ = 125.0, 0.5
+CLEAN_S = 60.0
+POTATO_Z = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What disturbs, and the band that is decoded."""
+
+    name: str
+    band_hz: tuple[float, float]
+    settings: dict[str, float]
+
+
+BLINKS = {"blinks_per_min": 30.0, "blink_uv": 250.0, "muscle_per_min": 0.0}
+TROUBLES = (
+    Trouble("none", (8.0, 30.0), {"blinks_per_min": 0.0, "muscle_per_min": 0.0}),
+    Trouble("blinks, 30 a minute, 250 µV", (8.0, 30.0), BLINKS),
+    Trouble("blinks, 30 a minute, 250 µV", (2.0, 30.0), BLINKS),
+    Trouble("muscle bursts, 25 a minute, 60 µV", (8.0, 30.0), {"blinks_per_min": 0.0, "muscle_per_min": 25.0, "muscle_uv": 60.0}),
+)
+WAYS: dict[str, dict[str, object]] = {
+    "nothing": {},
+    "EOG regression": {"eog": EYES},
+    "Riemannian potato": {"potato_z": POTATO_Z},
+    "both": {"eog": EYES, "potato_z": POTATO_Z},
+    "subspace reconstruction": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Each test trial: decoded right (1), wrong (0), or not decoded (NaN)."""
+
+    right: FloatArray
+
+    @property
+    def coverage(self) -> float:
+        """Share that was decoded."""
+        return float(np.isfinite(self.right).mean())
+
+
+def person(trouble: Trouble, seed: int, skill: float, folder: Path, trials: int) -> tuple[LabelledRun, LabelledRun]:
+    """A person's recordings: to train on, to test on."""
+    found = []
+    subject = SimulatedSubject(
+        SimulatedSettings(seed=seed, skill=skill, channels=CHANNELS, rate_hz=RATE_HZ, **trouble.settings), clock := VirtualClock()
+    )
+    for part in ("train", "test"):
+        path = folder / f"{part}.xdf"
+        record_virtually(subject, clock, short(CLASSES, trials, seed + len(found)), path)
+        found.append(open_labelled(path, config({}, trouble)))
+    return found[0], found[1]
+
+
+def config(way: dict[str, object], trouble: Trouble) -> SessionConfig:
+    """Settings of a way; without EOG regression the eye channels are not decoded either."""
+    chosen = tuple(c for c in CHANNELS if c not in EYES)
+    return SessionConfig(
+        markers=MarkersSection(table={"769": "left", "770": "right"}),
+        preprocessing=PreprocessingSection(channels=chosen, bands=(trouble.band_hz,), window_s=2.5, **way),  # type: ignore[arg-type]
+        trial=TrialSection(start_s=0.5, stop_s=3.0),
+        decoder=DecoderSection(name="ts-lr"),
+    )
+
+
+def clean_baseline(seed: int, skill: float) -> AsrBaseline:
+    """A minute of the same person without blinks and bursts, as a calibration would ask for it."""
+    clock = VirtualClock()
+    settings = SimulatedSettings(
+        seed=seed, skill=skill, channels=CHANNELS, rate_hz=RATE_HZ, blinks_per_min=0.0, muscle_per_min=0.0
+    )
+    subject, parts = SimulatedSubject(settings, clock), []
+    while sum(map(len, parts)) < CLEAN_S * RATE_HZ:
+        chunk = subject.read(1.0)
+        parts += [chunk.data] if chunk is not None else []
+    return baseline(high_passed(np.concatenate(parts))[round(2 * RATE_HZ) :], RATE_HZ)
+
+
+def high_passed(data: FloatArray) -> FloatArray:
+    """Without offset and drift, causally."""
+    filtered: FloatArray = sosfilt(butter(2, HIGH_PASS_HZ, "highpass", fs=RATE_HZ, output="sos"), data - data[:1], axis=0)
+    return filtered
+
+
+def reconstructed(run: LabelledRun, known: AsrBaseline, hop: int = 5) -> LabelledRun:
+    """The recording through online subspace reconstruction, block after block."""
+    data = high_passed(run.raw.data)[: len(run.raw) // hop * hop]
+    cleaned = Asr(known, RATE_HZ, hop)(data.reshape(-1, hop, data.shape[1])).reshape(data.shape)
+    return replace(run, raw=Chunk(cleaned, run.raw.stamps[: len(cleaned)]))
+
+
+def answers(runs: tuple[LabelledRun, LabelledRun], settings: SessionConfig) -> Answers:
+    """Train on the first, let the engine decode the second."""
+    model = train(runs[:1], settings).model
+    engine = Engine(runs[1].info, model.decoder(), settings.engine_settings())
+    found = decode_at_cues(engine, runs[1].raw, runs[1].cues, settings.trial.stop_s)
+    return Answers(
+        np.array(
+            [
+                np.nan
+                if o is None or not np.isfinite(o.probabilities).all()
+                else float(model.classes[int(o.probabilities.argmax())] == cue.class_)
+                for cue, o in found
+            ]
+        )
+    )
+
+
+def lines(trouble: Trouble, people: int, trials: int, skill: float, tell: Callable[[str], None]) -> list[str]:
+    """Table lines of one trouble."""
+    found: dict[str, list[Answers]] = {way: [] for way in WAYS}
+    for seed in range(people):
+        with tempfile.TemporaryDirectory() as folder:
+            runs = person(trouble, seed, skill, Path(folder), trials)
+            known = clean_baseline(seed, skill)
+            for way, settings in WAYS.items():
+                used = runs
+                if way == "subspace reconstruction":
+                    used = reconstructed(runs[0], known), reconstructed(runs[1], known)
+                found[way].append(answers(used, config(settings, trouble)))
+            tell(f"{trouble.name} {trouble.band_hz}: person {seed + 1} of {people}")
+    return [_line(trouble, way, found[way], found["nothing"]) for way in WAYS]
+
+
+def _line(trouble: Trouble, way: str, own: list[Answers], plain: list[Answers]) -> str:
+    right = float(np.mean([np.nanmean(a.right) for a in own]))
+    coverage = float(np.mean([a.coverage for a in own]))
+    both = [(a.right - b.right)[np.isfinite(a.right) & np.isfinite(b.right)] for a, b in zip(own, plain, strict=True)]
+    both = [d for d in both if len(d)]
+    low, high = interval_of_mean(both)
+    difference = "" if own is plain else f"{100 * np.mean([d.mean() for d in both]):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    p = "" if own is plain else f"{sign_flip(both)[0]:.3f}"
+    low_hz, high_hz = trouble.band_hz
+    cells = [trouble.name, f"{low_hz:g}–{high_hz:g}", way, f"{100 * right:.1f}", f"{100 * coverage:.1f}", difference, p]
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=6)
+    parser.add_argument("--trials", type=int, default=20, help="of each class in each recording")
+    parser.add_argument("--skill", type=float, default=0.5)
+    args = parser.parse_args()
+    head = ["disturbed by", "band Hz", "step", "correct % of decoded", "decoded %", "difference on shared trials (95 %)", "p"]
+    table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for trouble in TROUBLES:
+        table += lines(trouble, args.people, args.trials, args.skill, lambda text: print(text, flush=True))
+    print("\n".join(table))
+
+
+if __name__ == "__main__":
+    main()
