@@ -171,13 +171,26 @@ def load_model(path: Path | str) -> Model:
         If the file is missing, damaged, hostile, of another schema, or names an unknown kernel.
     """
     path = Path(path)
-    data = _read_bounded(path)
-    header, arrays = _decode(path, data)
+    header, arrays, sha256 = read_model(path)
     try:
         decoder = build_decoder(header.kernel, header.classes, header.preprocessing, arrays)
     except BciError as error:
         raise _damaged(path, str(error)) from error
-    return Model(path, header, decoder, hashlib.sha256(data).hexdigest())
+    return Model(path, header, decoder, sha256)
+
+
+def read_model(path: Path | str) -> tuple[ModelHeader, Arrays, str]:
+    """Header, arrays and SHA-256 of a model file, without building its decoder.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or of another schema.
+    """
+    path = Path(path)
+    data = _read_bounded(path)
+    header, arrays = _decode(path, data)
+    return header, arrays, hashlib.sha256(data).hexdigest()
 
 
 def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preprocessing, arrays: Arrays) -> LiveDecoder:
@@ -202,6 +215,10 @@ def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preproce
             f"kernel {kernel!r} is for {built.n_channels} channels and classes {built.classes}, "
             f"the header says {channels} channels and classes {classes}"
         )
+    said = (bands, preprocessing.window, channels)
+    taken = getattr(built, "shape", said)
+    if taken != said:
+        raise ModelError(f"kernel {kernel!r} takes windows of {taken} bands, samples and channels, the header says {said}")
     centre = _array(arrays, "centre", (bands, channels, channels)) if "centre" in arrays else None
     return LiveDecoder(preprocessing, built, covariance, weights, centre)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 Progress = Callable[[str, float], None]
 
 
-class Enough(Exception):  # noqa: N818 – nothing is wrong
+class Enough(Exception):
     """Raise it where progress is told: a training that can ends at once, and keeps the best so far."""
 
 

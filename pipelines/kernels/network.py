@@ -35,6 +35,7 @@ class Network:
 
     def __init__(self, classes: tuple[str, ...], graph: bytes, shape: tuple[int, int, int]) -> None:
         self.classes = classes
+        self.shape = shape
         self.n_channels = shape[2]
         self._session = _session(graph)
         self._given = np.zeros((1, *shape), dtype=np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipelines.networks.layers import Bounded, SpatialFilters, TemporalFilters
+from pipelines.networks.layers import Bounded, Dropout, SpatialFilters, TemporalFilters
 from pipelines.networks.shape import Shape
 
 TEMPORAL, DEPTH = 8, 2
@@ -47,7 +47,7 @@ class EEGNet(nn.Module):
         self.pointwise = nn.Conv1d(signals, signals, 1, bias=False)
         self.norm2 = nn.BatchNorm1d(signals)
         self.second = min(second, between)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = Bounded(signals * (between // self.second), shape.classes, DENSE_NORM)
 
     def forward(self, x: Tensor) -> Tensor:

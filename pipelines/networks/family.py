@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +14,6 @@ from bci.session.fit import FittedDecoder, TrainingContext
 from pipelines.filter_bank import adjoining_bands
 from pipelines.networks.recipe import Recipe
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import nn
-
-    from pipelines.networks.shape import Shape
-
-ARCHITECTURES = {
-    "eegnet": "pipelines.networks.eegnet:EEGNet",
-}
 ASSUMED_WINDOW_S = 2.0
 """Length of a window for callers that do not say at which rate it was sampled."""
 
@@ -37,7 +26,8 @@ class NetworkFamily:
     name : str
         Of the decoder.
     module : str
-        Import path of the network: ``package.module:Class``.
+        Import path of the network: ``package.module:Class``, a ``torch.nn.Module``. It is imported to be trained, and never
+        to run. What it is built with goes by the names of its arguments: see :func:`pipelines.networks.building.built`.
     bank : bool
         Whether it takes a filter bank.
     seed : int
@@ -72,9 +62,9 @@ class NetworkFamily:
     def __init__(
         self,
         name: str,
-        module: str,
-        bank: bool = False,
         *,
+        module: str = "",
+        bank: bool = False,
         seed: int = 0,
         epochs: int = 100,
         patience: int = 25,
@@ -130,13 +120,13 @@ class NetworkFamily:
                 f"decoder {self.name!r} is trained with {error.name}, which is not installed; "
                 "install it with: pip install 'bci[networks]'"
             ) from error
-        return fitted(self._build(), windows, labels, context, self.recipe)
-
-    def _build(self) -> Callable[[Shape], nn.Module]:
-        from pipelines.networks.fitting import imported
-
-        built: Any = imported(self._module)
-        return built
+        return fitted(self.name, self._module, windows, labels, context, self.recipe)
 
 
-eegnet = partial(NetworkFamily, "eegnet", ARCHITECTURES["eegnet"])
+network = partial(NetworkFamily, "network")
+"""Any module of the user's."""
+eegnet = partial(NetworkFamily, "eegnet", module="pipelines.networks.eegnet:EEGNet")
+shallow = partial(NetworkFamily, "shallow", module="pipelines.networks.shallow:ShallowConvNet")
+conformer = partial(NetworkFamily, "conformer", module="pipelines.networks.conformer:Conformer", epochs=40, patience=10)
+ctnet = partial(NetworkFamily, "ctnet", module="pipelines.networks.ctnet:CTNet", epochs=40, patience=10)
+fbcnet = partial(NetworkFamily, "fbcnet", module="pipelines.networks.filter_bank:FBCNet", bank=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,13 +11,15 @@ from torch import Tensor, nn
 
 from bci.engine.chunk import FloatArray
 from bci.engine.preprocessing import Preprocessing
-from bci.errors import ConfigError, TrainingError
+from bci.errors import TrainingError
 from bci.session.fit import FittedDecoder, TrainingContext
 from pipelines.networks import alignment
 from pipelines.networks.augment import mirrored_classes, mirrored_columns
+from pipelines.networks.building import built
 from pipelines.networks.estimator import TrainedNetwork, channel_shares
 from pipelines.networks.export import exported
 from pipelines.networks.layers import Front
+from pipelines.networks.pretrained import STATE, Start
 from pipelines.networks.recipe import Recipe
 from pipelines.networks.shape import Shape
 from pipelines.networks.training import Windows, chosen_device, one_thread, train
@@ -27,22 +27,6 @@ from pipelines.networks.training import Windows, chosen_device, one_thread, trai
 LEAST_RATE_HZ = 100.0
 RATE_FOR_BAND = 2.5
 """Samples for each period of the fastest rhythm that a band lets through."""
-STATE = "state."
-
-
-def imported(path: str) -> Any:
-    """What an import path names, ``package.module:Class``.
-
-    Raises
-    ------
-    ConfigError
-        If there is nothing.
-    """
-    module, _, name = path.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"decoder.settings.module = {path!r}: {error}; give package.module:Class") from error
 
 
 def decimation(preprocessing: Preprocessing) -> int:
@@ -52,7 +36,8 @@ def decimation(preprocessing: Preprocessing) -> int:
 
 
 def fitted(
-    build: Callable[[Shape], nn.Module],
+    name: str,
+    module: str,
     windows: FloatArray,
     labels: npt.NDArray[np.str_],
     context: TrainingContext,
@@ -62,8 +47,10 @@ def fitted(
 
     Parameters
     ----------
-    build : callable
-        Makes a network for a :class:`~pipelines.networks.shape.Shape`.
+    name : str
+        Of the decoder.
+    module : str
+        Import path of the network.
     windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
         µV.
     labels : ndarray of str, shape (n_windows,)
@@ -74,17 +61,22 @@ def fitted(
     names = tuple(map(str, classes))
     people = np.zeros(len(labels), dtype=np.int64) if context.people is None else context.people
     factor = decimation(context.preprocessing)
+    start = Start(name, names, context.preprocessing, recipe) if recipe.pretrained else None
     with one_thread():
         data = _aligned(windows, codes, names, people, context, recipe, factor)
         _, bands, channels, samples = data.x.shape
         shape = Shape(bands, channels, samples, len(names), context.preprocessing.rate_hz / factor)
-        core, note = train(lambda: build(shape), data, recipe, context.progress)
-        front = Front(_tensor(_white(windows, recipe)), factor)
-        network = nn.Sequential(front, core).eval()
+
+        def first() -> nn.Module:
+            network = built(module, shape)
+            return start(network) if start else network
+
+        core, note = train(first, data, recipe, context.progress)
+        network = nn.Sequential(Front(_tensor(_white(windows, recipe)), factor), core).eval()
         trained = TrainedNetwork(network, names)
         arrays = {"onnx": exported(trained, windows), **_state(core)}
         weights = channel_shares(network, windows)
-    return FittedDecoder(trained, names, arrays, weights, (note,))
+    return FittedDecoder(trained, names, arrays, weights, (*([start.note] if start else []), note))
 
 
 def _white(windows: FloatArray, recipe: Recipe) -> FloatArray:
@@ -130,7 +122,8 @@ def _tensor(array: npt.ArrayLike) -> Tensor:
 
 def _state(core: nn.Module) -> dict[str, npt.NDArray[Any]]:
     """The trained weights as arrays, for whoever goes on training from them."""
-    found = {STATE + name: value.detach().cpu().numpy() for name, value in core.state_dict().items()}
+    floats = {name: value for name, value in core.state_dict().items() if value.is_floating_point()}
+    found = {STATE + name: value.detach().cpu().numpy() for name, value in floats.items()}
     broken = [name for name, array in found.items() if not np.isfinite(array).all()]
     if broken:
         raise TrainingError(f"training went astray: {', '.join(broken)} are not finite; lower decoder.settings.learning_rate")

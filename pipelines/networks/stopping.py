@@ -1,9 +1,10 @@
 """When training ends: a rule that is fixed before it begins, and looks at nothing but calibration data.
 
 The last block of trials is set aside, with all the windows of its trials, so that no window of it overlaps one that is
-trained on. The network is trained on the rest until the loss over the block has not fallen for ``patience`` epochs. Then it is
-trained anew, from the same seed, on all trials, for as many epochs as gave the lowest loss. With too few trials to set any
-aside, or where somebody else's network is only fine-tuned on a few, the number of epochs is fixed.
+trained on. The network is trained on the rest until the loss over the block has not fallen for ``patience`` epochs, and goes
+back to where it was lowest. From there it goes on with all trials, the newest included, for a quarter as many epochs. (Going
+on with all trials is what Schirrmeister et al. 2017 do; their end, the training loss of before, need not come.) With too few
+trials to set any aside, the number of epochs is fixed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ LEAST_LEFT = 4
 """Trials of each class that must remain to train on."""
 LEAST_ASIDE = 2
 """Trials of each class in the block."""
+GO_ON = 0.25
+"""With all trials, as part of the epochs before."""
 LEAST_PEOPLE = 3
 """With so many people, whole people are set aside."""
 

@@ -17,7 +17,7 @@ from bci.session.progress import Enough, Progress
 from pipelines.networks.augment import SHARE, recombined
 from pipelines.networks.layers import constrain
 from pipelines.networks.recipe import Recipe
-from pipelines.networks.stopping import Patience, set_aside
+from pipelines.networks.stopping import GO_ON, Patience, set_aside
 
 IntArray = npt.NDArray[np.int64]
 
@@ -86,21 +86,22 @@ def train(build: Callable[[], nn.Module], windows: Windows, recipe: Recipe, prog
     note : str
         How long it was trained, and why.
     """
-    aside = set_aside(windows.codes, windows.trials, windows.people, recipe.validation)
+    run = Run(build, windows, recipe)
+    if not run.trainable:
+        return run.finished(), "not trained"
     everything = np.arange(len(windows))
+    aside = set_aside(windows.codes, windows.trials, windows.people, recipe.validation)
     if not aside.any():
-        run = Run(build, windows, recipe, everything)
-        run.go(recipe.fixed_epochs, lambda done: progress("training", done))
+        run.go(everything, recipe.fixed_epochs, lambda done: progress("training", done))
         return run.finished(), f"trained for {recipe.fixed_epochs} epochs, fixed: too few trials to set some aside"
-    run = Run(build, windows, recipe, np.flatnonzero(~aside))
-    epochs, ended = run.until(np.flatnonzero(aside), lambda done: progress("training", 0.6 * done))
+    epochs, ended = run.until(np.flatnonzero(~aside), np.flatnonzero(aside), lambda done: progress("training", 0.8 * done))
     trials = len(np.unique(windows.trials[aside]))
     note = f"trained for {epochs} epochs: the loss over {trials} trials set aside was lowest there ({recipe.rule})"
     if ended:
-        return run.finished(), f"{note}; stopped by hand, without those trials"
-    run = Run(build, windows, recipe, everything)
-    run.go(epochs, lambda done: progress("training on all trials", 0.6 + 0.4 * done))
-    return run.finished(), note
+        return run.finished(), f"{note}; ended by hand, without those trials"
+    more = max(1, round(GO_ON * epochs))
+    run.go(everything, more, lambda done: progress("training on all trials", 0.8 + 0.2 * done))
+    return run.finished(), f"{note}; then {more} with all trials"
 
 
 class Run:
@@ -111,32 +112,29 @@ class Run:
     build : callable
     windows : Windows
     recipe : Recipe
-    which : ndarray of int
-        Windows to train on.
     """
 
-    def __init__(self, build: Callable[[], nn.Module], windows: Windows, recipe: Recipe, which: IntArray) -> None:
+    def __init__(self, build: Callable[[], nn.Module], windows: Windows, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed)
         self._rng = np.random.default_rng(recipe.seed)
         self._windows, self._recipe = windows, recipe
         self._network = build().to(windows.x.device)
-        self._of_trial = [which[windows.trials[which] == trial] for trial in np.unique(windows.trials[which])]
-        counts = np.bincount([int(windows.codes[own[0]]) for own in self._of_trial], minlength=int(windows.codes.max()) + 1)
-        weights = counts.sum() / (np.maximum(counts, 1) * np.count_nonzero(counts))
-        self._weights = torch.tensor(weights, dtype=torch.float32, device=windows.x.device)
+        self._weights = torch.tensor(class_weights(windows), dtype=torch.float32, device=windows.x.device)
         trained = [p for p in self._network.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        self.trainable = bool(trained)
+        if trained:
+            self._optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
-    def go(self, epochs: int, told: Callable[[float], None]) -> None:
-        """Train for so many epochs."""
+    def go(self, which: IntArray, epochs: int, told: Callable[[float], None]) -> None:
+        """Train on these windows for so many epochs."""
         try:
             for epoch in range(epochs):
                 told(epoch / epochs)
-                self._epoch()
+                self._epoch(which)
         except Enough:
             return
 
-    def until(self, aside: IntArray, told: Callable[[float], None]) -> tuple[int, bool]:
+    def until(self, which: IntArray, aside: IntArray, told: Callable[[float], None]) -> tuple[int, bool]:
         """Train until the loss over the windows set aside has stopped falling; the network goes back to where it was lowest.
 
         Returns
@@ -155,7 +153,7 @@ class Run:
             except Enough:
                 ended = True
                 break
-            self._epoch()
+            self._epoch(which)
             if patience.improved(epoch, self._loss_over(aside)):
                 best = {name: value.clone() for name, value in self._network.state_dict().items()}
             if patience.over(epoch):
@@ -168,12 +166,11 @@ class Run:
         """The network, on the processor and in evaluation mode."""
         return self._network.cpu().eval()
 
-    def _epoch(self) -> None:
+    def _epoch(self, which: IntArray) -> None:
         """One window of each trial, at a place in the trial that changes from epoch to epoch."""
         self._network.train()
         _keep_frozen(self._network)
-        chosen = np.array([own[self._rng.integers(len(own))] for own in self._of_trial])
-        self._rng.shuffle(chosen)
+        chosen = one_of_each(which, self._windows.trials, self._rng)
         for batch in np.array_split(chosen, max(1, round(len(chosen) / self._recipe.batch))):
             x, codes = self._augmented(batch)
             self._optimiser.zero_grad()
@@ -200,6 +197,21 @@ class Run:
         codes = torch.from_numpy(self._windows.codes[which]).to(device)
         scores = torch.cat([self._network(self._windows.x[torch.from_numpy(p).to(device)]) for p in batches(which)])
         return float(F.cross_entropy(scores, codes, weight=self._weights))
+
+
+def class_weights(windows: Windows) -> npt.NDArray[np.float64]:
+    """What a trial of each class counts, so that all classes count the same; 1 on average."""
+    _, first = np.unique(windows.trials, return_index=True)
+    counts = np.bincount(windows.codes[first], minlength=int(windows.codes.max()) + 1)
+    weights: npt.NDArray[np.float64] = counts.sum() / (np.maximum(counts, 1) * np.count_nonzero(counts))
+    return weights
+
+
+def one_of_each(which: IntArray, trials: IntArray, rng: np.random.Generator) -> IntArray:
+    """In random order, one window of each trial: so that a trial with more windows counts no more than another."""
+    shuffled = rng.permutation(which)
+    _, first = np.unique(trials[shuffled], return_index=True)
+    return rng.permutation(shuffled[first])
 
 
 def _keep_frozen(network: nn.Module) -> None:

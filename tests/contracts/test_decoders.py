@@ -18,11 +18,12 @@ from bci.session.fit import load_family
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 FAMILIES = sorted(entry_points(group="bci.decoders").names)
 BANK = ((8.0, 12.0), (12.0, 18.0), (18.0, 30.0))
-BANDS = {"fbcsp": BANK, "fbts": BANK, "ts-lr": ((8.0, 13.0), (13.0, 30.0)), "acm": ((8.0, 13.0), (13.0, 30.0))}
-MOST_CHANNELS = {"fgmdm": 64, "acm": 16, "fbts": 16}
+BANDS = {"fbcsp": BANK, "fbts": BANK, "fbcnet": BANK, "ts-lr": ((8.0, 13.0), (13.0, 30.0)), "acm": ((8.0, 13.0), (13.0, 30.0))}
+NETWORKS = ("eegnet", "shallow", "conformer", "ctnet", "fbcnet", "network")
+MOST_CHANNELS = {"fgmdm": 64, "acm": 16, "fbts": 16} | dict.fromkeys(NETWORKS, 8)
 """The first two are refused beyond 64 and 30; the rest is the time that a test may take."""
-NETWORKS = ("eegnet",)
-SETTINGS = {name: {"epochs": 2, "device": "cpu"} for name in NETWORKS}
+SETTINGS = {name: {"epochs": 1, "device": "cpu"} for name in NETWORKS}
+SETTINGS["network"]["module"] = "pipelines.networks.shallow:ShallowConvNet"
 """A network keeps the contract however little it has learnt."""
 
 
