@@ -124,6 +124,11 @@ class TraceView(QWidget):
             self.forget()
             self.moved.emit()
 
+    def count_from(self, time_s: float) -> None:
+        """Label seconds from this time on, not by the time of day: for what was recorded."""
+        self._wall_s = -time_s - time.localtime(0).tm_gmtoff
+        self.update()
+
     def resume(self) -> None:
         """Follow the newest samples."""
         self.paused_at = None

@@ -1,0 +1,1 @@
+"""The replay window: a recording again, and what a model decides in it, beside what was decided then."""
