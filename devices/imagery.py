@@ -38,6 +38,7 @@ REACTION_S = 0.3
 """Nothing changes in the signal sooner than this after a cue, so a cue may arrive this late."""
 
 _RISE_S, _FALL_S, _REBOUND_S = 0.5, 0.5, 1.2
+_FOLLOW_S, _SATURATION, _KEPT = 0.35, 1.5, 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,50 @@ class Imagery:
         rebound = _bump(time_s, end_s + _FALL_S / 2, _REBOUND_S)
         change[:, len(AREAS) :] -= _REBOUND * rebound[:, None] * np.minimum(self._average[1] + special[1], 0.0)
         return np.asarray(change)
+
+
+class Steering:
+    """Amplitudes of the rhythms of somebody who steers a cursor: graded by the velocity that is intended, and never exact.
+
+    Sideways by the one hand or the other, upwards by both, downwards by the feet (Wolpaw & McFarland 2004, PNAS 101, 17849,
+    have trained people to steer by the difference and the sum of such rhythms). The effect of each grows with the part of the
+    velocity that it stands for, and saturates: to intend twice as much is not twice the desynchronisation.
+
+    Parameters
+    ----------
+    skill : float
+        From 0 (nothing can be told from the signal) to 1.
+    """
+
+    def __init__(self, skill: float) -> None:
+        parts = [np.concatenate((_MU[c], _BETA[c])) for c in ("right_hand", "left_hand", "feet")]
+        self._patterns: FloatArray = skill * np.stack(parts)
+        self._turns: FloatArray = np.empty((0, 7))  # time, what each limb is to do from then on, what it does then
+
+    def intend(self, right: float, down: float, time_s: float) -> None:
+        """From ``time_s`` since sample 0 on, steer with this velocity; each part from -1 to 1."""
+        both = max(-down, 0.0)
+        drive = np.tanh(_SATURATION * np.array((max(right, 0.0) + both, max(-right, 0.0) + both, max(down, 0.0))))
+        reached = np.zeros(3)
+        if len(self._turns):
+            time_s = max(time_s, float(self._turns[-1, 0]))
+            reached = self._at(np.array([time_s]))[0]
+        turn = np.concatenate(([time_s], drive / math.tanh(_SATURATION), reached))
+        self._turns = np.vstack((self._turns[-_KEPT:], turn))
+
+    def log_gain(self, time_s: FloatArray) -> FloatArray | None:
+        """Change of log amplitude, shape (n_samples, 2 * n_areas), mu, then beta; None before anything was intended."""
+        if not len(self._turns) or time_s[-1] < self._turns[0, 0]:
+            return None
+        return np.asarray(self._at(time_s) @ self._patterns)
+
+    def _at(self, time_s: FloatArray) -> FloatArray:
+        """What each limb does by then, shape (n_samples, 3): it approaches what is wanted, and is not there at once."""
+        since = self._turns[:, 0]
+        last = self._turns[np.maximum(np.searchsorted(since, time_s, side="right") - 1, 0)]
+        left = np.exp(-np.maximum(time_s - last[:, 0], 0.0) / _FOLLOW_S)
+        moving = last[:, 1:4] + (last[:, 4:] - last[:, 1:4]) * left[:, None]
+        return np.asarray(moving * (time_s >= since[0])[:, None])
 
 
 def _step(time_s: FloatArray, start_s: float, length_s: float) -> FloatArray:

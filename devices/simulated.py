@@ -20,7 +20,7 @@ from bci.session.timeline import EYES_CLOSED, EYES_OPEN, TRIAL_END, cue_code
 from bci.stream.bus import Clock
 from devices.background import BLOCK_S, Draw, draw
 from devices.headmodel import POSITIONS_M, montage
-from devices.imagery import REACTION_S, Imagery, Trial, make_trial
+from devices.imagery import REACTION_S, Imagery, Steering, Trial, make_trial
 from devices.signals import Artefact, Signals
 from devices.simulated_settings import CLASSES, SimulatedSettings, read_options
 
@@ -56,6 +56,7 @@ class SimulatedSubject:
         self._n_block = samples(BLOCK_S, s.rate_hz)
         self._signals = Signals(s, labels, self._n_block)
         self._imagery = Imagery(s.classes, s.skill)
+        self._steering = Steering(s.skill)
         self._trials: list[Trial] = []
         self._n_trials = 0
         self._eyes = [(-math.inf, s.eyes_closed)]
@@ -172,6 +173,19 @@ class SimulatedSubject:
             self._boosts = [*self._boosts[-499:], (self._since_start(time_s) + REACTION_S, boost)]
             self._rendered = None
 
+    def intend(self, right: float, down: float, time_s: float | None = None) -> None:
+        """Steer a cursor: what is seen of it and of its target has changed, and this velocity is wanted from now on.
+
+        Parameters
+        ----------
+        right, down : float
+            Each from -1 to 1; (0, 0) for rest.
+        time_s : float or None
+            When it was seen, on the clock; None for now. The person reacts 0.3 s later, and gradually.
+        """
+        self._steering.intend(right, down, self._since_start(time_s) + REACTION_S)
+        self._rendered = None
+
     def disturb(self, artefact: Artefact) -> None:
         """Add a disturbance; what was delivered already is not changed."""
         self._signals.artefacts = (*self._signals.artefacts, artefact)
@@ -233,7 +247,7 @@ class SimulatedSubject:
         """Change of log amplitude of mu and beta by all trials, None where there is none."""
         boost = 1.0 + _held(self._boosts, time_s)
         gains = [self._imagery.log_gain(trial, time_s, boost) for trial in self._trials[-8:]]
-        there = [gain for gain in gains if gain is not None]
+        there = [gain for gain in (*gains, self._steering.log_gain(time_s)) if gain is not None]
         return sum(there[1:], start=there[0]) if there else None
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from bci.engine.chunk import FloatArray
+from bci.engine.control.decoder import VelocityDecoder
 from bci.engine.preprocessing import Preprocessing
 
 
@@ -84,3 +85,13 @@ class LiveDecoder:
     covariance: FloatArray
     weights: FloatArray
     centre: FloatArray | None = None
+
+    @property
+    def velocity(self) -> VelocityDecoder | None:
+        """The kernel, where it decodes velocity besides."""
+        return self.kernel if isinstance(self.kernel, VelocityDecoder) else None
+
+    @property
+    def n_dims(self) -> int:
+        """Dimensions of the velocity that it decodes; 0 for none."""
+        return 0 if self.velocity is None else self.velocity.dynamics.n_dims

@@ -11,6 +11,7 @@ from bci.engine import inputs as steer
 from bci.engine.artefacts.potato import Potato
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.continuity import ContinuitySettings, Discontinuity
+from bci.engine.control.decoder import Steering, Velocity
 from bci.engine.decide import Decide, DecisionSettings
 from bci.engine.decoder import LiveDecoder, scatter
 from bci.engine.frontend import Frontend, Window
@@ -209,6 +210,8 @@ class Engine:
         self._referred = np.zeros(shape)
         self._without = self._go_on_without(np.zeros(len(self._frontend.labels), dtype=np.bool_))
         self._potato = _potato_of(decoder)
+        self._steering = None if decoder.velocity is None else Steering(decoder.velocity)
+        self._velocity: Velocity | None = None
         centre = decoder.centre if recentred else None
         self._recentring = None if centre is None else Recentring(self.settings.recentre, centre)
         self._seen: FloatArray | None = None
@@ -222,6 +225,10 @@ class Engine:
             raise ModelError("the new model has other channels, filters or windows; start a new session with it")
         if new.kernel.classes != old.kernel.classes:
             raise ModelError(f"the new model has classes {new.kernel.classes}, the running one {old.kernel.classes}")
+        if new.n_dims != old.n_dims:
+            raise ModelError(
+                f"the new model steers in {new.n_dims} dimensions, this one in {old.n_dims}; start a new session with it"
+            )
         self._adopt(new, self._recentring is not None)
 
     def _follow(self) -> None:
@@ -272,6 +279,8 @@ class Engine:
                 reason = Reason.DECIDED if decision >= 0 else Reason.IDLE
         if reason not in (Reason.DECIDED, Reason.IDLE, Reason.SKIPPED):
             self._decide.restart()
+        if self._steering is not None:
+            self._steer(reason, self._steering)
         return Outcome(
             window.segment,
             (window.number + 1) * self._hop - 1,
@@ -284,6 +293,7 @@ class Engine:
             self._without.mask,
             probabilities,
             self._decide.evidence,
+            self._velocity,
         )
 
     def _veto(self, window: Window) -> Reason:
@@ -297,6 +307,14 @@ class Engine:
         if window.consumed <= self._skip_until:
             return Reason.SKIPPED
         return Reason.DECIDED if self._without.allowed else Reason.QUALITY
+
+    def _steer(self, reason: Reason, steering: Steering) -> None:
+        """The velocity after a window that was not decoded: none, unless it was only skipped; a gap ends what was known."""
+        if reason in (Reason.DECIDED, Reason.IDLE):
+            return
+        if reason in (Reason.REFILL, Reason.NONFINITE, Reason.DECODER):
+            steering.restart()
+        self._velocity = steering.follow(None, keep=reason is Reason.SKIPPED)
 
     def _unlike(self, features: FloatArray, potato: Potato) -> bool:
         """Whether a window is unlike those of the training; then nothing is learned from it either."""
@@ -315,6 +333,8 @@ class Engine:
             found = np.array(self._decoder.kernel(features), dtype=np.float64)
             values = found.tolist()
             fine = found.shape == (self._n_classes,) and min(values) >= -TOLERANCE and abs(sum(values) - 1) <= TOLERANCE
+            if fine and self._steering is not None:
+                self._velocity = self._steering(features)
         except Exception:
             return None
         return found if fine else None

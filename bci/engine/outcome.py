@@ -8,6 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from bci.engine.chunk import FloatArray
+from bci.engine.control.decoder import Velocity
 
 MASK_BITS = 32
 FIXED_FIELDS = ("segment", "index", "consumed", "stamp", "crc", "reason", "decision", "bridged")
@@ -66,6 +67,8 @@ class Outcome:
         Of this window alone; NaN where it was not decoded.
     evidence : ndarray, shape (n_classes,)
         After smoothing over windows; what the threshold is compared with.
+    velocity : Velocity or None
+        Where the decoder steers; not in :meth:`row`, it has a stream of its own (:meth:`steered`).
     """
 
     segment: int
@@ -79,6 +82,7 @@ class Outcome:
     mask: int
     probabilities: FloatArray
     evidence: FloatArray
+    velocity: Velocity | None = None
 
     def row(self, n_channels: int) -> FloatArray:
         """This outcome as the float64 row that goes over the wire (see :func:`fields`)."""
@@ -86,6 +90,28 @@ class Outcome:
         mask = [(self.mask >> (MASK_BITS * i)) & 0xFFFFFFFF for i in range(words)]
         head = (self.segment, self.index, self.consumed, self.stamp, self.crc, self.reason, self.decision, self.bridged)
         return np.concatenate((np.array((*head, *mask), dtype=np.float64), self.probabilities, self.evidence))
+
+    def steered(self, velocity: Velocity, expiry: float) -> FloatArray:
+        """A velocity of this window as the float64 row that goes over the wire (see :func:`velocity_fields`).
+
+        Parameters
+        ----------
+        velocity : Velocity
+        expiry : float
+            Time after which it must not move anything, seconds on the sender's clock; no part of what a replay compares.
+        """
+        head = np.array((expiry, self.segment, self.index, self.reason), dtype=np.float64)
+        return np.concatenate((head, velocity.mean, velocity.deviation))
+
+
+def velocity_fields(n_dims: int) -> tuple[str, ...]:
+    """Column names of :meth:`Outcome.steered`.
+
+    >>> velocity_fields(1)
+    ('expiry', 'segment', 'index', 'reason', 'v:x', 'sd:x')
+    """
+    axes = "xyz"[:n_dims]
+    return ("expiry", "segment", "index", "reason", *(f"v:{a}" for a in axes), *(f"sd:{a}" for a in axes))
 
 
 def fields(n_channels: int, classes: tuple[str, ...]) -> tuple[str, ...]:

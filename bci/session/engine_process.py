@@ -127,7 +127,7 @@ def await_recorder(wires: Wires, required: bool) -> None:
         If one has none in time, and the session must be recorded.
     """
     end = time.monotonic() + RECORDER_S
-    ends = {n: getattr(wires, n) for n in ("outcomes", "events", "decisions", "timing", "state")}
+    ends = {n: getattr(wires, n) for n in ("outcomes", "events", "decisions", "timing", "state", "velocity") if getattr(wires, n)}
     deaf = [name for name, outlet in ends.items() if not outlet.wait_for_consumers(max(0.1, end - time.monotonic()))]
     if deaf and required:
         raise StreamNotFound(
@@ -196,4 +196,5 @@ def lsl_wires(job: EngineJob, model: Model) -> Wires:
         lambda info, bci: LslTextOutlet(info.name, info.type, info.source_id, bci),
         LateMarkers(StreamQuery(name=f"{name}-control")),
         LateMarkers(StreamQuery(name=cues)) if cues else None,
+        model.decoder.n_dims,
     )

@@ -133,7 +133,7 @@ class LiveLoop:
         self._row = np.zeros(len(wire.DECISION_FIELDS))
         self._row[1], self._row[5] = -1.0, Reason.REFILL
         self._timing = np.zeros(len(wire.TIMING_FIELDS))
-        self._untold: list[tuple[Outcome, tuple[float, ...]]] = []
+        self._untold: list[tuple[Outcome, tuple[float, ...], float]] = []
         self._pace = 0
         self._rehearsal = Rehearsal(engine, model.decoder) if self.settings.rehearse_s > 0 else None
         self._n_channels = len(model.header.preprocessing.labels)
@@ -282,7 +282,7 @@ class LiveLoop:
         self._wires.decisions.push(row)
         self._sent = now
         timing = (row[0], outcome.segment, outcome.index, moment, age, time.perf_counter() - began, backlog)
-        self._untold.append((outcome, timing))
+        self._untold.append((outcome, timing, now if stale else row[4]))
         self._segment, self._index, self._last_age = outcome.segment, outcome.index, age
 
     def _judge_age(self, now: float, moment: float, stamp: float) -> tuple[float, bool]:
@@ -299,10 +299,12 @@ class LiveLoop:
 
     def _tell_outcomes(self) -> None:
         """Outcomes and timing of the decisions that have been sent."""
-        for outcome, timing in self._untold:
+        for outcome, timing, expiry in self._untold:
             self._wires.outcomes.push(outcome.row(self._n_channels))
             self._timing[:] = timing
             self._wires.timing.push(self._timing)
+            if self._wires.velocity is not None and outcome.velocity is not None:
+                self._wires.velocity.push(outcome.steered(outcome.velocity, expiry))
             if outcome.mask or self._bad:
                 self._tell_mask()
         self._untold.clear()

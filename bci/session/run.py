@@ -29,7 +29,7 @@ AGAIN_S = 2.0
 SAME_S = 10.0
 DEATHS = 3
 WITHIN_S = 60.0
-ENGINE_STREAMS = ("outcomes", "decisions", "timing", "events", "state")
+ENGINE_STREAMS = ("outcomes", "decisions", "timing", "events", "state", "velocity")
 HOST_STREAMS = ("guard", "commands")
 TOKEN = "BCI_TOKEN"
 

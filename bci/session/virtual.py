@@ -63,6 +63,7 @@ def run_virtually(
         lambda info, bci: bus.text_outlet(info.name, info.type, info.source_id, bci),
         bus.markers(f"{name}-control"),
         bus.markers(CUES),
+        model.decoder.n_dims,
     )
     engine = Engine(subject.info, model.decoder, config.engine_settings(model.header.decision))
     class_of = MarkerTable(config.markers.table).class_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bci.engine.chunk import FloatArray
-from bci.engine.outcome import fields
+from bci.engine.outcome import fields, velocity_fields
 from bci.engine.stream_info import StreamInfo
 from bci.session import wire
 from bci.session.model import ModelHeader
@@ -62,6 +62,7 @@ class Wires:
     state: TextOutlet
     control: MarkerInlet
     cues: MarkerInlet | None = None
+    velocity: RowOutlet | None = None
 
     def close(self, linger_s: float = LINGER_S) -> None:
         """End all streams of ours and unsubscribe from the others.
@@ -72,7 +73,7 @@ class Wires:
             What was sent last is still on its way, and liblsl drops it with the outlet.
         """
         time.sleep(linger_s)
-        for end in (self.decisions, self.outcomes, self.timing, self.events, self.state, self.control, self.cues):
+        for end in (self.decisions, self.outcomes, self.timing, self.events, self.state, self.control, self.cues, self.velocity):
             if end is not None:
                 end.close()
 
@@ -89,6 +90,7 @@ def open_wires(
     open_texts: OpenTexts,
     control: MarkerInlet,
     cues: MarkerInlet | None = None,
+    n_dims: int = 0,
 ) -> Wires:
     """All streams of an engine.
 
@@ -103,6 +105,8 @@ def open_wires(
     open_rows, open_texts : callable
         Make an outlet from a stream's identity and the children of its ``desc/bci``.
     control, cues : MarkerInlet
+    n_dims : int
+        Of the velocity that the model decodes; 0 for none, and no stream of it.
     """
     labels, classes = header.preprocessing.labels, tuple(header.classes)
     bci = {"session": session, "classes": json.dumps(classes), "channels": json.dumps(labels)}
@@ -121,4 +125,5 @@ def open_wires(
         state=texts("state", "BCI-State"),
         control=control,
         cues=cues,
+        velocity=rows("velocity", "BCI-Velocity", velocity_fields(n_dims)) if n_dims else None,
     )
