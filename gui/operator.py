@@ -155,6 +155,7 @@ class OperatorWindow(QMainWindow):
     def _make_menus(self) -> None:
         bar = self._menu_place.parentWidget()
         menus = QMenuBar(bar)
+        menus.setObjectName("menus")
         self._menu_place.insertWidget(0, menus)
         view, go = menus.addMenu("View"), menus.addMenu("Windows")
         for name in self._context.names():

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,15 +22,23 @@ START_S = 20.0
 
 
 class XDisplay:
-    """A display of one's own, empty but for one window that has the focus."""
+    """A display of one's own, empty but for one window that has the focus.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    size : tuple of int
+        Pixels.
+    window : bool
+        Whether there is that window.
+    """
+
+    def __init__(self, size: tuple[int, int] = (320, 200), window: bool = True) -> None:
         if shutil.which("Xvfb") is None:
             pytest.fail(
                 "keys are tested on a real X display: install Xvfb (sudo apt-get install xvfb), or run make setup as root"
             )
         number, writes = os.pipe()
-        options = ["-displayfd", str(writes), "-screen", "0", "320x200x24", "-nolisten", "tcp", "-noreset"]
+        options = ["-displayfd", str(writes), "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp", "-noreset"]
         self.process = subprocess.Popen(["Xvfb", *options], pass_fds=(writes,), stderr=subprocess.DEVNULL)
         os.close(writes)
         ready, _, _ = select.select([number], [], [], START_S)
@@ -42,6 +51,8 @@ class XDisplay:
         self.name = f":{said}"
         self._display = Display(self.name)
         screen = self._display.screen()
+        if not window:
+            return
         self._window = screen.root.create_window(
             0, 0, 100, 100, 0, screen.root_depth, event_mask=X.KeyPressMask | X.KeyReleaseMask
         )
@@ -59,6 +70,15 @@ class XDisplay:
         self._display.display.socket.close()
         self.process.kill()
         self.process.wait()
+
+    def photograph(self, path: Path) -> None:
+        """All that is to be seen, as a PNG file."""
+        from PySide6.QtGui import QImage
+
+        root = self._display.screen().root
+        size = root.get_geometry()
+        seen = root.get_image(0, 0, size.width, size.height, X.ZPixmap, 0xFFFFFFFF)
+        QImage(seen.data, size.width, size.height, 4 * size.width, QImage.Format.Format_RGB32).save(str(path))
 
     def down(self) -> set[str]:
         """Keys that are down now, as X names them: Left, Control_L."""

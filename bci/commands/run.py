@@ -124,8 +124,9 @@ def _cued(args: argparse.Namespace, header: ModelHeader) -> CalibrationProtocol:
     """The protocol whose cues are shown, for the model's classes; its markers are the session's."""
     from bci.session.calibration.protocol import load_protocol
     from bci.session.calibration.room import CUES
+    from bci.session.cueing import with_feedback
 
-    protocol = load_protocol(args.cues, classes=header.classes)
+    protocol = with_feedback(load_protocol(args.cues, classes=header.classes))
     args.set = [f"markers.stream={CUES}", *(f"markers.table.{code}={c}" for code, c in protocol.table.items()), *args.set]
     return protocol
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from bci.session.calibration.room import CUES, cue_fields
 from bci.stream.bus import Clock
 from bci.stream.lsl import LslTextOutlet
 
+FEEDBACK_AFTER_S = 0.5
 LEAD_S = 3.0
 """From the beginning of the session to the first trial."""
 
@@ -58,6 +60,14 @@ class Cueing:
             if self._over.wait(max(0.0, due_s - self._clock.now())):
                 return
             self._outlet.push(text, due_s)
+
+
+def with_feedback(protocol: CalibrationProtocol) -> CalibrationProtocol:
+    """The protocol itself where it has feedback; else with feedback from half a second after the cue on."""
+    times = protocol.paradigm
+    if times.feedback_s is not None:
+        return protocol
+    return replace(protocol, paradigm=replace(times, feedback_s=times.cue_s + FEEDBACK_AFTER_S))
 
 
 def timeline(protocol: CalibrationProtocol, seed: int, begin_s: float) -> Iterator[tuple[float, str]]:

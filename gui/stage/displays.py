@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QRect, Qt, QTimer
 from PySide6.QtGui import QScreen
 from PySide6.QtWidgets import QApplication, QWidget
 
 from bci.errors import ConfigError
 from gui.stage.settings import StageSettings
 
-SMALL_PX = 1100
+SMALL_PX, SETTLE_MS = 1100, 600
 TOLERANCE_HZ = 0.6
 """59.94 Hz passes for 60."""
 LEFT, MOST, FRAMED = 0.73, 0.8, 0.94
@@ -63,6 +63,7 @@ def _squeeze(window: QWidget) -> None:
     compact = getattr(window, "compact", None)
     if callable(compact) and window.width() < SMALL_PX:
         compact()
+        QTimer.singleShot(SETTLE_MS, window, compact)  # once more when the window manager has had its say
 
 
 def place(window: QWidget, settings: StageSettings, screen: QScreen, alone: bool) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSizePolicy, 
 from bci.errors import BciError
 from gui.context import Context
 from gui.launch import Started
+from gui.stage.displays import make_room
 from gui.text import Label
 from gui.tidy import tidy
 from gui.widgets.decoder import Decoder
@@ -97,6 +98,8 @@ class LivePage(Page):
             return
         self._end_s, self.recording = 0.0, None
         self._context.beside = self.participant.isChecked()
+        if self._context.beside:
+            make_room(self.window())
         words = self.plan.run_words(self.model, self.cues.isChecked(), self.participant.isChecked())
         self._run = self._context.launcher.start("session", words)
         self._context.feed.say("info", "window", f"session of {self.plan.subject} starts")

@@ -177,7 +177,7 @@ class TrialsPage(Page):
         if isinstance(judgement, dict):
             self.curve.show_judgement(judgement)
         if heard.get("line"):
-            self.verdict.tell(f"So far: {tidy(heard['line'], 300)}", "value")
+            self.verdict.tell(f"After block {_whole(heard.get('look'))}: {tidy(heard['line'], 300)}", "value")
         recordings = heard.get("recordings")
         wanted = (heard.get("id"), heard.get("look"))
         if wanted != self._looked and heard.get("look") and isinstance(recordings, list) and not self._looker.busy:
