@@ -37,8 +37,8 @@ def _cells(c: Compared) -> list[str]:
         c.baseline,
         f"{100 * c.of_baseline:.1f}",
         points(c),
-        f"{'= ' if c.exact else ''}{_p(c.p)}",
-        _p(c.adjusted),
+        f"{'= ' if c.exact else ''}{p_value(c.p)}",
+        p_value(c.adjusted),
         str(c.people),
         str(c.trials),
         "" if c.fit_s is None else f"{c.fit_s:.2f}",
@@ -49,10 +49,17 @@ def _cells(c: Compared) -> list[str]:
 
 def points(c: Compared) -> str:
     """The difference with its interval."""
-    return f"{100 * c.difference:+.1f} ({100 * c.low:+.1f} to {100 * c.high:+.1f})"
+    return f"{_signed(c.difference)} ({_signed(c.low)} to {_signed(c.high)})"
 
 
-def _p(value: float) -> str:
+def _signed(share: float) -> str:
+    """Points with their sign; what rounds to none has none."""
+    rounded = round(100 * share, 1)
+    return f"{rounded:+.1f}" if rounded else "0.0"
+
+
+def p_value(value: float) -> str:
+    """As many digits as matter."""
     return f"{value:.4f}" if value < 0.1 else f"{value:.2f}"
 
 
@@ -68,14 +75,14 @@ def sentences(compared: Sequence[Compared]) -> list[str]:
         few = "" if c.trials_per_class is None else f", {c.trials_per_class} trials per class"
         where = f"{c.protocol}, {c.data_set}{few}"
         if c.better:
-            found.append(f"- {where}: {c.decoder} beats {c.baseline} by {points(c)} points, p = {_p(c.adjusted)}.")
+            only = " on these people; not shown for others" if c.low <= 0 else ""
+            found.append(f"- {where}: {c.decoder} beats {c.baseline} by {points(c)} points, p = {p_value(c.adjusted)}{only}.")
         elif c.worse:
-            found.append(
-                f"- {where}: {c.decoder} does **not** beat {c.baseline}; it is worse by {points(c)} points, p = {_p(c.adjusted)}."
-            )
+            worse = f"{c.decoder} does **not** beat {c.baseline}; it is worse by {points(c)} points"
+            found.append(f"- {where}: {worse}, p = {p_value(c.adjusted)}.")
         else:
             found.append(
                 f"- {where}: {c.decoder} does **not** beat {c.baseline}: {points(c)} points, "
-                f"p = {_p(c.adjusted)}, not below {ALPHA:g}."
+                f"p = {p_value(c.adjusted)}, not below {ALPHA:g}."
             )
     return found

@@ -274,9 +274,12 @@ def _keyed(cell: Cell) -> Cell:
 
 
 def _key(cell: Cell) -> str:
-    """Hash of the trials' hashes, the settings and the program's version; paths and names of files do not matter."""
+    """Hash of the trials' hashes, the settings and the program's version; paths and names of files do not matter.
+
+    Settings at their defaults are not in it, so that one more setting does not make kept results worthless.
+    """
     sections: tuple[str, ...] = ("trial", "decoder", "decision", "quality", "continuity", "preprocessing")
-    config = json.loads(cell.config.model_dump_json())
+    config = json.loads(cell.config.model_dump_json(exclude_defaults=True))
     sections += ("recentre",) if cell.protocol == "recentring" else ()
     document = {
         "format": FORMAT,
@@ -285,7 +288,7 @@ def _key(cell: Cell) -> str:
         "own": [c.path.name for c in cell.own],
         "test": [c.path.name for c in cell.test],
         "others": [[c.path.name for c in session] for session in cell.others],
-        "config": {name: config[name] for name in sections},
+        "config": {name: config[name] for name in sections if name in config},
         "choices": {name: getattr(cell.choices, name) for name in _MATTERS.get(cell.protocol, ())},
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bci.session.evaluation.comparison import Compared, compare
-from bci.session.evaluation.comparison_table import HOW, points, sentences
+from bci.session.evaluation.comparison_table import HOW, p_value, points, sentences
 from bci.session.evaluation.evaluate import cell_path
 from bci.session.evaluation.published import benchmarks, published_table
 from bci.session.evaluation.table import Row, as_line, in_order, of_people
@@ -72,7 +72,7 @@ def page(plans: Sequence[Planned], rows: Sequence[Row], out: Path, absent: Seque
             tables = (_few if protocol == "few-shot" else _people)(own, [c for c in compared if c.protocol == protocol])
             parts.append(f"## {title}\n\n" + (f"{RECENTRING}\n\n" if protocol == "recentring" else "") + tables)
     parts.append(_shown(compared))
-    parts.append(_not_run(plans, out, absent))
+    parts.append(_not_run(plans, rows, out, absent))
     if missing:
         parts.append(_public(missing))
     return "\n".join(parts)
@@ -119,9 +119,10 @@ def _line(decoder: str, rows: Sequence[Row], places: Sequence[tuple[str, str]], 
     found = [c for c in compared if (c.decoder, c.data_set) == (decoder, rows[0].data_set)]
     if found:
         return as_line([decoder, *cells, *_numbers(found[0])])
-    mean = sum(of_people(rows).values()) / max(1, len(of_people(rows)))
-    timing = [f"{rows[0].fit_s / max(1, rows[0].fits):.2f}", _step(rows[0].step_us)]
-    return as_line([decoder, *cells, f"{100 * mean:.1f}", "", "", "", "", *timing])
+    values = of_people(rows).values()
+    mean = f"{100 * sum(values) / len(values):.1f}" if values else ""
+    timing = [f"{rows[0].fit_s / max(1, rows[0].fits):.2f}" if values else "", _step(rows[0].step_us)]
+    return as_line([decoder, *cells, mean, "", "", "", "", *timing])
 
 
 def _mean(rows: Sequence[Row]) -> str:
@@ -134,8 +135,8 @@ def _numbers(c: Compared) -> list[str]:
         f"{100 * c.accuracy:.1f} ({100 * c.low_accuracy:.0f}–{100 * c.high_accuracy:.0f})",
         ", ".join(f"{100 * a:.1f}" for a in c.by_seed),
         points(c),
-        f"{c.p:.4f}",
-        f"{c.adjusted:.4f}",
+        p_value(c.p),
+        p_value(c.adjusted),
         "" if c.fit_s is None else f"{c.fit_s:.2f}",
         _step(c.step_us),
     ]
@@ -161,7 +162,7 @@ def _few(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
                 found = next((c for c in compared if (c.decoder, c.data_set, c.trials_per_class) == key), None)
                 values = of_people([r for r in members if r.trials_per_class == n]).values()
                 cells.append(f"{100 * sum(values) / len(values):.1f}" if values else "none")
-                cells += [points(found), f"{found.adjusted:.4f}"] if found else ["", ""]
+                cells += [points(found), p_value(found.adjusted)] if found else ["", ""]
             lines.append(as_line(cells))
         text += "\n".join(lines) + "\n\n"
     return text
@@ -172,18 +173,20 @@ def _shown(compared: Sequence[Compared]) -> str:
     return "\n".join(["## What was shown, and what was not", "", HOW, "", *sentences(compared), ""])
 
 
-def _not_run(plans: Sequence[Planned], out: Path, absent: Sequence[str]) -> str:
-    """What was planned and is not finished."""
+def _not_run(plans: Sequence[Planned], rows: Sequence[Row], out: Path, absent: Sequence[str]) -> str:
+    """What was planned and is not finished, and what was run and gave no number."""
     lines = [f"- {name}: no decoder of this name is installed." for name in absent]
-    for p in plans:
-        counts: dict[tuple[str, str], list[bool]] = {}
-        for cell in p.cells:
-            counts.setdefault((cell.protocol, cell.decoder), []).append(cell_path(out, cell).exists())
-        lines += [
-            f"- {p.set.name}, {protocol}, {decoder}: {done.count(False)} of {len(done)} results."
-            for (protocol, decoder), done in counts.items()
-            if not all(done)
-        ]
+    for decoder in dict.fromkeys(c.decoder for p in plans for c in p.cells):
+        counts: dict[str, list[bool]] = {}
+        for p in plans:
+            for cell in (c for c in p.cells if c.decoder == decoder):
+                counts.setdefault(f"{p.set.name} {cell.protocol}", []).append(cell_path(out, cell).exists())
+        missing = [f"{where} {done.count(False)} of {len(done)}" for where, done in counts.items() if not all(done)]
+        lines += [f"- {decoder}: {', '.join(missing)} results not run."] if missing else []
+    refused = dict.fromkeys((r.decoder, r.data_set, r.protocol, r.note) for r in rows if r.accuracy is None)
+    lines += [
+        f"- {decoder}, {data_set} {protocol}: run, without a number: {note}" for decoder, data_set, protocol, note in refused
+    ]
     said = lines or ["Everything that was planned was run."]
     return "\n".join(["## Not run", "", *said, ""])
 

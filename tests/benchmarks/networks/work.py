@@ -21,7 +21,13 @@ from bci.settings import SessionConfig
 
 SIMPLE = ("ts-lr", "csp-lda", "mdm", "fgmdm", "fbcsp", "ts-en", "ts-svm", "acm", "fbts")
 NETWORKS = ("eegnet", "shallow", "fbcnet", "conformer", "ctnet", "atcnet")
-ORDER = ("later", "sessions", "people", "recentring", "few-shot")
+ORDER = (
+    (False, ("later", "sessions", "people")),
+    (True, ("later", "sessions")),
+    (False, ("recentring", "few-shot")),
+    (True, ("people", "few-shot", "recentring")),
+)
+"""What is computed first: of decoders whose training is random or not, these protocols."""
 RECENTRED = ("ts-lr", "csp-lda", "mdm", "fgmdm", "eegnet", "shallow")
 """Decoders whose recordings the engine runs over, with recentring and without."""
 SHOTS, DRAWS = (5, 10, 20), 3
@@ -57,7 +63,8 @@ def sets(data: Path = DATA) -> list[Set]:
     return [
         Set(
             "ds003810",
-            "imagined right hand or rest, 4 people, 4 runs of 40 trials each, 15 channels of a consumer board, 0.5–4 s",
+            "imagined right hand or rest, 4 people (those of the 10 that lie beside the project), 4 runs of 40 trials each, "
+            "15 channels of a consumer board, 0.5–4 s",
             tuple(people),
             "{subject}_RUN{run}",
             config("ts-lr", table, (0.5, 4.0), unit="uV"),
@@ -112,13 +119,14 @@ def planned(one: Set, decoders: Sequence[str], seeds: int, out: Path) -> Planned
 
 
 def in_turn(plans: Sequence[Planned], decoders: Sequence[str]) -> list[tuple[Planned, Cell]]:
-    """All cells: what is not random first, then seed by seed, protocol by protocol, decoder by decoder."""
-    every = [(p, c) for p in plans for c in p.cells]
-    return sorted(every, key=lambda pc: (is_random(pc[1].decoder), pc[1].seed or 0, *_place(pc[1], decoders)))
+    """All cells: the first seed of everything before the second."""
+    return sorted(((p, c) for p in plans for c in p.cells), key=lambda pair: _place(pair[1], decoders))
 
 
-def _place(cell: Cell, decoders: Sequence[str]) -> tuple[int, int]:
-    return ORDER.index(cell.protocol), decoders.index(cell.decoder)
+def _place(cell: Cell, decoders: Sequence[str]) -> tuple[int, int, int, int]:
+    network = is_random(cell.decoder)
+    stage = next(i for i, (random, protocols) in enumerate(ORDER) if random == network and cell.protocol in protocols)
+    return cell.seed or 0, stage, ORDER[stage][1].index(cell.protocol), decoders.index(cell.decoder)
 
 
 def compute(work: Sequence[tuple[Planned, Cell]], out: Path, until_s: float, tell: Callable[[str], None] = print) -> None:
