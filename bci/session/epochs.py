@@ -41,6 +41,22 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Earlier:
+    """Further windows of trials, as they slid past before the one that counts; none has a bad channel.
+
+    Parameters
+    ----------
+    windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+        µV.
+    trials : ndarray of int, shape (n_windows,)
+        Place of each window's trial in the :class:`Epochs`.
+    """
+
+    windows: FloatArray
+    trials: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Epochs:
     """Trials of one or more recordings, ready to train on.
 
@@ -55,6 +71,8 @@ class Epochs:
         Channels that live decoding would have done without; :func:`filled` replaces them.
     rejected : tuple of (Trial, str)
         Trials left out, and why.
+    earlier : Earlier or None
+        Further windows of these trials, for decoders that train on windows as they slide.
     """
 
     windows: FloatArray
@@ -62,6 +80,24 @@ class Epochs:
     runs: npt.NDArray[np.int64]
     bad: BoolArray
     rejected: tuple[tuple[Trial, str], ...] = ()
+    earlier: Earlier | None = None
+
+    def sliding(self, trials: Sequence[int] | None = None) -> tuple[FloatArray, npt.NDArray[np.str_], npt.NDArray[np.int64]]:
+        """All windows of all or some trials with class and trial of each, trial by trial.
+
+        Parameters
+        ----------
+        trials : sequence of int, optional
+            Places of the trials.
+        """
+        places = np.arange(len(self.labels)) if trials is None else np.asarray(trials, dtype=np.int64)
+        if self.earlier is None:
+            return self.windows[places], self.labels[places], places
+        kept = np.isin(self.earlier.trials, places)
+        numbers = np.concatenate([self.earlier.trials[kept], places])
+        order = np.argsort(numbers, kind="stable")
+        windows = np.concatenate([self.earlier.windows[kept], self.windows[places]])
+        return windows[order], self.labels[numbers[order]], numbers[order]
 
 
 class Grid:
@@ -107,6 +143,7 @@ def cut(
     run: int = 0,
     quality: QualitySettings | None = None,
     progress: Callable[[float], None] = lambda _: None,
+    earlier_s: Sequence[float] = (),
 ) -> Epochs:
     """One window for each cue: the first that ends at or after cue + ``stop_s``.
 
@@ -125,6 +162,8 @@ def cut(
     quality : QualitySettings
     progress : callable
         Told the share done, 0 to 1.
+    earlier_s : sequence of float
+        Further windows of each trial, so many seconds before the one that counts.
 
     Returns
     -------
@@ -134,11 +173,16 @@ def cut(
     n_channels = len(preprocessing.labels)
     few = frontend.quality_settings.bad_share * n_channels
     grid = Grid(cues, stop_s, 0.5 / preprocessing.rate_hz)
+    sooner = [Grid(cues, stop_s - before_s, 0.5 / preprocessing.rate_hz) for before_s in earlier_s]
+    slid: list[tuple[Trial, FloatArray]] = []
     kept: list[tuple[Trial, FloatArray, BoolArray]] = []
     rejected: list[tuple[Trial, str]] = []
     for piece in pieces(raw, preprocessing.hop):
         for window in frontend.push(piece):
             end = (window.number + 1) * preprocessing.hop - 1
+            cues_now = [cue for one in sooner for cue in one.take(frontend.continuity.time_of(end))]
+            if cues_now and window.reason is Reason.DECIDED and not window.bad.any():
+                slid += [(cue, window.features @ reference_matrix(preprocessing, ~window.bad).T) for cue in cues_now]
             for cue in grid.take(frontend.continuity.time_of(end)):
                 bad = window.bad[:n_channels].copy()
                 if window.reason is not Reason.DECIDED:
@@ -156,7 +200,39 @@ def cut(
         np.full(len(kept), run),
         np.array([b for _, _, b in kept], dtype=np.bool_).reshape(-1, n_channels),
         tuple(rejected),
+        _earlier(slid, [cue for cue, _, _ in kept]),
     )
+
+
+def _earlier(slid: Sequence[tuple[Trial, FloatArray]], kept: Sequence[Trial]) -> Earlier | None:
+    """Windows of the trials that were kept."""
+    places = {cue: i for i, cue in enumerate(kept)}
+    found = [(places[cue], window) for cue, window in slid if cue in places]
+    return Earlier(np.array([w for _, w in found]), np.array([i for i, _ in found])) if found else None
+
+
+def earlier_ends(preprocessing: Preprocessing, start_s: float, stop_s: float, most: int = 7) -> tuple[float, ...]:
+    """How long before the end of a trial other windows end that lie in it too; none where a window fills the trial.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+    start_s, stop_s : float
+        Part of a trial after the cue.
+    most : int
+        More overlap so much that they tell nothing new.
+
+    Returns
+    -------
+    tuple of float
+        Seconds, whole hops, the longest first.
+    """
+    hop_s = preprocessing.hop / preprocessing.rate_hz
+    hops = int((stop_s - start_s) / hop_s + 1e-6) - preprocessing.window // preprocessing.hop
+    if hops < 1:
+        return ()
+    ends = {round(k) for k in np.linspace(0, hops, min(most, hops) + 1)[1:]}
+    return tuple(hop_s * k for k in sorted(ends, reverse=True))
 
 
 def _named(labels: Sequence[str], bad: BoolArray) -> str:
@@ -215,7 +291,15 @@ def join(parts: Iterable[Epochs]) -> Epochs:
         np.concatenate([p.runs for p in parts]),
         np.concatenate([p.bad for p in parts]),
         tuple(r for p in parts for r in p.rejected),
+        _joined([p.earlier for p in parts], [len(p.labels) for p in parts]),
     )
+
+
+def _joined(parts: Sequence[Earlier | None], counts: Sequence[int]) -> Earlier | None:
+    """Further windows of several recordings, their trials counted on."""
+    before = np.concatenate([[0], np.cumsum(counts)])
+    found = [(p.windows, p.trials + n) for p, n in zip(parts, before.tolist(), strict=False) if p is not None]
+    return Earlier(np.concatenate([w for w, _ in found]), np.concatenate([t for _, t in found])) if found else None
 
 
 def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: float) -> list[tuple[Trial, Outcome | None]]:

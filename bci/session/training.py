@@ -15,8 +15,8 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
 from bci.session.artefacts import with_eog, with_potato
-from bci.session.epochs import Epochs, Trial, cut, filled, join, trials_of
-from bci.session.fit import DecoderFamily, FittedModel, fit_decoder, load_family
+from bci.session.epochs import Epochs, Trial, cut, earlier_ends, filled, join, trials_of
+from bci.session.fit import DecoderFamily, FittedModel, InformedFamily, fit_decoder, load_family
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
 from bci.settings import SessionConfig
@@ -152,15 +152,18 @@ def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress
 
 
 def trials(run: LabelledRun, config: SessionConfig, progress: Progress = silent) -> Epochs:
-    """The trials of one run, cut through the live steps."""
+    """The trials of one run, cut through the live steps; several windows of each for a decoder that asks for them."""
+    family, preprocessing = _family(config), preprocessing_for(run.info, config)
+    slides = isinstance(family, InformedFamily) and family.slides
     return cut(
         run.info,
         run.raw,
         run.cues,
-        preprocessing_for(run.info, config),
+        preprocessing,
         config.trial.stop_s,
         quality=config.quality,
         progress=partial(progress, f"cutting {run.name}"),
+        earlier_s=earlier_ends(preprocessing, config.trial.start_s, config.trial.stop_s) if slides else (),
     )
 
 
@@ -184,7 +187,8 @@ def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionCon
     epochs = filled(join(numbered), preprocessing.labels)
     progress("fitting", 0.0)
     rejected = Counter(cue.class_ for cue, _ in epochs.rejected)
-    model = fit_decoder(_family(config), epochs.windows, epochs.labels, preprocessing, rejected=rejected)
+    windows, labels, numbers = epochs.sliding()
+    model = fit_decoder(_family(config), windows, labels, preprocessing, trials=numbers, rejected=rejected, progress=progress)
     model = with_potato(model, epochs.windows)
     progress("fitting", 1.0)
     return Trained(model, epochs, runs[0].info, tuple(run.sha256 for run in runs))
@@ -241,7 +245,8 @@ def cross_validated(trained: Trained, config: SessionConfig, progress: Progress 
         progress("cross-validating", done / len(names))
         held = [i for i in range(n) if int(groups[i]) == group]
         rest = sorted(set(range(n)) - set(held))
-        model = fit_decoder(_family(config), epochs.windows[rest], epochs.labels[rest], trained.model.preprocessing)
+        windows, labels, numbers = epochs.sliding(rest)
+        model = fit_decoder(_family(config), windows, labels, trained.model.preprocessing, trials=numbers)
         found = model.estimator.predict(epochs.windows[held])
         correct += int((found == epochs.labels[held]).sum())
     return correct, n

@@ -127,6 +127,8 @@ network = partial(NetworkFamily, "network")
 """Any module of the user's."""
 eegnet = partial(NetworkFamily, "eegnet", module="pipelines.networks.eegnet:EEGNet")
 shallow = partial(NetworkFamily, "shallow", module="pipelines.networks.shallow:ShallowConvNet")
-conformer = partial(NetworkFamily, "conformer", module="pipelines.networks.conformer:Conformer", epochs=40, patience=10)
-ctnet = partial(NetworkFamily, "ctnet", module="pipelines.networks.ctnet:CTNet", epochs=40, patience=10)
+conformer = partial(
+    NetworkFamily, "conformer", module="pipelines.networks.conformer:Conformer", epochs=40, patience=10, learning_rate=5e-4
+)
+ctnet = partial(NetworkFamily, "ctnet", module="pipelines.networks.ctnet:CTNet", epochs=40, patience=10, learning_rate=1e-3)
 fbcnet = partial(NetworkFamily, "fbcnet", module="pipelines.networks.filter_bank:FBCNet", bank=True)

@@ -240,6 +240,10 @@ class Library:
         first = self.entries[0]
         return _runs(self.path / first.name, first.note)[0].info
 
+    def runs(self, entry: Entry) -> list[LabelledRun]:
+        """A session's recordings with their cues."""
+        return _runs(self.path / entry.name, entry.note)
+
     def useful(self, labels: Sequence[str], classes: Sequence[str], exclude: str = "") -> tuple[Entry, ...]:
         """Sessions of others that have enough of the newcomer's channels, and all of the classes.
 
