@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from bci.engine.outcome import fields
+from bci.engine.outcome import fields, velocity_fields
 from bci.engine.stream_info import StreamInfo
 from bci.errors import BciError, StreamError
 from bci.session import wire
@@ -26,7 +26,7 @@ from gui.said import Line, Marker, Session
 from gui.store import RowStore, SignalStore
 from gui.tidy import tidy
 
-ROWS = {"BCI-Outcome": "outcomes", "BCI-Decision": "decisions", "BCI-Timing": "timing"}
+ROWS = {"BCI-Outcome": "outcomes", "BCI-Decision": "decisions", "BCI-Timing": "timing", "BCI-Velocity": "velocity"}
 TEXTS = {"BCI-Event": "events", "BCI-State": "state", "BCI-Guard": "guard", "BCI-Command": "commands"}
 RETRY_S = 3.0
 FORGET_S = 5.0
@@ -56,7 +56,7 @@ class Feed:
     signal : SignalStore or None
         The one that is looked at.
     markers : deque of Marker
-    outcomes, decisions, timing : RowStore or None
+    outcomes, decisions, timing, velocity : RowStore or None
     events, commands : deque of dict
         With ``at``, our LSL clock, added.
     guard : dict
@@ -99,6 +99,7 @@ class Feed:
         self.outcomes: RowStore | None = None
         self.decisions: RowStore | None = None
         self.timing: RowStore | None = None
+        self.velocity: RowStore | None = None
         self.events: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.events_total = 0
         self.commands: deque[dict[str, Any]] = deque(maxlen=KEPT)
@@ -249,6 +250,7 @@ class Feed:
             "outcomes": fields(len(channels), classes),
             "decisions": wire.DECISION_FIELDS,
             "timing": wire.TIMING_FIELDS,
+            "velocity": velocity_fields((joined.found.n_channels - 4) // 2),
         }[what]
         if joined.found.n_channels != len(names):
             raise StreamError(f"{joined.found.n_channels} columns where docs/streams.md has {len(names)}")

@@ -204,6 +204,16 @@ class ParticipantWindow(QWidget):
         ):
             evidence = self._feedback({c: float(rows.last(f"evidence:{c}")) for c in classes}, dt_s)
         self.director.evidence(evidence)
+        self.director.velocity(self._velocity(now))
+
+    def _velocity(self, now: float) -> tuple[float, float] | None:
+        """The newest velocity to the right and downwards, where the model decodes one; whoever may get sham gets none."""
+        rows = self._context.feed.velocity
+        if rows is None or not len(rows) or self._assignment.mode != "real" or self._assignment.blind:
+            return None
+        if not now - float(rows.times()[-1]) < STALE_S:
+            return (0.0, 0.0)
+        return (float(rows.last("v:x")), float(rows.last("v:y")) if "v:y" in rows.names else 0.0)
 
     def _marker(self, text: str) -> None:
         """A cue of whoever presents, in our codes or in those of the session's table."""

@@ -48,6 +48,8 @@ class RecordedSession:
     rows : ndarray, shape (n_outcomes, n_fields)
     raw : Chunk
         All recorded samples of the input, µV, raw stamps.
+    velocities : ndarray, shape (n_outcomes, n_fields)
+        Rows of the velocity stream; none where the model decodes no velocity.
     """
 
     info: StreamInfo
@@ -58,6 +60,7 @@ class RecordedSession:
     joins: list[tuple[int, float]]
     rows: FloatArray
     raw: Chunk
+    velocities: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
 
 
 @dataclass(slots=True)
@@ -76,6 +79,8 @@ class Verification:
         Which of the recorded outcomes each of these is.
     not_recorded : list of str
         What the engine consumed that the recording does not hold.
+    velocities : list of ndarray
+        Rows of velocity of the second run, where the model decodes one.
     same_fingerprint : bool
     """
 
@@ -85,6 +90,7 @@ class Verification:
     different: list[str] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     not_recorded: list[str] = field(default_factory=list)
+    velocities: list[FloatArray] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -116,6 +122,7 @@ def read_session(path: Path) -> RecordedSession:
         [(e["consumed"], float.fromhex(e["stamp"])) for e in events if e["kind"] in ("start", "found")],
         np.asarray(_only(file, "BCI-Outcome", path).values, dtype=np.float64),
         _raw(file, info, path),
+        _velocities(file),
     )
 
 
@@ -190,6 +197,26 @@ def compare(session: RecordedSession, model: Model, rows: Sequence[FloatArray], 
         else:
             result.different.append(_difference(row, again, names))
             result.places.append(place)
+    _compare_velocities(session, result)
+
+
+def _compare_velocities(session: RecordedSession, result: Verification) -> None:
+    """Add the recorded velocities that did not come out again; when they were sent, the first column, is no part of it."""
+    found = {(row[1], row[2]): row for row in result.velocities}
+    places = {(row[0], row[1]): place for place, row in enumerate(session.rows)}
+    for row in session.velocities:
+        key = (row[1], row[2])
+        again = found.get(key)
+        if again is None and result.not_recorded:
+            continue
+        if again is None or not _equal_velocity(row[1:], again[1:], result.same_fingerprint):
+            came = "nothing" if again is None else again[4:].tolist()
+            result.different.append(f"segment {row[1]:.0f} index {row[2]:.0f}: velocity {row[4:].tolist()} → {came}")
+            result.places.append(places.get(key, 0))
+
+
+def _equal_velocity(a: FloatArray, b: FloatArray, same_fingerprint: bool) -> bool:
+    return a.tobytes() == b.tobytes() if same_fingerprint else bool(np.allclose(a, b, rtol=0, atol=ELSEWHERE))
 
 
 def recompute(
@@ -207,7 +234,10 @@ def recompute(
     rows = []
     for stretch in _stretches(session, result):
         for chunk in _until_inputs(stretch, waiting, engine, feed or _virtual):
-            rows += [outcome.row(n_channels) for outcome in engine.outcomes(chunk)]
+            for outcome in engine.outcomes(chunk):
+                rows.append(outcome.row(n_channels))
+                if outcome.velocity is not None:
+                    result.velocities.append(outcome.steered(outcome.velocity, 0.0))
             progress("recomputing", min(1.0, engine.consumed / max(1.0, float(session.rows[-1][2]))))
     return rows
 
@@ -352,6 +382,12 @@ def _not_aligned(result: Verification, consumed: int, stamp: float) -> None:
             f"no recorded sample carries the stamp {stamp!r} that the engine began with: recording and outcomes cannot be aligned"
         )
     result.not_recorded.append(f"everything after consumed = {consumed}: no recorded sample carries the stamp {stamp!r}")
+
+
+def _velocities(file: XdfFile) -> FloatArray:
+    """Rows of the velocity stream, where there is one."""
+    found = [np.asarray(s.values, dtype=np.float64) for s in file.streams if s.header.type == "BCI-Velocity" and len(s.values)]
+    return found[0] if found else np.zeros((0, 4))
 
 
 def _keyed(rows: Sequence[FloatArray]) -> Iterator[tuple[tuple[float, float], FloatArray]]:

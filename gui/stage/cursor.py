@@ -1,8 +1,7 @@
-"""A cursor that evidence moves, in one or two dimensions, and targets to be reached."""
+"""A cursor that evidence or a velocity moves, in one or two dimensions, and targets to be reached."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -14,8 +13,6 @@ from gui.stage.look import Look, around, unit, write
 REACH = 40.0
 SIZE = 7.0
 TARGET = 10.0
-HIT = 0.82
-"""Share of the way to a target at which the cursor touches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +61,3 @@ def _target(painter: QPainter, area: QRectF, look: Look, target: Direction, want
     painter.setPen(QPen(QColor(look.ink if wanted else look.muted), max(1.0, 0.3 * u)))
     painter.setBrush(QColor(look.good if hit else look.muted) if wanted else Qt.BrushStyle.NoBrush)
     painter.drawRect(place)
-
-
-def moved(at: Direction, pull: Direction, dt_s: float, across_s: float) -> Direction:
-    """Where the cursor is a moment later.
-
-    Parameters
-    ----------
-    at, pull : Direction
-        Where it is, and where evidence draws.
-    dt_s : float
-    across_s : float
-        Time from the middle to a target at full evidence.
-
-    >>> moved((0.0, 0.0), (1.0, 0.0), 0.5, 2.0)
-    (0.25, 0.0)
-    """
-    x, y = (max(-1.0, min(1.0, a + p * dt_s / across_s)) for a, p in zip(at, pull, strict=True))
-    return (x, y)
-
-
-def reached(at: Direction, targets: tuple[Direction, ...]) -> Direction | None:
-    """The target that the cursor touches; None for none."""
-    near = [t for t in targets if t[0] * at[0] + t[1] * at[1] >= HIT and math.dist(t, at) < 0.6]
-    return near[0] if near else None

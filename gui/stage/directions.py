@@ -1,47 +1,13 @@
-"""Where classes point to: arrows, bars and cursors agree on it."""
+"""Where evidence draws: arrows, bars and cursors agree on it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-Direction = tuple[float, float]
-"""To the right and downwards, of length 1."""
+from bci.session.cursor import Direction, direction, directions
 
-KNOWN: dict[str, Direction] = {
-    "left_hand": (-1.0, 0.0),
-    "right_hand": (1.0, 0.0),
-    "feet": (0.0, 1.0),
-    "tongue": (0.0, -1.0),
-    "left": (-1.0, 0.0),
-    "right": (1.0, 0.0),
-    "down": (0.0, 1.0),
-    "up": (0.0, -1.0),
-}
-"""As in the Graz paradigm and data set 2a of BCI Competition IV."""
-
-STILL = ("rest", "idle")
-
-
-def direction(class_: str) -> Direction | None:
-    """Where a cue of this class points to; None for rest, and for a class that has no direction of its own."""
-    return KNOWN.get(class_)
-
-
-def directions(classes: Sequence[str]) -> dict[str, Direction]:
-    """A direction for each class, so that feedback can move: its own, or the next that is free.
-
-    >>> directions(["music", "subtraction"])
-    {'music': (-1.0, 0.0), 'subtraction': (1.0, 0.0)}
-    """
-    free = iter([d for d in ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)) if d not in map(direction, classes)])
-    given: dict[str, Direction] = {}
-    for class_ in classes:
-        if class_ in STILL:
-            given[class_] = (0.0, 0.0)
-        else:
-            given[class_] = direction(class_) or next(free, (0.0, 0.0))
-    return given
+__all__ = ["Direction", "direction", "directions", "pull"]
 
 
 def pull(evidence: Mapping[str, float]) -> Direction:

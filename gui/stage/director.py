@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bci.session.cursor import moved, reached
 from bci.session.timeline import (
     BASELINE_STOP,
     BEEP,
@@ -23,7 +24,7 @@ from bci.session.timeline import (
     TRIAL_START,
 )
 from gui.stage.cues import cue_for
-from gui.stage.cursor import Cursor, moved, reached
+from gui.stage.cursor import Cursor
 from gui.stage.directions import Direction, directions, pull
 from gui.stage.graz import Graz
 from gui.stage.look import Scene
@@ -62,6 +63,7 @@ class Director:
     _open_s: float | None = field(init=False, default=None)
     _evidence: dict[str, float] = field(init=False, default_factory=dict)
     _bar: Direction = field(init=False, default=(0.0, 0.0))
+    _velocity: Direction | None = field(init=False, default=None)
     _value: float | None = field(init=False, default=None)
     _at: Direction = field(init=False, default=(0.0, 0.0))
     _result: str = field(init=False, default="")
@@ -109,6 +111,10 @@ class Director:
     def evidence(self, evidence: Mapping[str, float]) -> None:
         """What was decoded last, of every class; empty where nothing is known, or it is too old."""
         self._evidence = dict(evidence)
+
+    def velocity(self, velocity: Direction | None) -> None:
+        """What the engine steers with, where its model decodes velocity, and the cursor moves by; None: it moves by evidence."""
+        self._velocity = velocity
 
     def step(self, dt_s: float) -> int:
         """A frame later; the code of what has happened by that (a target hit or missed), or 0."""
@@ -182,7 +188,7 @@ class Director:
         """Let evidence move the cursor, until it reaches a target."""
         if not self.settings.task.startswith("cursor") or not self.feeding or self._result:
             return 0
-        x, y = self._bar
+        x, y = self._bar if self._velocity is None else self._velocity
         towards = (x, 0.0 if self.settings.task == "cursor1d" else y)
         self._at = moved(self._at, towards, dt_s, ACROSS_S)
         wanted, touched = self._wanted(), reached(self._at, self._targets())
