@@ -1,7 +1,7 @@
 """Pictures of every window for the documentation: a real session of a simulated subject, no mock.
 
-``python -m gui.screenshots [FOLDER]`` writes each window, light and dark, at 1280×720 and 2560×1440, to ``docs/screens``.
-Needs no display.
+``python -m gui.screenshots [FOLDER [WINDOW …]]`` writes each window (or only those named), light and dark, at 1280×720 and
+2560×1440, to ``docs/screens``. Needs no display.
 """
 
 from __future__ import annotations
@@ -10,9 +10,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
 
 SIZES = ((1280, 720), (2560, 1440))
 CLASSES = ("left_hand", "right_hand")
@@ -20,9 +25,13 @@ TABLE = ("--set", "markers.table.769=left_hand", "--set", "markers.table.770=rig
 TOKEN = "only-for-pictures"
 TRIALS_S = 45.0
 READY_S = 60.0
+LONG_S = 300.0
+SETTLE_MS = 8000
+LATER = ("wizard", "explorer", "replay")
+"""Windows that are shown with what a whole session recorded."""
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, only: Sequence[str] = ()) -> int:
     """Take all pictures."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ["BCI_TOKEN"] = TOKEN
@@ -34,15 +43,18 @@ def main(folder: Path) -> int:
     app = QApplication(sys.argv[:1])
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bci-pictures-") as place:
-        model = train(Path(place))
         context = make_context(Options(settings=str(Path(place) / "windows.ini"), recording=place, theme="light"))
         try:
             context.start()
-            with session(Path(place), model):
-                context.open("operator")
-                play_cues(context)
-                for name in context.names():
-                    picture(context, name, folder)
+            if not only or set(only) & {"wizard", "explorer", "replay"}:
+                whole_session(context, folder, Path(place), only)
+            live = [name for name in context.names() if name not in LATER and (not only or name in only)]
+            if live:
+                with session(Path(place), train(Path(place))):
+                    context.open("operator")
+                    play_cues(context)
+                    for name in live:
+                        picture(context, name, folder)
         finally:
             context.close()
     QTest.qWait(0)
@@ -50,7 +62,72 @@ def main(folder: Path) -> int:
     return 0
 
 
-def train(place: Path) -> Path:
+def whole_session(context: object, folder: Path, place: Path, only: Sequence[str]) -> None:
+    """The wizard's pages one after another, then what it recorded in the explorer and in the replay window."""
+    from PySide6.QtTest import QTest
+
+    from gui.context import Context
+    from gui.wizard.window import WizardWindow
+
+    if not isinstance(context, Context):
+        raise TypeError("a Context is needed")
+    context.settings.setValue("session/out", str(place / "wizard"))
+    wizard = context.open("wizard")
+    if not isinstance(wizard, WizardWindow):
+        raise TypeError("the wizard is another window")
+    feed, wanted = context.feed, not only or "wizard" in only
+
+    def page(ready: Callable[[], object]) -> None:
+        until(ready)
+        if wanted:
+            picture(context, f"wizard-{wizard.page + 1}-{wizard.pages[wizard.page].SHORT.lower()}", folder, wizard)
+
+    wizard.person.seed.setValue(3)
+    page(lambda: True)
+    wizard.next.click()
+    page(lambda: feed.signal is not None and feed.signal.received > 10 * feed.signal.info.rate_hz)
+    wizard.next.click()
+    wizard.protocol.most_blocks.setValue(4)
+    page(lambda: True)
+    wizard.next.click()
+    until(lambda: wizard.live.model and wizard.trials.map.values.size)
+    for number in (3, 4):
+        wizard.show_page(number)
+        page(lambda: True)
+    wizard.live.participant.setChecked(False)
+    wizard.next.click()
+    page(lambda: wizard.live.decoder.tally.n >= 2)
+    wizard.live.end.click()
+    until(lambda: wizard.live.recording is not None)
+    recorded = {"explorer": wizard.calibrating.folder(), "replay": wizard.live.recording}
+    for name, path in recorded.items():
+        if name in context.names() and (not only or name in only):
+            window = context.open(name)
+            window.open(path)  # type: ignore[attr-defined]
+            until(lambda w=window: getattr(w, "opened", None) is not None)
+            QTest.qWait(SETTLE_MS)
+            picture(context, name, folder)
+    for name in ("operator", "wizard"):
+        context.open(name).close()
+
+
+def until(ready: Callable[[], object]) -> None:
+    """Wait for something.
+
+    Raises
+    ------
+    TimeoutError
+    """
+    from PySide6.QtTest import QTest
+
+    end_s = time.monotonic() + LONG_S
+    while not ready():
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"nothing after {LONG_S:g} s")
+        QTest.qWait(50)
+
+
+def train(place: Path, channels: int = 32) -> Path:
     """A calibration of the simulated subject, faster than real time, and a model of it."""
     from bci import plugins
     from bci.session.simulate import record_virtually
@@ -58,7 +135,7 @@ def train(place: Path) -> Path:
     from bci.stream.clock import VirtualClock
 
     clock = VirtualClock(1000.0)
-    settings = {"classes": CLASSES, "skill": 0.8, "seed": 1, "channels": 32}
+    settings = {"classes": CLASSES, "skill": 0.8, "seed": 1, "channels": channels}
     subject = plugins.load(plugins.SOURCES, "simulated").from_settings(settings, clock)
     recording, model = place / "calibration.xdf", place / "model.safetensors"
     record_virtually(subject, clock, short(CLASSES, 10, 1), recording)
@@ -128,11 +205,13 @@ def play_cues(context: object) -> None:
             marked = True
 
 
-def picture(context: object, name: str, folder: Path) -> None:
+def picture(context: object, name: str, folder: Path, window: QWidget | None = None) -> None:
     """One window, in both themes and sizes; docks that share a place are all shown once, in the small light one."""
     from PySide6.QtTest import QTest
 
-    window = context.open(name)  # type: ignore[attr-defined]
+    stays = window is not None
+    if window is None:
+        window = context.open(name)  # type: ignore[attr-defined]
     for width, height in SIZES:
         window.resize(width, height)
         for theme in ("light", "dark"):
@@ -148,8 +227,10 @@ def picture(context: object, name: str, folder: Path) -> None:
                 docks[dock].raise_()
             QTest.qWait(1200)
             window.grab().save(str(folder / f"{name}-{'-'.join(both)}.png"))
-    window.close()
+    if not stays:
+        window.close()
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs" / "screens"))
+    place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs" / "screens"
+    raise SystemExit(main(place, sys.argv[2:]))

@@ -155,7 +155,7 @@ class WelcomeWindow(QWidget):
             self.play(path)
             return
         window = self._open("replay")
-        opened = getattr(window, "open_recording", None)
+        opened = getattr(window, "open", None)
         if callable(opened):
             opened(Path(path))
 

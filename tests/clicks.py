@@ -135,7 +135,9 @@ def live(hand: Hand, context: object, wizard: QWidget) -> None:
         """A cue is shown, and the bar has moved."""
         shown[0] = shown[0] or operator.panels["decoder"].tally.n >= 2
         rows, classes = feed.outcomes, feed.session.classes
-        return shown[0] and rows is not None and max(rows.last(f"evidence:{c}") for c in classes) > 0.8
+        if not shown[0] or rows is None or not feed.markers or feed.markers[-1].text != "781":
+            return False
+        return max(rows.last(f"evidence:{c}") for c in classes) > 0.75
 
     hand.until(confident, "trials with feedback", LONG_S)
     hand.picture("live")
@@ -157,7 +159,7 @@ def replay(hand: Hand, context: object, wizard: QWidget) -> None:
     hand.click(wizard.live.replay)
     if "replay" in context.names():
         window = context.open("replay")
-        hand.until(lambda: _playable(window), "the recording is open", LONG_S)
+        hand.until(lambda: window.opened is not None, "the recording is open", LONG_S)
         hand.click(window.play)
         QTest.qWait(4000)
     else:
@@ -165,10 +167,6 @@ def replay(hand: Hand, context: object, wizard: QWidget) -> None:
         hand.until(lambda: feed.signal is not None and feed.now() - feed.signal.arrival_s < 0.5, "the recording plays")
         QTest.qWait(3000)
     hand.picture("replay")
-
-
-def _playable(window: QWidget) -> bool:
-    return bool(window.play.isEnabled())
 
 
 def main(folder: Path) -> int:

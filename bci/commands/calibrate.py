@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     stop = Stop()
     try:
         with ExitStack() as stack:
-            calibrate = _virtually if args.simulate or history.start.get("simulated") else _live
+            calibrate = _virtually if plan.virtual else _live
             return calibrate(plan, stop, stack)
     except KeyboardInterrupt:
         print(f"stopped; go on with bci calibrate --resume {config.record.out}", file=sys.stderr)
@@ -113,6 +113,11 @@ class Plan:
     history: History
     outside: dict[str, Any] | None
 
+    @property
+    def virtual(self) -> bool:
+        """Whether it is a simulated subject on a virtual clock."""
+        return bool(self.args.simulate or self.history.start.get("simulated"))
+
     def told(self, text: str) -> None:
         """Tell a person something."""
         if not self.args.json:
@@ -129,7 +134,7 @@ class Plan:
         from bci.session.calibration.board import LslBoard
 
         record, protocol = self.config.record, self.protocol
-        names = {"protocol": protocol.name, "title": protocol.title, "classes": protocol.classes}
+        names = {"protocol": protocol.name, "title": protocol.title, "classes": protocol.classes, "virtual": self.virtual}
         return LslBoard(self.config.engine.name, subject=record.subject, session=record.session, out=record.out, **names)
 
 

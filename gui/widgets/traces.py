@@ -44,9 +44,7 @@ class Traces(QWidget):
         self.low_pass = _choice(
             "Low-pass", [("no low-pass" if not f else f"to {f:g} Hz", f) for f in LOW_PASS_HZ], self.view.filter.low_pass_hz
         )
-        self.notch = _choice(
-            "Notch", [("no notch" if not f else f"notch {f:g} Hz", f) for f in NOTCH_HZ], self.view.filter.notch_hz
-        )
+        self.notch = _choice("Notch", [("no notch" if not f else f"notch {f:g}", f) for f in NOTCH_HZ], self.view.filter.notch_hz)
         self.fit = QPushButton("Fit")
         self.fit.setAccessibleName("fit scale to the signal")
         self.hold = QPushButton("Pause")

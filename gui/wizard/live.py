@@ -119,7 +119,7 @@ class LivePage(Page):
             self._open("operator")
             return
         window = self._open("replay")
-        opened = getattr(window, "open_recording", None)
+        opened = getattr(window, "open", None)
         if callable(opened):
             opened(self.recording)
 
@@ -133,6 +133,7 @@ class LivePage(Page):
             if self._end_s and self._context.feed.now() - self._end_s > PATIENCE_S:
                 self._run.process.terminate()
             return
+        self._context.beside = False
         if self.recording is None:
             found = last_object(self._run.log)
             if found.get("recording"):

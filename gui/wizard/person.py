@@ -9,10 +9,11 @@ from gui.context import Context
 from gui.text import Label
 from gui.tidy import tidy
 from gui.widgets.session import LINES_HZ
-from gui.wizard.form import Page, card, choice, field, form, with_browser
+from gui.wizard.form import WIDE_PX, Page, card, choice, field, form, with_browser
 from gui.wizard.plan import SIMULATED, STREAM, Plan
 
 MOST_NOTES = 500
+NOTES_PX = 320
 
 
 class PersonPage(Page):
@@ -54,8 +55,10 @@ class PersonPage(Page):
         self.notes = QPlainTextEdit()
         self.notes.setAccessibleName("notes")
         self.notes.setPlaceholderText("Anything worth remembering. Goes on record when the trials begin.")
+        self.notes.setMaximumHeight(NOTES_PX)
         self.amplifier.currentIndexChanged.connect(self._changed)
         self._lay_out()
+        self.setMaximumWidth(WIDE_PX)
         self._changed()
 
     def _lay_out(self) -> None:
@@ -83,8 +86,10 @@ class PersonPage(Page):
         left, right = QVBoxLayout(), QVBoxLayout()
         left.setSpacing(12)
         left.addWidget(who)
-        left.addWidget(notes, 1)
-        right.addWidget(what, 1)
+        left.addWidget(notes)
+        left.addStretch(1)
+        right.addWidget(what)
+        right.addStretch(1)
         both = QHBoxLayout(self)
         both.setContentsMargins(0, 0, 0, 0)
         both.setSpacing(12)

@@ -10,7 +10,7 @@ from bci.session.calibration.protocol import INSTRUCTIONS, CalibrationProtocol, 
 from bci.session.calibration.texts import Texts, languages
 from gui.context import Context
 from gui.text import Label
-from gui.wizard.form import Page, card, choice, form
+from gui.wizard.form import WIDE_PX, Page, card, choice, form
 from gui.wizard.plan import Plan
 from gui.wizard.trial_picture import TrialPicture
 
@@ -51,6 +51,7 @@ class ProtocolPage(Page):
         self.language = choice("language", [(name, name) for name in languages()])
         self.language.setCurrentIndex(max(0, self.language.findData(str(context.settings.value("wizard/language", "en")))))
         self._lay_out()
+        self.setMaximumWidth(WIDE_PX)
         self.names.currentItemChanged.connect(lambda *_: self._chosen())
         for box in (self.per_class, self.most_blocks):
             box.valueChanged.connect(lambda _: self.refresh())

@@ -132,7 +132,7 @@ class TrialsPage(Page):
         self.detail.tell(calibrating.problem or self._detail(heard), "bad" if calibrating.problem else "muted")
         self.progress.setMaximum(of)
         self.progress.setValue(done if phase == "trials" else of if phase in ("judging", "break", "fitting", "done") else 0)
-        self.hold.setEnabled(phase in ("trials", "ready", "practice"))
+        self.hold.setEnabled(phase in ("trials", "ready", "practice") and not heard.get("virtual"))
         self.hold.setChecked(bool(heard.get("held")))
         self.hold.setText("Go on" if heard.get("held") else "Break")
         self.stop.setEnabled(phase not in (*OVER, "fitting"))

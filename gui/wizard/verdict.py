@@ -44,7 +44,7 @@ class VerdictPage(Page):
         self.report.clicked.connect(self._open_report)
         self.more = QPushButton("More trials")
         self.explore = QPushButton("Explore the features")
-        self.explore.clicked.connect(lambda: context.open("explorer"))
+        self.explore.clicked.connect(self._explore)
         self.explore.setVisible("explorer" in context.names())
         self.curve = LearningCurve(context)
         buttons = QHBoxLayout()
@@ -88,6 +88,13 @@ class VerdictPage(Page):
         names = [Path(str(path)).name for path in paths if path]
         where = str(Path(str(paths[0])).parent) if names else ""
         self.files.setText("\n".join([tidy(where, 300), *(tidy(name, 160) for name in names)]) if names else "")
+
+    def _explore(self) -> None:
+        """The features of this calibration."""
+        window = self._context.open("explorer")
+        opened, folder = getattr(window, "open", None), self._calibrating.folder()
+        if callable(opened) and folder is not None:
+            opened(folder)
 
     def _open_report(self) -> None:
         path = Path(str(self._calibrating.result.get("report", "")))

@@ -142,7 +142,7 @@ class LslBoard:
         if message.get("to", self.id) != self.id:
             return []
         match message["kind"]:
-            case "freeze" | "resume" as kind:
+            case "freeze" | "resume" as kind if not self._known.get("virtual"):  # where no time passes there are no breaks
                 self.held = kind == "freeze"
                 self.tell(held=self.held)
             case "stop":
