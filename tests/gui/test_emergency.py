@@ -31,7 +31,7 @@ def until(qtbot: QtBot, ready: Callable[[], object], timeout_s: float = 5.0) -> 
     qtbot.waitUntil(lambda: bool(ready()), timeout=round(1000 * timeout_s))
 
 
-@pytest.mark.parametrize("name", ["operator", "therapist", "welcome"])
+@pytest.mark.parametrize("name", ["operator", "therapist", "welcome", "explorer", "replay"])
 @pytest.mark.parametrize("key", [Qt.Key.Key_Escape, Qt.Key.Key_Space])
 def test_escape_and_the_space_bar_stop_from_every_window(
     context: Context, ear: Ear, name: str, key: Qt.Key, qtbot: QtBot

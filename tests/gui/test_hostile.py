@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pylsl
 import pytest
 from gui_rig import LABELS, Engine, Subject
 from PySide6.QtCore import Qt
@@ -93,3 +94,18 @@ def test_a_hostile_stream_is_refused_in_words_and_the_window_lives_on(
     window.grab()
     wrong.close()
     state.close()
+
+
+def test_a_label_of_a_megabyte_is_refused_in_words_and_the_window_lives_on(
+    context: Context, window: OperatorWindow, subject: Callable[..., Subject], qtbot: QtBot
+) -> None:
+    described = pylsl.StreamInfo("long", "EEG", 1, 250.0, "float32", "long-1")
+    described.desc().append_child("channels").append_child("channel").append_child_value("label", f"C3{'<b>' * 350_000}")
+    stranger = pylsl.StreamOutlet(described)
+    until(qtbot, lambda: any(line.source == "long" and line.level != "info" for line in context.feed.log))
+    assert max(len(line.text) for line in context.feed.log) < 1000
+    for label in window.findChildren(QLabel):
+        assert len(label.text()) < 1000
+    del stranger
+    subject()
+    until(qtbot, lambda: context.feed.signal is not None and len(context.feed.signal.rows) > 250)
