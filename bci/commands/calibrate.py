@@ -53,6 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--simulate", action="store_true", help="a simulated subject, faster than real time")
     add("--skill", type=float, default=0.8, help="of the simulated subject, 0 (chance) to 1 (default 0.8)")
     add("--resume", metavar="DIR", help="go on with the newest calibration in this folder")
+    add("--library", metavar="DIR", help="other people's calibrations: a second model starts from them (bci library)")
+    add("--false-per-min", type=float, metavar="N", help="false activations per minute of rest that the decoder may give")
     add("--force", action="store_true", help="begin even if the signal is not good enough")
     add("--no-report", action="store_true", help="write no report: it takes some seconds (bci report makes one later)")
     add("--more", action="store_true", help="with --resume: a further block first, whatever the last verdict was")
@@ -267,10 +269,16 @@ def _finish(args: argparse.Namespace, calibrated: Calibrated, judgement: Judgeme
     from bci.session.calibration.finish import finish
     from bci.session.progress import progress_bar
 
-    with progress_bar("fitting", quiet=args.json or not sys.stderr.isatty()) as told:
-        done = finish(calibrated, judgement, told, report=not args.no_report)
-    board.tell(phase="done", model=str(done.model), report=str(done.report or ""))
     verdict = calibrated.verdict
+    library = Path(args.library) if args.library else None
+    try:
+        with progress_bar("fitting", quiet=args.json or not sys.stderr.isatty()) as told:
+            done = finish(calibrated, judgement, told, not args.no_report, args.false_per_min, library)
+    except BaseException:
+        # What was found out in many minutes is said whatever becomes of model and report.
+        print(f"verdict: {verdict.line() if verdict else 'not judged'}", file=sys.stderr)
+        raise
+    board.tell(phase="done", model=str(done.model), report=str(done.report or ""))
     if args.json:
         result: dict[str, Any] = {
             "verdict": verdict.word if verdict else "",
@@ -278,6 +286,8 @@ def _finish(args: argparse.Namespace, calibrated: Calibrated, judgement: Judgeme
             "overruled": calibrated.overruled,
             "model": str(done.model),
             "report": str(done.report) if done.report else "",
+            "thresholds": done.thresholds,
+            "head_start": str(done.head_start.model) if done.head_start else "",
             "recordings": [str(path) for path in calibrated.recordings],
             "trials": calibrated.kept,
             "rejected": calibrated.rejected,
@@ -287,6 +297,14 @@ def _finish(args: argparse.Namespace, calibrated: Calibrated, judgement: Judgeme
     print(f"recording  {', '.join(map(str, calibrated.recordings))}")
     print(f"trials     {', '.join(f'{n} {c}' for c, n in calibrated.kept.items())}; {calibrated.rejected} rejected")
     print(f"model      {done.model}")
+    print(f"sensitive  {done.thresholds}")
+    if done.head_start:
+        h, own = done.head_start, judgement.verdict.accuracy
+        better = "use it" if h.accuracy > own else "the own model is no worse"
+        print(
+            f"head start {h.model} (from {h.donors} sessions of others: {100 * h.accuracy:.0f} % of the held-out own trials, "
+            f"the own model {100 * own:.0f} %: {better})"
+        )
     if done.report:
         print(f"report     {done.report}")
     print(verdict.line() if verdict else "not judged")

@@ -26,7 +26,7 @@ def test_a_simulated_calibration_ends_with_a_model_and_a_verdict_and_resumes_to_
     [model] = (tmp_path / "whole").rglob("*.safetensors")
     assert "% correct (interval" in lines[-1]
     [report] = (tmp_path / "whole").rglob("*.html")
-    assert (str(model) in lines[2], str(report) in lines[3]) == (True, True)
+    assert (str(model) in lines[2], str(report) in lines[4]) == (True, True)
     assert lines[-1].split(",")[0] in report.read_text()
     assert len(whole.attempts) >= 16
     header = load_model(model).header

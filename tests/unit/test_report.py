@@ -152,12 +152,14 @@ def test_a_report_is_never_overwritten(tmp_path: Path) -> None:
 
 def test_false_activations_are_counted_on_signal_where_nothing_was_asked_by_models_that_had_not_seen_it() -> None:
     f = found()
-    assert f.left is not None
-    assert len(f.left.trials) == 20
-    assert {s.class_ for s in f.left.trials} == {HOSTILE, FORMULA}
-    assert {s.class_ for s in f.left.idle} == {""}
-    assert f.points
-    assert f.points[0].idle_min == pytest.approx(sum(len(s.probabilities) for s in f.left.idle) * f.left.hop_s / 60)
+    assert f.tuning.left is not None
+    assert len(f.tuning.left.trials) == 20
+    assert {s.class_ for s in f.tuning.left.trials} == {HOSTILE, FORMULA}
+    assert {s.class_ for s in f.tuning.left.idle} == {""}
+    assert f.tuning.points
+    assert f.tuning.points[0].idle_min == pytest.approx(
+        sum(len(s.probabilities) for s in f.tuning.left.idle) * f.tuning.left.hop_s / 60
+    )
 
 
 def test_idle_is_rest_and_the_time_between_trials_and_nothing_else() -> None:
@@ -183,10 +185,13 @@ def test_a_judgement_is_kept_as_it_was_with_any_settings_of_its_decoder(tmp_path
 def test_what_cannot_be_found_out_is_said_instead(tmp_path: Path) -> None:
     few = Verdict("more", 0.5, 0.0, 1.0, 0.5, 1.0, 0.001, 10, 1.0, "ts-lr", ("too few trials to judge",))
     bare = replace(found().judgement, verdict=few, rows=(), forecast=None, nulls=())
-    nothing = replace(found(), judgement=bare, exploration=None, points=(), missing={"features": f"only one class {HOSTILE}"})
+    untuned = replace(found().tuning, points=(), why_not=f"no rest for {HOSTILE}")
+    missing = {"features": f"only one class {HOSTILE}"}
+    nothing = replace(found(), judgement=bare, exploration=None, tuning=untuned, missing=missing)
     text = write_report(tmp_path / "r.html", nothing).read_text(encoding="utf-8")
     assert "10 more trials are needed." in text
     assert "only one class &lt;img" in text
+    assert "no rest for &lt;img" in text
     assert "Too few trials for a learning curve." in text
 
 

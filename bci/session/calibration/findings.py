@@ -15,16 +15,15 @@ from bci.engine.frontend import Frontend
 from bci.engine.outcome import Reason
 from bci.errors import ConfigError, ModelError, TrainingError
 from bci.session import wire
-from bci.session.calibration.stretches import Left, idle_of, left_out
+from bci.session.calibration.tuning import Tuning, tuning
 from bci.session.epochs import pieces
 from bci.session.explore.epochs import around_cues
 from bci.session.explore.exploration import Exploration, explore
 from bci.session.json_values import from_json
 from bci.session.judging.judge import Judgement
-from bci.session.judging.thresholds import Operating, trade_off, tune
 from bci.session.model import Model
 from bci.session.progress import Progress, silent
-from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, TRIAL_END, cue_code
+from bci.session.timeline import CALIBRATION_TYPE
 from bci.session.training import LabelledRun, labelled, open_with
 from bci.settings import SessionConfig
 from bci.stream.recording import Recording
@@ -33,8 +32,6 @@ from bci.stream.triggers import MarkerTable
 BEFORE_S, AFTER_S, REFERENCE_S = 2.0, 0.6, (-1.2, -0.3)
 """Epochs for looking at reach so far beyond the trial; power is compared with what it was in this interval."""
 HIGHEST_HZ = 40.0
-FALSE_PER_MIN = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""The first of these that some setting keeps to is suggested."""
 UNSEEN = (Reason.REFILL, Reason.BRIDGED, Reason.NONFINITE)
 
 
@@ -77,12 +74,7 @@ class Findings:
         Why trials do not count.
     channels : tuple of ChannelQuality
     exploration : Exploration or None
-    left : Left or None
-    points : tuple of Operating
-        Trade-off; empty without idle signal.
-    suggested : Operating or None
-    allowed_per_min : float
-        False activations that the suggested setting keeps to.
+    tuning : Tuning
     missing : dict of str to str
         Why a part could not be found out.
     model : Model or None
@@ -100,10 +92,7 @@ class Findings:
     reasons: dict[str, int]
     channels: tuple[ChannelQuality, ...]
     exploration: Exploration | None
-    left: Left | None
-    points: tuple[Operating, ...]
-    suggested: Operating | None
-    allowed_per_min: float
+    tuning: Tuning
     missing: dict[str, str]
     model: Model | None = None
     judged_anew: bool = False
@@ -143,6 +132,7 @@ def gather(
     model: Model | None = None,
     judged_anew: bool = False,
     progress: Progress = silent,
+    tuned: Tuning | None = None,
 ) -> Findings:
     """Find out everything. What cannot be found out is left out, and why is kept.
 
@@ -157,6 +147,8 @@ def gather(
         That was trained on them.
     judged_anew : bool
     progress : callable
+    tuned : Tuning, optional
+        Where it was found out before.
 
     Raises
     ------
@@ -175,11 +167,10 @@ def gather(
     channels = channel_quality(runs, config)
     progress("features", 0.0)
     exploration = explored(runs, config, missing)
-    left = _left(runs, opened, config, judgement, missing, progress)
-    points, suggested, allowed = _operating(left, config, missing)
+    sensitivity = tuned or tuning(runs, opened, config, judgement, progress)
     notes = tuple(note for recording in opened for note in _notes(recording))
     asked, kept, reasons = _counts(runs, notes, judgement)
-    found = (notes, asked, kept, reasons, channels, exploration, left, points, suggested, allowed, missing)
+    found = (notes, asked, kept, reasons, channels, exploration, sensitivity, missing)
     return Findings(tuple(recordings), runs, config, judgement, *found, model, judged_anew)
 
 
@@ -240,57 +231,6 @@ def _only(run: LabelledRun, wanted: set[str]) -> Any:
     """The stream with all channels but the wanted ones taken for something else than EEG, so that nobody looks at them."""
     channels = (c if c.label in wanted or c.type != "EEG" else replace(c, type="AUX") for c in run.info.channels)
     return replace(run.info, channels=tuple(channels))
-
-
-def _left(
-    runs: Sequence[LabelledRun],
-    opened: Sequence[Recording],
-    config: SessionConfig,
-    judgement: Judgement,
-    missing: dict[str, str],
-    progress: Progress,
-) -> Left | None:
-    """What models without a stretch say of it."""
-    idle = [_idle(recording, config) for recording in opened]
-    if not any(idle) and not config.decision.idle:
-        missing["thresholds"] = (
-            "the recording does not say when the person was at rest (no ends of trials, no rest, no idle class)"
-        )
-        return None
-    try:
-        return left_out(runs, idle, config, judgement.best, progress)
-    except (TrainingError, ConfigError) as error:
-        missing["thresholds"] = str(error)
-        return None
-
-
-def _idle(recording: Recording, config: SessionConfig) -> list[tuple[float, float]]:
-    """When the person was at rest, on the clock of the signal; nothing where the markers do not say."""
-    offset_s = recording.eeg(config.stream.name or None).offset_s
-    found = []
-    for markers in recording.markers:
-        ours = markers.name == CUE_STREAM or any(cue_code(text) == TRIAL_END for text in markers.texts)
-        if ours and markers.type != CALIBRATION_TYPE:
-            times = (markers.stamps + markers.offset_s - offset_s).tolist()
-            found += idle_of(list(zip(markers.texts, times, strict=True)))
-    return sorted(found)
-
-
-def _operating(
-    left: Left | None, config: SessionConfig, missing: dict[str, str]
-) -> tuple[tuple[Operating, ...], Operating | None, float]:
-    """The trade-off, and the most sensitive setting that keeps to few false activations."""
-    if left is None:
-        return (), None, 0.0
-    try:
-        points = trade_off(config.decision.over(), left.classes, left.hop_s, left.trials, left.idle)
-    except (TrainingError, ConfigError) as error:
-        missing["thresholds"] = str(error)
-        return (), None, 0.0
-    for allowed in FALSE_PER_MIN:
-        if any(p.per_min <= allowed and p.hit > p.wrong for p in points):
-            return points, tune(points, allowed), allowed
-    return points, None, 0.0
 
 
 def _notes(recording: Recording) -> list[dict[str, Any]]:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from bci.errors import TrainingError
 from bci.session.calibration.shapes import Calibrated
+from bci.session.calibration.tuning import Tuning, tuned, tuning
 from bci.session.fit import MIN_TRIALS, MIN_TRIALS_OF_A_CLASS
 from bci.session.judging.judge import Judgement, fit_best
 from bci.session.model import load_model
 from bci.session.progress import Progress, silent
-from bci.session.training import open_labelled, write_model
+from bci.session.training import LabelledRun, labelled, open_with, write_model
+from bci.settings import SessionConfig
+from bci.stream.triggers import MarkerTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,34 @@ class Finished:
     ----------
     model : Path
     report : Path or None
+    thresholds : str
+        How sensitive it is set, and what that was measured to give.
+    head_start : HeadStarted or None
+        With a library.
     """
 
     model: Path
     report: Path | None
+    thresholds: str
+    head_start: HeadStarted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadStarted:
+    """A second model, which knows other people's calibrations too.
+
+    Parameters
+    ----------
+    model : Path
+    accuracy : float
+        Own trials, held out in blocks, that it decoded rightly.
+    donors : int
+        Sessions of others that took part.
+    """
+
+    model: Path
+    accuracy: float
+    donors: int
 
 
 def check_counts(calibrated: Calibrated) -> None:
@@ -45,7 +72,14 @@ def check_counts(calibrated: Calibrated) -> None:
         )
 
 
-def finish(calibrated: Calibrated, judgement: Judgement, progress: Progress = silent, report: bool = True) -> Finished:
+def finish(
+    calibrated: Calibrated,
+    judgement: Judgement,
+    progress: Progress = silent,
+    report: bool = True,
+    false_per_min: float | None = None,
+    library: Path | None = None,
+) -> Finished:
     """Fit what the judge chose on all trials that count; model, judgement and report lie beside the last recording.
 
     Parameters
@@ -56,6 +90,10 @@ def finish(calibrated: Calibrated, judgement: Judgement, progress: Progress = si
     progress : callable
     report : bool
         Whether to write one.
+    false_per_min : float, optional
+        False activations per minute of idle that are allowed, see :func:`bci.session.calibration.tuning.tuning`.
+    library : Path, optional
+        Other people's calibrations: a second model starts from them (:mod:`bci.session.headstart`).
 
     Raises
     ------
@@ -64,14 +102,33 @@ def finish(calibrated: Calibrated, judgement: Judgement, progress: Progress = si
     """
     check_counts(calibrated)
     config, last = calibrated.config, calibrated.recordings[-1]
-    runs = [open_labelled(path, config) for path in calibrated.recordings]
+    opened = [open_with(path, config) for path in calibrated.recordings]
+    table = MarkerTable(config.markers.table)
+    runs = [labelled(recording, table, config.stream.name) for recording in opened]
     trained = fit_best(runs, config, judgement.best, judgement, progress)
+    progress("thresholds", 0.0)
+    sensitivity = tuning(runs, opened, config, judgement, progress, false_per_min)
     model = last.with_name(last.stem + "_model.safetensors")
-    write_model(model, trained, config)
-    return Finished(model, _report(calibrated, judgement, model, progress) if report else None)
+    write_model(model, tuned(trained, sensitivity, config), config)
+    started = None if library is None else _head_start(library, runs, config, last)
+    told = _report(calibrated, judgement, model, sensitivity, progress) if report else None
+    return Finished(model, told, sensitivity.line(), started)
 
 
-def _report(calibrated: Calibrated, judgement: Judgement, model: Path, progress: Progress) -> Path:
+def _head_start(path: Path, runs: list[LabelledRun], config: SessionConfig, last: Path) -> HeadStarted:
+    """The model that others' calibrations help."""
+    # Most calibrations have no library, and this loads much.
+    from bci.session.headstart.library import Library
+    from bci.session.headstart.training import head_start
+
+    found = head_start(Library.open(path), runs, runs[0].info, config, exclude=config.record.subject)
+    accuracy = found.correct / len(found.trained.epochs.labels)
+    model = last.with_name(last.stem + "_headstart.safetensors")
+    write_model(model, found.trained, config, accuracy)
+    return HeadStarted(model, accuracy, len(found.donors))
+
+
+def _report(calibrated: Calibrated, judgement: Judgement, model: Path, sensitivity: Tuning, progress: Progress) -> Path:
     """Everything on one page, and the judgement for later ones."""
     # Drawing is heavy, and nobody who only calibrates needs it.
     from bci.session.calibration.findings import gather, judgement_path, write_judgement
@@ -80,5 +137,7 @@ def _report(calibrated: Calibrated, judgement: Judgement, model: Path, progress:
     last = calibrated.recordings[-1]
     write_judgement(judgement_path(last), judgement)
     progress("report", 0.0)
-    findings = gather(calibrated.recordings, calibrated.config, judgement, load_model(model), progress=progress)
+    findings = gather(
+        calibrated.recordings, calibrated.config, judgement, load_model(model), progress=progress, tuned=sensitivity
+    )
     return write_report(report_path(last), findings)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from bci.session.calibration import report_figures as figures
-from bci.session.calibration.findings import FALSE_PER_MIN, REFERENCE_S, ChannelQuality, Findings
+from bci.session.calibration.findings import REFERENCE_S, ChannelQuality, Findings
 from bci.session.calibration.judge import setting_words
 from bci.session.calibration.report_html import badge, note, pairs, percent, said, table
 from bci.session.fingerprint import fingerprint
@@ -255,23 +255,20 @@ def _null(words: str, null: Null | None) -> tuple[str, str, str, str]:
 
 def thresholds(f: Findings) -> str:
     """False activations against right ones."""
-    if not f.points:
-        return note(f"Not found out: {said(f.missing.get('thresholds', 'no idle signal'))}")
-    drawn = figures.embedded(figures.trade_off_curve(f.points, f.suggested), "right activations against false ones per minute")
-    most = FALSE_PER_MIN[-1]
-    words = f"<p>No setting keeps to {most:g} false activations per minute and is right more often than wrong.</p>"
-    if f.suggested is not None:
-        few = f"<p>The most sensitive setting with at most {f.allowed_per_min:g} false activations per minute:</p>"
-        words = few + pairs(_setting(f.suggested))
-    idle_min = f.points[0].idle_min
-    little = (
-        " So little idle leaves the rate uncertain; the protocol <code>baselines</code> records more." if idle_min < 2 else ""
-    )
+    t = f.tuning
+    if not t.points:
+        return note(f"Not found out: {said(t.why_not)}")
+    drawn = figures.embedded(figures.trade_off_curve(t.points, t.chosen), "right activations against false ones per minute")
+    words = f"<p>Not tuned: {said(t.why_not)}.</p>"
+    if t.chosen is not None:
+        few = f"<p>The most sensitive setting with at most {t.allowed_per_min:g} false activations per minute:</p>"
+        words = few + pairs(_setting(t.chosen))
+    idle_min = t.points[0].idle_min
     about = (
         f"Idle: {idle_min:.1f} min in which the person was asked for nothing. Every setting ran through the steps that decide "
         "live, on probabilities of models that had not seen the signal. The setting shown is the best of many on the same signal."
     )
-    return words + drawn + note(about + little)
+    return words + drawn + note(about)
 
 
 def _setting(found: Operating) -> list[tuple[str, str]]:
@@ -285,7 +282,7 @@ def _setting(found: Operating) -> list[tuple[str, str]]:
         ("Setting", f"threshold {d.threshold:g}, release {d.release:g}, dwell {d.dwell_s:g} s, smoothing {d.smoothing_s:g} s"),
         ("False activations", f"{found.false} in {found.idle_min:.1f} min: {rate}"),
         ("Trials", f"{percent(found.hit)} right, {percent(found.wrong)} wrong, {none} without any{delay}"),
-        ("To use it", f"<code>bci run … {option}</code>"),
+        ("To use it", f"<code>bci run … {option}</code>; bci calibrate --false-per-min puts one into the model"),
     ]
 
 
