@@ -8,14 +8,17 @@ from typing import Literal
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from bci.engine.chunk import FloatArray
 from bci.errors import ModelError
+from pipelines.kernels.onnx_graph import INPUT, MAX_BYTES, OUTPUT, checked
 from pipelines.kernels.parts import softmax
 
-INPUT, OUTPUT = "windows", "scores"
 LARGEST_UV = 1e18
 """Beyond, products would leave the range of single precision."""
+REFUSALS = (state.EPFail, state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented)
+CANNOT_RUN = (*REFUSALS, state.RuntimeException)
 
 
 class Network:
@@ -78,10 +81,14 @@ def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> Network:
     ModelError
         If it is missing, or the graph is not one that may run.
     """
-    from pipelines.kernels.onnx_graph import checked
-
     array = arrays.get("onnx")
     if array is None or array.dtype != np.uint8 or array.ndim != 1:
         raise ModelError("array 'onnx': missing, or not one row of bytes (uint8)")
+    if array.nbytes > MAX_BYTES:
+        raise ModelError(f"array 'onnx': {array.nbytes} bytes are more than the {MAX_BYTES} that a network may have")
     graph = array.tobytes()
-    return Network(classes, graph, checked(graph, len(classes)))
+    shape = checked(graph, len(classes))
+    try:
+        return Network(classes, graph, shape)
+    except CANNOT_RUN as error:
+        raise ModelError(f"array 'onnx': onnxruntime cannot run the network ({' '.join(str(error).split())[:200]})") from error

@@ -80,9 +80,7 @@ def _check(network: nn.Module, shape: Shape, path: str) -> None:
         found = network(torch.zeros(2, shape.bands, shape.channels, shape.samples))
     if not isinstance(found, Tensor) or found.shape != (2, shape.classes):
         what = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise ConfigError(
-            f"{WHERE} = {path!r}: gives {what} for 2 windows, must be one score for each of {shape.classes} classes"
-        )
+        raise ConfigError(f"{WHERE} = {path!r}: gives {what} for 2 windows, must be a score for each of {shape.classes} classes")
 
 
 class Rows(nn.Module):

@@ -15,7 +15,8 @@ import torch
 
 from bci.engine.chunk import FloatArray
 from bci.errors import ModelError, TrainingError
-from pipelines.kernels.network import INPUT, OUTPUT, load
+from pipelines.kernels.network import load
+from pipelines.kernels.onnx_graph import INPUT, OUTPUT
 from pipelines.networks.estimator import TrainedNetwork
 
 OPSET = 17

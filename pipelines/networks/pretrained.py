@@ -53,11 +53,10 @@ class Start:
         last = {id(p) for p in head_of(network).parameters()}
         fresh = () if self._same_classes else tuple(n for n, p in network.named_parameters() if id(p) in last)
         given = {name: torch.from_numpy(np.array(array)) for name, array in self._state.items() if name not in fresh}
-        misfits = sorted({n for n in own if n not in fresh} ^ set(given)) or [n for n in given if given[n].shape != own[n].shape]
+        wanted = {n for n, value in own.items() if n not in fresh and value.is_floating_point()}
+        misfits = sorted(wanted ^ set(given)) or [n for n in given if given[n].shape != own[n].shape]
         if misfits:
-            raise ConfigError(
-                f"{WHERE} = {self._path!r}: its weights are of a network of another form ({', '.join(misfits[:3])})"
-            )
+            raise ConfigError(f"{WHERE} = {self._path!r}: it holds weights of a network of another form ({misfits[0]})")
         network.load_state_dict({**own, **given})
         if self._way != "full":
             for parameter in network.parameters():
