@@ -105,6 +105,7 @@ def whole_session(context: object, folder: Path, place: Path, only: Sequence[str
             window = context.open(name)
             window.open(path)  # type: ignore[attr-defined]
             until(lambda w=window: getattr(w, "opened", None) is not None)
+            window.demonstrate(until)  # type: ignore[attr-defined]
             QTest.qWait(SETTLE_MS)
             picture(context, name, folder)
     for name in ("operator", "wizard"):

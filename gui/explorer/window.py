@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ from gui.widgets.topography import ColourBar
 WORK = "gui.explorer.work:Work"
 FILES = "Recordings (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif);;All files (*)"
 MEASURES = ("power", "connectivity (node strength)")
-FOLLOW_MS = 4000
+FOLLOW_MS = 8000
 SETTLE_MS = 250
 BAND_PERMUTATIONS = 199
 LEAST_REACH = 0.1
@@ -82,6 +83,7 @@ class ExplorerWindow(QWidget):
         self.history: History | None = None
         self._place: tuple[Path, str] | None = None
         self._judge_has: tuple[Opened, int | None] | None = None
+        self._columns: list[int] = []
         self.looker, self.judge = Background(WORK, self), Background(WORK, self)
         self._make_parts()
         self._lay_out()
@@ -217,17 +219,19 @@ class ExplorerWindow(QWidget):
 
     def _opened(self, opened: Opened) -> None:
         before, self.opened = self.opened, opened
-        if before is None or before.channels != opened.channels or before.recordings[0] != opened.recordings[0]:
-            self.history = History(Selection.of(opened.config))
-            columns, places = places_of(opened)
-            self._columns = columns
-            self.head.use_labels(tuple(opened.channels[i] for i in columns), places)
-        self.chooser.use(opened)
-        self.table.forget()
+        same = before is not None and (before.channels, before.recordings[0]) == (opened.channels, opened.recordings[0])
+        if before is not None and same and before.counts == opened.counts:
+            return  # it has grown, but by no trial
         self._judge_has = None
         if self.fitting:
             self.judge.cancel()
-        self.table.rest()
+            self.table.rest()
+        if not same:
+            self.history, self.look, self.change = History(Selection.of(opened.config)), None, {}
+            self._columns, places = places_of(opened)
+            self.head.use_labels(tuple(opened.channels[i] for i in self._columns), places)
+            self.table.forget()
+        self.chooser.use(opened)
         self._show_selection()
         self._look_again()
 
@@ -483,6 +487,23 @@ class ExplorerWindow(QWidget):
     def _show_status(self, text: str, role: str) -> None:
         self.status.tell(text, role)
 
+    def demonstrate(self, until: Callable[[Callable[[], object]], None]) -> None:
+        """Show what the window is for, for a picture.
+
+        Parameters
+        ----------
+        until : callable
+            Waits until something has become true.
+        """
+        until(lambda: self.change and not self.looker.busy)
+        self.retrain()
+        until(lambda: not self.fitting)
+        for channel in ("C3", "C4"):
+            self.toggle(channel)
+        self.take_band(9.0, 13.0)
+        self.retrain()
+        until(lambda: not self.fitting)
+
     # --- coming and going
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -516,6 +537,6 @@ def _splitter(way: Qt.Orientation, parts: tuple[QWidget, QWidget], shares: tuple
     made.setChildrenCollapsible(False)
     for part, share in zip(parts, shares, strict=True):
         made.addWidget(part)
-        made.setStretchFactor(made.indexOf(part), share)
+        made.setStretchFactor(made.indexOf(part), share if way == Qt.Orientation.Horizontal or share > 50 else 0)
     made.setSizes([10 * share for share in shares])
     return made

@@ -6,6 +6,7 @@ import math
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -381,7 +382,7 @@ class ReplayWindow(QWidget):
             return
         word, role = {True: ("● VERIFIED: ", "good"), False: ("■ NOT VERIFIED: ", "bad"), None: ("", "value")}[again.verified]
         self.verdict.tell(word + again.said, role)
-        n = again.compared - again.identical
+        n = max(again.compared - again.identical, len(again.differences))
         more = f", the first {len(again.differences)} listed" if n > len(again.differences) else ""
         self.listed.tell(f"{n} differences{more}" if n != 1 else "1 difference")
         self.note.setVisible(not again.differences)
@@ -404,6 +405,19 @@ class ReplayWindow(QWidget):
             row = behind[0] if step > 0 else behind[-1]
             self.list.selectRow(row)
             self.go_to_difference(row)
+
+    def demonstrate(self, until: Callable[[Callable[[], object]], None]) -> None:
+        """Show what the window is for, for a picture.
+
+        Parameters
+        ----------
+        until : callable
+            Waits until something has become true.
+        """
+        until(lambda: self.opened is not None and not self.worker.busy)
+        self.compute()
+        until(lambda: not self.worker.busy)
+        self.go((self.strip.begin_s + self.strip.end_s) / 2)
 
     # --- coming and going
 
