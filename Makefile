@@ -63,6 +63,9 @@ networks: setup  ## every decoder on the real recordings, into docs/networks-res
 screens: setup  ## pictures of every window, into docs/screens
 	@$(CHECKED) $(BIN)/python -m gui.screenshots $(ARGS)
 
+clicks: setup  ## a whole session by real clicks under Xvfb, openbox and xdotool, with a picture of each step
+	@$(BIN)/python tests/clicks.py $(ARGS)
+
 lock: setup  ## write constraints.txt from what is installed
 	@$(BIN)/python .ci/lock.py > .venv/constraints.new && mv .venv/constraints.new constraints.txt && touch $(READY)
 

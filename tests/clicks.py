@@ -1,7 +1,8 @@
 """A whole session by clicks alone, on an X display with a window manager: real mouse, real keys, real processes.
 
 ``python tests/clicks.py [FOLDER]`` (``make clicks``) needs Xvfb, openbox and xdotool. It simulates, calibrates, waits for the
-verdict, goes live with feedback, ends the session and replays it, and leaves a picture of each step in the folder.
+verdict, goes live with feedback, ends the session and replays it, and leaves a picture of each step in the folder; at last
+``bci demo``, which needs no click.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ SIZE = (1280, 720)
 TOOLS = ("Xvfb", "openbox", "xdotool")
 PICTURES = Path(__file__).parents[1] / "docs" / "screens" / "clicks"
 LONG_S = 240.0
+DEMO_MS = 17_500
+"""In its second trial."""
 
 
 class Hand:
@@ -169,6 +172,21 @@ def replay(hand: Hand, context: object, wizard: QWidget) -> None:
     hand.picture("replay")
 
 
+def demo(hand: Hand, place: Path) -> None:
+    """What a newcomer sees in the end: the participant's window follows the imagery, the operator's beside it."""
+    words = ["demo", "--out", str(place / "demo"), "--calibration", "12", "--trials", "1", "--show", "60"]
+    log = place / "demo.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-m", "bci", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        hand.until(lambda: "it goes on in the windows" in log.read_text(), "the demo's last step", LONG_S)
+        QTest.qWait(DEMO_MS)
+        hand.picture("demo")
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def main(folder: Path) -> int:
     """Display, window manager, clicks."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -184,7 +202,9 @@ def main(folder: Path) -> int:
             time.sleep(1.0)
             app = QApplication(sys.argv[:1])
             QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
-            session(Hand(display, folder), Path(place))
+            hand = Hand(display, folder)
+            session(hand, Path(place))
+            demo(hand, Path(place))
             app.quit()
         finally:
             manager.terminate()

@@ -72,7 +72,7 @@ class LearningCurve(QWidget):
         last = max(float(at.max()), *(float(p["trials"]) for p in forecast.get("points", ())), 20.0)
         plot.setXRange(0, 1.08 * last, padding=0)
         entries = [("●", "after each block, 95 %", ink), ("╌", "chance", palette.muted)]
-        self.key.show_entries([*entries, *([("━", "learning curve", palette.of_class(2))] if forecast else [])])
+        self.key.show_entries([*entries, *([("━", "learning curve, forecast", palette.of_class(2))] if forecast else [])])
 
     def _draw_forecast(self, forecast: dict[str, Any]) -> None:
         points = forecast.get("points") or []

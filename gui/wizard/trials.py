@@ -173,9 +173,9 @@ class TrialsPage(Page):
 
     def _judge(self, heard: dict[str, Any]) -> None:
         """Verdict so far, learning curve, and a look at the trials after each block."""
-        judgement = heard.get("judgement")
-        if isinstance(judgement, dict):
-            self.curve.show_judgement(judgement)
+        question = heard.get("question")
+        asked = isinstance(question, dict) and question.get("text") == heard.get("line")
+        self.verdict.setVisible(not asked)  # it stands in the question
         if heard.get("line"):
             self.verdict.tell(f"After block {_whole(heard.get('look'))}: {tidy(heard['line'], 300)}", "value")
         recordings = heard.get("recordings")
@@ -198,9 +198,7 @@ class TrialsPage(Page):
         at = int(abs(found.power.r2[0][:, best]).argmax())
         self.map.point_at(best, at)
         n = int(sure.sum())
-        told = (
-            f"{n} {'dot' if n == 1 else 'dots'} that chance does not explain" if n else "nothing yet that chance does not explain"
-        )
+        told = f"{n or 'no'} {'place' if n == 1 else 'places'} beyond chance"
         self.where.tell(f"{tidy(first, 20)} against {tidy(second, 20)}: largest at {found.channels[best]}; {told}")
 
     def _show_erds(self, channel: int) -> None:

@@ -72,8 +72,6 @@ class VerdictPage(Page):
         """Show the result."""
         result, heard = self._calibrating.result, self._calibrating.heard
         judgement = heard.get("judgement")
-        if isinstance(judgement, dict):
-            self.curve.show_judgement(judgement)
         verdict = str(result.get("verdict") or "")
         self.word.tell(WORDS.get(verdict, "No verdict yet"), "huge")
         self.line.tell(tidy(result.get("line") or "The trials are not finished.", 400), ROLES.get(verdict, "value"))

@@ -259,6 +259,10 @@ class WizardWindow(QWidget):
     def _tick(self) -> None:
         self.calibrating.tick()
         self._follow()
+        judgement = self.calibrating.heard.get("judgement")
+        if isinstance(judgement, dict):  # whichever page is seen: no look of the judge is missed
+            self.trials.curve.show_judgement(judgement)
+            self.verdict.curve.show_judgement(judgement)
         if not self.isVisible():
             return
         if self.page == SIGNAL:
