@@ -12,6 +12,7 @@ from bci.errors import ConfigError
 from bci.session.calibration.finish import Finished, finish
 from bci.session.calibration.protocol import Baseline
 from bci.session.calibration.shapes import Calibrated
+from bci.session.headstart.library import Library
 from bci.session.judging.candidates import Candidate
 from bci.session.judging.judge import Judgement
 from bci.session.judging.verdict import Verdict
@@ -27,7 +28,7 @@ def calibrated(idle_s: float) -> Calibrated:
     return calibrate(Path(mkdtemp()) / "a.xdf", protocol, make=subject(skill=1.0, seed=7), judge=CountingJudge(20))
 
 
-def finished(idle_s: float, **options: float) -> Finished:
+def finished(idle_s: float, **options: float | Path) -> Finished:
     """Model of a calibration, beside its recording."""
     before = calibrated(idle_s)
     for old in before.recordings[-1].parent.glob("*.safetensors"):
@@ -65,3 +66,16 @@ def test_too_little_rest_promises_nothing() -> None:
 def test_a_number_that_nothing_can_keep_to_is_refused(number: float) -> None:
     with pytest.raises(ConfigError, match="false_per_min"):
         finished(150.0, false_per_min=number)
+
+
+def test_with_other_peoples_calibrations_a_second_model_lies_beside_the_first(tmp_path: Path) -> None:
+    other = calibrated(10.0)
+    Library.scan(tmp_path).add(other.recordings, "P009", "S001", other.config)
+    done = finished(150.0, library=tmp_path)
+    assert done.head_start is not None
+    assert done.head_start.donors == 1
+    assert 0.5 < done.head_start.accuracy <= 1.0
+    header = load_model(done.head_start.model).header
+    assert header.decoder == "head-start"
+    assert header.accuracy == done.head_start.accuracy
+    assert done.model != done.head_start.model
