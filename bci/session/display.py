@@ -14,6 +14,7 @@ from typing import Self
 from bci import plugins
 
 WAIT_S = 3.0
+UNSEEN = ("offscreen", "minimal")
 PARTICIPANT = "BCI_PARTICIPANT"
 
 
@@ -21,8 +22,11 @@ def has_display(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether there is a display, and the windows are installed.
 
     On Linux a display is announced in the environment; elsewhere there is taken to be one. What runs over a network
-    (``SSH_CONNECTION``) without an X11 display of its own has none.
+    (``SSH_CONNECTION``) without an X11 display of its own has none. Nobody sees what is painted into memory
+    (``QT_QPA_PLATFORM=offscreen``).
     """
+    if environment.get("QT_QPA_PLATFORM") in UNSEEN:
+        return False
     if sys.platform == "linux":
         shown = bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
     else:

@@ -66,6 +66,17 @@ class Calibrating(QObject):
         return self.phase not in OVER
 
     @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop, and has not yet."""
+        return bool(self._stop_s) and self.running
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether its protocol allows a further block."""
+        block, blocks = self.heard.get("block"), self.heard.get("blocks")
+        return isinstance(block, int) and isinstance(blocks, int) and block < blocks
+
+    @property
     def trials(self) -> int:
         """Trials that count so far."""
         kept = self.heard.get("kept")

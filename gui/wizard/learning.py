@@ -41,23 +41,27 @@ class LearningCurve(QWidget):
 
     def show_judgement(self, judgement: dict[str, Any]) -> None:
         """A further look of the judge; what an earlier one said stays."""
-        if judgement == self._judgement or not judgement.get("verdict"):
+        if judgement == self._judgement:
             return
         self._judgement = judgement
-        trials, verdict = sum(judgement.get("trials", {}).values()), judgement["verdict"]
-        self.looks[trials] = (trials, *(100 * float(verdict[key]) for key in ("accuracy", "low", "high")))
-        self._draw()
+        try:
+            trials, verdict = sum(judgement["trials"].values()), judgement["verdict"]
+            self.looks[trials] = (trials, *(100 * float(verdict[key]) for key in ("accuracy", "low", "high")))
+            self._draw()
+        except (AttributeError, KeyError, TypeError, ValueError):  # it came over a wire: what is no judgement is not drawn
+            self.forget()
 
     def forget(self) -> None:
         """Another calibration."""
         self.looks, self._judgement = {}, {}
-        self._draw()
+        self.plot.clear()
+        self.key.show_entries([])
 
     def _draw(self) -> None:
         plot, palette = self.plot, self._context.palette
         plot.clear()
         self.key.show_entries([])
-        if not self._judgement:
+        if not self.looks:
             return
         forecast = self._judgement.get("forecast") or {}
         self._draw_forecast(forecast)

@@ -122,20 +122,20 @@ class TrialsPage(Page):
         """Show how far it is."""
         calibrating, heard = self._calibrating, self._calibrating.heard
         phase = calibrating.phase
-        block, blocks = heard.get("block", 0), heard.get("blocks", 0)
+        block, blocks = _whole(heard.get("block")), _whole(heard.get("blocks"))
         done, of = _whole(heard.get("done")), max(1, _whole(heard.get("of")))
         words = PHASES.get(phase, tidy(phase, 40))
         if phase == "trials":
             held = ", break after this trial" if heard.get("held") else ""
             words = f"Block {block} of at most {blocks}: {done} of {of} trials{held}"
-        self.phase.tell(words, "big")
+        self.phase.tell("Stopping …" if calibrating.stopping else words, "big")
         self.detail.tell(calibrating.problem or self._detail(heard), "bad" if calibrating.problem else "muted")
         self.progress.setMaximum(of)
         self.progress.setValue(done if phase == "trials" else of if phase in ("judging", "break", "fitting", "done") else 0)
         self.hold.setEnabled(phase in ("trials", "ready", "practice") and not heard.get("virtual"))
         self.hold.setChecked(bool(heard.get("held")))
         self.hold.setText("Go on" if heard.get("held") else "Break")
-        self.stop.setEnabled(phase not in (*OVER, "fitting"))
+        self.stop.setEnabled(phase not in (*OVER, "fitting") and not calibrating.stopping)
         self._ask(heard.get("question") if calibrating.running else None)
         self._judge(heard)
 

@@ -78,7 +78,7 @@ class VerdictPage(Page):
         self.advice.tell(_advice(judgement, verdict))
         self.advice.setVisible(bool(self.advice.text()))
         self.report.setEnabled(bool(result.get("report")))
-        self.more.setEnabled(bool(result) and self._calibrating.phase == "done")
+        self.more.setEnabled(bool(result) and self._calibrating.phase == "done" and self._calibrating.can_grow)
         trials = result.get("trials")
         counts = ", ".join(f"{n} {tidy(c, 24)}" for c, n in trials.items()) if isinstance(trials, dict) else "–"
         self.counts.tell(f"trials that count: {counts}; {result.get('rejected', heard.get('rejected', 0))} rejected")
