@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
@@ -56,7 +56,7 @@ def built(path: str, shape: Shape) -> nn.Module:
         "n_times": shape.samples,
         "sfreq": shape.rate_hz,
     }
-    asked = signature(make).parameters
+    asked = _arguments(make, path)
     missing = [p.name for p in asked.values() if _must(p) and p.name not in known]
     if missing:
         raise ConfigError(f"{WHERE} = {path!r} asks for {', '.join(missing)}; what is given by name is {', '.join(known)}")
@@ -66,6 +66,14 @@ def built(path: str, shape: Shape) -> nn.Module:
     whole = network if "shape" in asked else Rows(network)
     _check(whole, shape, path)
     return whole
+
+
+def _arguments(make: Callable[..., Any], path: str) -> Mapping[str, Parameter]:
+    """Arguments that a network is built with, by name."""
+    try:
+        return signature(make).parameters
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{WHERE} = {path!r}: {error}; must be a torch.nn.Module") from error
 
 
 def _must(parameter: Parameter) -> bool:

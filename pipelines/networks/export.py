@@ -78,7 +78,7 @@ def _simplified(graph: bytes) -> bytes:
 
 def _check_repeats(trained: TrainedNetwork, window: FloatArray) -> None:
     """A network that still drops units at random answers differently each time."""
-    if not np.array_equal(trained.scores(window), trained.scores(window)):
+    if not np.array_equal(trained.scores(window), trained.scores(window), equal_nan=True):
         raise TrainingError(
             "the network answers differently when asked twice about the same window, so something in it is random outside "
             "training; functional dropout needs training=self.training"

@@ -74,7 +74,8 @@ def fitted(
         core, note = train(first, data, recipe, context.progress)
         network = nn.Sequential(Front(_tensor(_white(windows, recipe)), factor), core).eval()
         trained = TrainedNetwork(network, names)
-        arrays = {"onnx": exported(trained, windows), **_state(core)}
+        state = _state(core)
+        arrays = {"onnx": exported(trained, windows), **state}
         weights = channel_shares(network, windows)
     return FittedDecoder(trained, names, arrays, weights, (*([start.note] if start else []), note))
 

@@ -261,6 +261,7 @@ def test_a_network_of_the_user_is_trained_by_import_path_and_run_without_it(tmp_
         ("networks_of_users:Demanding", "moon_phase"),
         ("networks_of_users:Misshapen", "a score for each of 2 classes"),
         ("builtins:dict", "must be a torch.nn.Module"),
+        ("collections:OrderedDict", "must be a torch.nn.Module"),
     ],
 )
 def test_a_module_that_cannot_be_trained_is_refused_with_the_reason(module: str, reason: str) -> None:
