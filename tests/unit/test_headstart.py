@@ -297,13 +297,13 @@ def test_a_changed_a_missing_and_an_unknown_file_are_named(
 
 @pytest.mark.slow
 def test_leave_one_person_out_gains_on_simulated_people() -> None:
-    """The benchmark of docs/head-start.md, made small: six people show that there is a gain, not how large it is."""
+    """The benchmark of docs/head-start.md with a third of its people and half of its draws, held to the same bounds."""
     from headstart.compare import compare, gain
     from headstart.people import simulated
 
-    subjects = list(simulated(6))
+    subjects = list(simulated(10))
     found = [compare(subjects, place, 5, 10) for place in range(len(subjects))]
     mean, low, _ = gain([p.few for p in found])
-    assert mean > 1
-    assert low > -1
-    assert gain([p.full for p in found])[0] >= -3  # 360 judged trials: the page holds the figure to one point
+    assert mean >= 3
+    assert low > 0
+    assert gain([p.full for p in found])[0] >= -1
