@@ -12,6 +12,7 @@ import pytest
 
 from bci.commands import main
 from bci.config import load_config
+from bci.engine.engine import Engine
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
 from bci.session.epochs import Epochs
@@ -20,10 +21,12 @@ from bci.session.evaluation.names import names_in
 from bci.session.evaluation.plan import Cell, Choices
 from bci.session.evaluation.protocols import drawn, rows_of
 from bci.session.evaluation.public import moabb_data_set
+from bci.session.evaluation.recentring import at_cues
 from bci.session.evaluation.sources import FileOrigin, find_origins
 from bci.session.evaluation.table import COLUMNS, TIMING
 from bci.session.simulate import record_virtually
 from bci.session.timeline import short
+from bci.session.training import open_labelled, train
 from bci.stream.clock import VirtualClock
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
@@ -131,6 +134,16 @@ def test_the_engine_with_recentring_and_without_decodes_the_same_later_trials(pe
     plain, moved = by_decoder["recentring", "ts-lr"], by_decoder["recentring", "ts-lr, recentred"]
     assert plain["trials"] == by_decoder["sessions", "ts-lr"]["trials"]
     assert [t[:-1] for t in plain["trials"].split()] == [t[:-1] for t in moved["trials"].split()]
+
+
+def test_an_engine_that_saw_a_recording_before_decodes_the_cues_of_the_next_one_when_they_come(people: Path) -> None:
+    config = load_config(None, {"markers.table.769": "left_hand", "markers.table.770": "right_hand"})
+    runs = [open_labelled(people / f"sub-P1_ses-{n}_task-mi_run-1_eeg.xdf", config) for n in (1, 2)]
+    engine = Engine(runs[0].info, train(runs[:1], config).model.decoder(), config.engine_settings())
+    for run in runs:
+        late = [o.stamp - cue.time_s for cue, o in at_cues(engine, run, 2.5) if o is not None]
+        assert len(late) == len(run.cues) == 16
+        assert all(2.49 <= x <= 2.55 for x in late)
 
 
 def test_a_decoder_whose_training_is_random_is_trained_with_every_seed_and_the_others_once(

@@ -22,13 +22,13 @@ from bci.settings import SessionConfig
 SIMPLE = ("ts-lr", "csp-lda", "mdm", "fgmdm", "fbcsp", "ts-en", "ts-svm", "acm", "fbts")
 NETWORKS = ("eegnet", "shallow", "fbcnet", "conformer", "ctnet", "atcnet")
 ORDER = (
-    (False, ("later", "sessions", "people")),
+    (False, ("later", "sessions", "people", "recentring")),
     (True, ("later", "sessions")),
-    (False, ("recentring", "few-shot")),
+    (False, ("few-shot",)),
     (True, ("people", "few-shot", "recentring")),
 )
 """What is computed first: of decoders whose training is random or not, these protocols."""
-RECENTRED = ("ts-lr", "csp-lda", "mdm", "fgmdm", "eegnet", "shallow")
+RECENTRED = ("ts-lr", "csp-lda", "mdm", "eegnet")
 """Decoders whose recordings the engine runs over, with recentring and without."""
 SHOTS, DRAWS = (5, 10, 20), 3
 
