@@ -23,6 +23,7 @@ from bci.engine.guard import GuardSettings
 from bci.engine.pace import PaceSettings
 from bci.engine.preprocessing import REFERENCES, Preprocessing
 from bci.engine.quality import QualitySettings
+from bci.engine.rebias import RebiasSettings
 from bci.engine.recentre import RecentreSettings
 from bci.engine.stream_info import canonical
 from bci.errors import ConfigError
@@ -370,6 +371,7 @@ class SessionConfig(_Section):
     quality: Annotated[QualitySettings, WrapValidator(_engine_settings)] = QualitySettings()
     continuity: Annotated[ContinuitySettings, WrapValidator(_engine_settings)] = ContinuitySettings()
     recentre: Annotated[RecentreSettings, WrapValidator(_engine_settings)] = RecentreSettings()
+    rebias: Annotated[RebiasSettings, WrapValidator(_engine_settings)] = RebiasSettings()
     record: RecordSection = RecordSection()
     trial: TrialSection = TrialSection()
     source: SourceSection = SourceSection()
@@ -387,7 +389,7 @@ class SessionConfig(_Section):
         decision : DecisionSettings
             Of the model; they hold where the configuration says nothing else.
         """
-        return EngineSettings(self.decision.over(decision), self.quality, self.continuity, self.recentre)
+        return EngineSettings(self.decision.over(decision), self.quality, self.continuity, self.recentre, self.rebias)
 
     def at_rate(self, rate_hz: float) -> Self:
         """These settings, checked against a stream's rate.

@@ -18,6 +18,7 @@ from bci.engine.frontend import Frontend, Window
 from bci.engine.outcome import Outcome, Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import QualitySettings
+from bci.engine.rebias import Rebias, RebiasSettings
 from bci.engine.recentre import RecentreSettings, Recentring
 from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo, canonical
@@ -35,6 +36,7 @@ class EngineSettings:
     quality: QualitySettings = field(default_factory=QualitySettings)
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     recentre: RecentreSettings = field(default_factory=RecentreSettings)
+    rebias: RebiasSettings = field(default_factory=RebiasSettings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +92,7 @@ class Engine:
         self._whole: FloatArray | None = None
         self._unknown = np.full(len(decoder.kernel.classes), np.nan)
         self._adopt(decoder, self.settings.recentre.on)
+        self._rebias_on(self.settings.rebias.on)
 
     @property
     def consumed(self) -> int:
@@ -156,11 +159,18 @@ class Engine:
                 self._mark(labels, bad)
             case steer.Recentre(on):
                 self._adopt(self._decoder, on)
+            case steer.Rebias(on):
+                self._rebias_on(on)
+            case steer.Known(class_, first, last):
+                if self._rebias is not None:
+                    self._rebias.expect(class_, first, last)
 
     def prepare(self) -> None:
         """Do early what the next samples will need. Call it while waiting; bits do not depend on it."""
         self._frontend.prepare()
         self._follow()
+        if self._rebias is not None:
+            self._rebias.settle()
 
     def take_covariance(self) -> FloatArray | None:
         """Covariance of the newest of the windows that do not overlap, µV², shape (n_bands, n_channels, n_channels).
@@ -179,6 +189,11 @@ class Engine:
     def recentred(self) -> float | None:
         """How far recentring has moved, see :class:`~bci.engine.recentre.Recentring`; None while it is off."""
         return self._recentring.distance if self._recentring else None
+
+    @property
+    def bias(self) -> tuple[float, ...] | None:
+        """Shift of each class's log probability, see :class:`~bci.engine.rebias.Rebias`; None while it is off."""
+        return tuple(self._rebias.bias.tolist()) if self._rebias else None
 
     def time_of(self, index: int) -> float:
         """Fitted time of a sample of the current segment, seconds on the sender's clock."""
@@ -230,6 +245,11 @@ class Engine:
                 f"the new model steers in {new.n_dims} dimensions, this one in {old.n_dims}; start a new session with it"
             )
         self._adopt(new, self._recentring is not None)
+        self._rebias_on(self._rebias is not None)
+
+    def _rebias_on(self, on: bool) -> None:
+        """Begin to follow the bias, or forget it."""
+        self._rebias = Rebias(self.settings.rebias, self._decoder.kernel.classes) if on else None
 
     def _follow(self) -> None:
         """Let recentring take in the window that was kept for it; bits do not depend on when."""
@@ -274,8 +294,8 @@ class Engine:
             elif (found := self._decode(features)) is None:
                 reason = Reason.DECODER
             else:
-                probabilities = found
-                decision = self._decide(found)
+                probabilities = found if self._rebias is None else self._rebias(found, window.consumed)
+                decision = self._decide(probabilities)
                 reason = Reason.DECIDED if decision >= 0 else Reason.IDLE
         if reason not in (Reason.DECIDED, Reason.IDLE, Reason.SKIPPED):
             self._decide.restart()

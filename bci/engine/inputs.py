@@ -58,4 +58,20 @@ class Recentre:
     on: bool
 
 
-Input = Decide | Skip | Freeze | Resume | Swap | Mark | Recentre
+@dataclass(frozen=True, slots=True)
+class Rebias:
+    """Let known cues move the decoder's bias from here on (``on`` true), or go back to the model as it is."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a person was asked to do in a trial: windows whose newest sample is the ``first`` to ``last`` consumed are of it."""
+
+    class_: str
+    first: int
+    last: int
+
+
+Input = Decide | Skip | Freeze | Resume | Swap | Mark | Recentre | Rebias | Known

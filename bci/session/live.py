@@ -29,6 +29,8 @@ from bci.stream.bus import Clock, SignalInlet
 from bci.stream.watch import RateWatch
 
 YIELD_S = 0.0003
+LAST_PART = 0.2
+"""Of a trial: where its windows hold most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +375,18 @@ class LiveLoop:
                 self._event("refused", why=str(error))
         if self._wires.cues is not None:
             for text, stamp in self._wires.cues.pull(0.0):
-                self._event("cue", **{"code": text, "class": self._class_of(text), "stamp": stamp})
+                class_ = self._class_of(text)
+                self._event("cue", **{"code": text, "class": class_, "stamp": stamp})
+                if class_ in self._model.header.classes and self._engine.bias is not None:
+                    self._expect(class_)
+
+    def _expect(self, class_: str) -> None:
+        """A trial whose class is known: its last fifth, where windows hold most of it, is learned from."""
+        start_s, stop_s = self._model.header.trial_s
+        rate_hz, now = self._engine.info.rate_hz, self._engine.consumed
+        last = now + round(stop_s * rate_hz)
+        known = steer.Known(class_, last - round(LAST_PART * (stop_s - start_s) * rate_hz), last)
+        self._apply(known, "known", **{"class": class_, "first": known.first, "last": known.last})
 
     def _obey(self, message: dict[str, Any]) -> None:
         """Do what one control message asks."""
@@ -392,6 +405,9 @@ class LiveLoop:
             case "recentre":
                 on = bool(message.get("on", True))
                 self._apply(steer.Recentre(on), "recentre", on=on)
+            case "rebias":
+                on = bool(message.get("on", True))
+                self._apply(steer.Rebias(on), "rebias", on=on)
             case "model":
                 model = load_model(Path(str(message.get("path"))))
                 self._apply(steer.Swap(model.decoder), "model", model=model.sha256)
@@ -447,6 +463,7 @@ class LiveLoop:
                 bad=self._bad,
                 drift={"gain": round(self._drift.gain, 3), "shape": round(self._drift.shape, 3), "why": self._drift.line()},
                 recentred=self._engine.recentred,
+                bias=self._engine.bias,
                 settings=asdict(self._decision_settings),
             )
         )

@@ -427,6 +427,10 @@ def _input(event: dict[str, Any]) -> steer.Input | str | None:
             return steer.Mark(tuple(event["labels"]), bool(event["bad"]))
         case "recentre":
             return steer.Recentre(bool(event["on"]))
+        case "rebias":
+            return steer.Rebias(bool(event["on"]))
+        case "known":
+            return steer.Known(str(event["class"]), int(event["first"]), int(event["last"]))
         case "model":
             return str(event["model"])
     return None

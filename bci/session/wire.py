@@ -11,6 +11,7 @@ from bci.engine.continuity import ContinuitySettings
 from bci.engine.decide import DecisionSettings
 from bci.engine.engine import EngineSettings
 from bci.engine.quality import QualitySettings
+from bci.engine.rebias import RebiasSettings
 from bci.engine.recentre import RecentreSettings
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import StreamError
@@ -69,4 +70,5 @@ def settings_from_json(fields: Mapping[str, Any]) -> EngineSettings:
         QualitySettings(**fields["quality"]),
         ContinuitySettings(**fields["continuity"]),
         RecentreSettings(**fields.get("recentre", {})),
+        RebiasSettings(**fields.get("rebias", {})),
     )
