@@ -78,7 +78,10 @@ def whole_session(context: object, folder: Path, place: Path, only: Sequence[str
     feed, wanted = context.feed, not only or "wizard" in only
 
     def page(ready: Callable[[], object]) -> None:
-        until(ready)
+        until(
+            ready,
+            lambda: f"{wizard.status.text()} {wizard.trials.phase.text()} {wizard.live.state.text()} {wizard.live.detail.text()}",
+        )
         if wanted:
             picture(context, f"wizard-{wizard.page + 1}-{wizard.pages[wizard.page].SHORT.lower()}", folder, wizard)
 
@@ -112,8 +115,8 @@ def whole_session(context: object, folder: Path, place: Path, only: Sequence[str
         context.open(name).close()
 
 
-def until(ready: Callable[[], object]) -> None:
-    """Wait for something.
+def until(ready: Callable[[], object], told: Callable[[], str] = str) -> None:
+    """Wait for something; what is told goes into the error.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def until(ready: Callable[[], object]) -> None:
     end_s = time.monotonic() + LONG_S
     while not ready():
         if time.monotonic() > end_s:
-            raise TimeoutError(f"nothing after {LONG_S:g} s")
+            raise TimeoutError(f"nothing after {LONG_S:g} s {told()}")
         QTest.qWait(50)
 
 

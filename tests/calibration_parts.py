@@ -107,10 +107,11 @@ def calibrate(
     history: History | None = None,
     force: bool = False,
     language: str = "en",
+    more: bool = False,
 ) -> Calibrated:
     """Run one from beginning to end, or from where a recording of it ends."""
     protocol = protocol or quick()
     with VirtualRoom(make or subject(), protocol, path, history) as room:
-        settings = CalibrationSettings(protocol, SEED, force)
+        settings = CalibrationSettings(protocol, SEED, force, more)
         parts = (room, operator or Operator(), Texts(language), judge or CountingJudge(10))
         return Calibration(*parts, config_for(protocol), settings, history).run()

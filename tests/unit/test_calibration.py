@@ -168,3 +168,14 @@ def test_free_labels_are_calibrated_too(tmp_path: Path) -> None:
     protocol = quick(classes=("music", "left_hand"))
     done = calibrate(tmp_path / "a.xdf", protocol, subject(classes=subject_classes(protocol)))
     assert done.kept == {"music": 5, "left_hand": 5}
+
+
+def test_more_trials_than_the_verdict_wanted_are_a_further_block_that_counts_too(tmp_path: Path) -> None:
+    first = tmp_path / "first.xdf"
+    assert calibrate(first).kept == {"left_hand": 5, "right_hand": 5}
+    judge = CountingJudge(10)
+    again = calibrate(tmp_path / "more.xdf", history=read_history([first]), judge=judge, more=True)
+    assert again.kept == {"left_hand": 10, "right_hand": 10}
+    assert again.recordings == (first, tmp_path / "more.xdf")
+    assert judge.looks == [(2, 20)]  # nobody is asked about the first block again
+    assert again.overruled
