@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from PySide6.QtCore import QLocale, Signal
 from PySide6.QtWidgets import (
@@ -79,6 +80,7 @@ class Chooser(QWidget):
         for row, (name, widgets) in enumerate(rows):
             grid.addWidget(Label(name, "muted"), row, 0)
             line = QHBoxLayout()
+            line.setSpacing(8)
             for widget in widgets:
                 line.addWidget(widget, 0 if isinstance(widget, QPushButton | Label) and widget is not self.channels else 1)
             grid.addLayout(line, row, 1)
@@ -131,8 +133,6 @@ class Chooser(QWidget):
         """Tell of another selection, if it can be one."""
         if self._selection is None:
             return
-        from dataclasses import replace
-
         wanted = replace(self._selection, **what)  # type: ignore[arg-type]
         if wanted.stop_s - wanted.start_s < 2 * HOP_S:
             self.note.tell("the window must end after it begins", "warn")

@@ -188,6 +188,7 @@ class ErdsMap(QWidget):
         name = painter.fontMetrics().elidedText(tidy(self.class_, 40), Qt.TextElideMode.ElideRight, int(rect.width()))
         painter.drawText(QRectF(rect.left(), 1, rect.width(), self.TOP - 2), int(Qt.AlignmentFlag.AlignLeft), name)
         painter.setPen(QColor(palette.muted))
+        painter.drawText(QRectF(0, 1, self.LEFT - 4, self.TOP - 2), int(Qt.AlignmentFlag.AlignRight), "Hz")
         last = -1e9
         for i, hz in enumerate(freqs_hz.tolist()):
             y = rect.bottom() - (i + 0.5) * lane

@@ -46,6 +46,7 @@ FOLLOW_MS = 8000
 SETTLE_MS = 250
 BAND_PERMUTATIONS = 199
 LEAST_REACH = 0.1
+BELOW_PX = 216
 HEAD = """Selected in the feature explorer, by looking at the trials of {recordings}.
 Cross-validated on the same trials: {said}. A selection made by looking is judged too well by the trials it was made on."""
 
@@ -140,7 +141,9 @@ class ExplorerWindow(QWidget):
         other.setLayout(right)
         self.across = _splitter(Qt.Orientation.Horizontal, (left, other), (46, 54))
         self.below = _splitter(Qt.Orientation.Horizontal, (self.chooser, self.table), (36, 64))
-        self.whole = _splitter(Qt.Orientation.Vertical, (self.across, self.below), (68, 32))
+        self.whole = _splitter(Qt.Orientation.Vertical, (self.across, self.below), (70, 30))
+        self.below.setMinimumHeight(BELOW_PX)
+        self.whole.setSizes([10 * BELOW_PX, BELOW_PX])
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(0)
@@ -537,6 +540,7 @@ def _splitter(way: Qt.Orientation, parts: tuple[QWidget, QWidget], shares: tuple
     made.setChildrenCollapsible(False)
     for part, share in zip(parts, shares, strict=True):
         made.addWidget(part)
+        # What is below keeps its height: pictures are what a larger window is for.
         made.setStretchFactor(made.indexOf(part), share if way == Qt.Orientation.Horizontal or share > 50 else 0)
     made.setSizes([10 * share for share in shares])
     return made

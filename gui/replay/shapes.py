@@ -87,18 +87,21 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One window that came out otherwise.
+    """Windows in a row that came out otherwise in the same way.
 
     Parameters
     ----------
-    time_s : float
-        On the sender's clock.
+    time_s, last_s : float
+        Of the first and the last of them, on the sender's clock.
     was, now : str
+    windows : int
     """
 
     time_s: float
+    last_s: float
     was: str
     now: str
+    windows: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

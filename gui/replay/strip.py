@@ -46,7 +46,7 @@ class Strip(QWidget):
         self._markers: tuple[Marker, ...] = ()
         self._meanings: dict[str, str] = {}
         self._tracks: tuple[tuple[str, Track | None], ...] = ()
-        self._differences: FloatArray = np.empty(0)
+        self._differences: FloatArray = np.empty((0, 2))
         self._picture: QPixmap | None = None
         self.setMinimumSize(QSize(300, 112))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -61,7 +61,7 @@ class Strip(QWidget):
         self._forget()
 
     def show_tracks(self, recorded: Track | None, again: Track | None, differences: FloatArray) -> None:
-        """Decisions then and now, and the times at which they differ."""
+        """Decisions then and now, and from when to when they differ, shape (n_differences, 2)."""
         self._tracks = (("recorded", recorded), ("computed", again))
         self._differences = differences
         self._forget()
@@ -178,9 +178,8 @@ class Strip(QWidget):
 
     def _draw_differences(self, painter: QPainter, band: QRectF) -> None:
         painter.fillRect(band, QColor(self._context.palette.raised))
-        places = np.unique(np.round([self.x_of(t) for t in self._differences.tolist()]))
-        for x in places.tolist():
-            painter.fillRect(QRectF(x - 0.5, band.top(), 1.6, band.height()), QColor(self._context.palette.bad))
+        for begin, end in {(round(self.x_of(a)), round(self.x_of(b))) for a, b in self._differences.tolist()}:
+            painter.fillRect(QRectF(begin, band.top(), max(1.6, end - begin), band.height()), QColor(self._context.palette.bad))
 
     def _draw_ticks(self, painter: QPainter, room: QRectF) -> None:
         painter.setPen(QColor(self._context.palette.muted))

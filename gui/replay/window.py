@@ -113,9 +113,9 @@ class ReplayWindow(QWidget):
         self.clock.setMinimumWidth(150)
         self.strip = Strip(self._context)
         self.then, self.now = Moment(self._context, "recorded"), Moment(self._context, "computed")
-        self.list = QTableWidget(0, 3)
+        self.list = QTableWidget(0, 4)
         self.list.setAccessibleName("differences")
-        self.list.setHorizontalHeaderLabels(("Time", "Recorded", "Computed"))
+        self.list.setHorizontalHeaderLabels(("Time", "For", "Recorded", "Computed"))
         self.list.verticalHeader().hide()
         self.list.verticalHeader().setDefaultSectionSize(22)
         self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -124,7 +124,8 @@ class ReplayWindow(QWidget):
         self.list.setWordWrap(False)
         header = self.list.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        for column in (0, 1):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.listed = Label("Differences", "title", elastic=True)
         self.note = Label("Open the recording of a session, and compute its decisions again.", "muted", wrap=True)
@@ -143,6 +144,7 @@ class ReplayWindow(QWidget):
             top.addWidget(widget)
         transport = QHBoxLayout()
         transport.setContentsMargins(10, 2, 10, 2)
+        transport.setSpacing(8)
         for widget in (self.play, Label("speed", "muted"), self.speed, self.clock):
             transport.addWidget(widget)
         transport.addStretch(1)
@@ -361,12 +363,13 @@ class ReplayWindow(QWidget):
         again, opened = self.again, self.opened
         if opened is None:
             return
-        times = np.array([d.time_s for d in again.differences]) if again is not None else np.empty(0)
-        self.strip.show_tracks(opened.recorded, again.track if again is not None else None, times)
         found = again.differences if again is not None else ()
+        spans = np.array([(d.time_s, d.last_s) for d in found]).reshape(-1, 2)
+        self.strip.show_tracks(opened.recorded, again.track if again is not None else None, spans)
         self.list.setRowCount(len(found))
         for i, one in enumerate(found):
-            texts = (clock(one.time_s - self.strip.begin_s, True), tidy(one.was, 40), tidy(one.now, 160))
+            long = f"{one.last_s - one.time_s:.1f} s" if one.windows > 1 else "one"
+            texts = (clock(one.time_s - self.strip.begin_s, True), long, tidy(one.was, 40), tidy(one.now, 160))
             for j, text in enumerate(texts):
                 self.list.setItem(i, j, QTableWidgetItem(text))
         self._show_verdict()
@@ -382,9 +385,10 @@ class ReplayWindow(QWidget):
             return
         word, role = {True: ("● VERIFIED: ", "good"), False: ("■ NOT VERIFIED: ", "bad"), None: ("", "value")}[again.verified]
         self.verdict.tell(word + again.said, role)
-        n = max(again.compared - again.identical, len(again.differences))
-        more = f", the first {len(again.differences)} listed" if n > len(again.differences) else ""
-        self.listed.tell(f"{n} differences{more}" if n != 1 else "1 difference")
+        windows = max(again.compared - again.identical, len(again.differences))
+        places = len(again.differences)
+        more = f" in {places} places" if 1 < places < windows else ""
+        self.listed.tell(f"{windows} differences{more}" if windows != 1 else "1 difference")
         self.note.setVisible(not again.differences)
         same = "Every recorded outcome came out the same." if again.verified else "Nothing came out otherwise."
         self.note.tell(same if again.compared else "There is nothing to compare with in this recording.")

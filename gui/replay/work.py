@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from bci.session.fingerprint import fingerprint
 from bci.session.model import Model, check_stream, load_model
 from bci.session.progress import Progress
 from bci.session.replay import (
+    Changed,
     RecordedSession,
     Verification,
     changed,
@@ -101,7 +103,7 @@ class Work:
         said = f"{len(found)} of {met} windows would be decided otherwise"
         if met < len(self._session.rows):
             said += f"; {len(self._session.rows) - met} recorded windows end where this model has none"
-        listed = tuple(Difference(c.stamp, c.was, c.now) for c in found[:MOST_DIFFERENCES])
+        listed = _in_a_row(found, self._session.rows[:, 3])[:MOST_DIFFERENCES]
         return Again(model, _track(rows, other), met, met - len(found), None, said, listed)
 
     def _recorded(self, recording: Recording, notes: list[str]) -> Track | None:
@@ -133,7 +135,7 @@ class Work:
             said += f"; not recorded: {result.not_recorded[0]}"
         pairs = zip(result.places, result.different, strict=False)
         listed = tuple(
-            Difference(float(session.rows[place][3]), "recorded", line.partition(": ")[2])
+            Difference(float(session.rows[place][3]), float(session.rows[place][3]), "recorded", line.partition(": ")[2])
             for place, line in list(pairs)[:MOST_DIFFERENCES]
         )
         return Again(None, _track(rows, own), result.outcomes, result.identical, result.ok, said, listed)
@@ -148,6 +150,30 @@ class Work:
         progress("recomputing", 1.0)
         decided = sum(row[6] >= 0 for row in rows)
         return Again(model, _track(rows, other), 0, 0, None, f"{len(rows)} windows, {decided} with a decision")
+
+
+def _in_a_row(found: Sequence[Changed], stamps: FloatArray) -> tuple[Difference, ...]:
+    """Neighbouring windows that differ in the same way as one difference.
+
+    Parameters
+    ----------
+    found : sequence of Changed
+        In order.
+    stamps : ndarray, shape (n_outcomes,)
+        Of all recorded outcomes, in order.
+    """
+    places = {stamp: i for i, stamp in enumerate(stamps.tolist())}
+    listed: list[Difference] = []
+    last = -2
+    for one in found:
+        place = places[one.stamp]
+        before = listed[-1] if listed else None
+        if before is not None and place == last + 1 and (before.was, before.now) == (one.was, one.now):
+            listed[-1] = replace(before, last_s=one.stamp, windows=before.windows + 1)
+        else:
+            listed.append(Difference(one.stamp, one.stamp, one.was, one.now))
+        last = place
+    return tuple(listed)
 
 
 def _track(rows: list[FloatArray] | FloatArray, model: Model) -> Track:

@@ -21,6 +21,7 @@ from pytestqt.qtbot import QtBot
 
 from bci.config import load_config
 from bci.engine.stream_info import Channel, StreamInfo
+from bci.session.explore.suggestions import Suggestion
 from bci.session.simulate import record_virtually
 from bci.session.timeline import short
 from bci.session.training import cross_validated, open_labelled, train
@@ -75,6 +76,8 @@ def window(opened: ExplorerWindow) -> ExplorerWindow:
     """The window as it is after opening."""
     assert opened.opened is not None
     opened.resize(1280, 720)
+    opened.activateWindow()  # shortcuts are the active window's
+    assert QTest.qWaitForWindowActive(opened)
     opened.history = History(Selection.of(opened.opened.config))
     opened.table.forget()
     opened.table.rest()
@@ -204,7 +207,7 @@ def test_selections_are_judged_in_another_process_and_stand_side_by_side(
 ) -> None:
     retrained(window, qtbot)
     assert window.judge.pid not in (None, os.getpid(), window.looker.pid)
-    window.take_suggestion(window.look.found.suggestions[0])  # type: ignore[union-attr]
+    window.take_suggestion(Suggestion(CLASSES, "C3", 10.0, 12.0, 11.0, 0.5, 0.01))
     retrained(window, qtbot)
     first, second = window.table.compared
     assert (first.selection.channels, second.selection.channels) == ((), ("C3",))
@@ -303,6 +306,34 @@ def test_a_growing_recording_is_looked_at_again_when_it_has_grown(tmp_path: Path
     path.write_bytes(whole)
     assert work.grown(path, "", opened.size, lambda *_: None) == path
     assert work.open(path, "", lambda *_: None).counts == {"left_hand": 6, "right_hand": 6}
+
+
+@pytest.mark.slow
+def test_a_growing_session_is_followed_and_what_was_compared_stays(qapp: QApplication, tmp_path: Path, qtbot: QtBot) -> None:
+    whole, path = recorded(tmp_path / "whole.xdf", 14).read_bytes(), tmp_path / "growing.xdf"
+    path.write_bytes(whole[: len(whole) * 4 // 5])
+    context = make_context(Options(settings=str(tmp_path / "w.ini"), recording=str(path)))
+    context.start()
+    made = context.open("explorer")
+    assert isinstance(made, ExplorerWindow)
+    until(qtbot, lambda: made.look is not None and not made.looker.busy)
+    first = sum(made.opened.counts.values())  # type: ignore[union-attr]
+    made.take_band(9.0, 13.0)
+    retrained(made, qtbot)
+    made._following.setInterval(200)
+    qtbot.mouseClick(made.follow, LEFT)
+    path.write_bytes(whole)
+    until(qtbot, lambda: sum(made.opened.counts.values()) == 28 and made.fitting is False)  # type: ignore[union-attr]
+    until(qtbot, lambda: not made.looker.busy and "14 left_hand, 14 right_hand" in made.status.text())
+    assert first < 28
+    assert now(made).bands == ((9.0, 13.0),)
+    assert cell(made, 0, 4).endswith(f"of {first}")
+    retrained_n = len(made.table.compared)
+    qtbot.mouseClick(made.table.retrain, LEFT)
+    until(qtbot, lambda: not made.fitting)
+    assert len(made.table.compared) == retrained_n
+    assert cell(made, 0, 4).endswith("of 28")
+    context.close()
 
 
 @pytest.mark.slow
