@@ -36,8 +36,13 @@ CENTRES = 64
 MOST_FOR_MEAN = 400
 THIN = 1e-3
 """Added to the spread of velocities, so that a direction that never occurred is held to be unlikely, and not impossible."""
+SLOWEST = 1e-3
 BEYOND = 1.2
 """How much further than in training the projection may reach."""
+HOP_S = 0.04
+"""Of the grid, where nothing is said of it."""
+TRIAL_S = 3.0
+"""Length of a trial over which the usual speed is measured."""
 PRIOR = 3.0
 """Independent windows that the kernel regression's prior counts as."""
 
@@ -70,14 +75,19 @@ class VelocityRidge:
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
         """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV, each a trial of its own."""
-        return self._fit(windows, labels, np.arange(len(labels)), 0.04, 1.0)
+        return self._fit(windows, labels, np.arange(len(labels)), HOP_S, 1.0, 1)
 
     def fit_informed(self, windows: FloatArray, labels: np.ndarray, context: TrainingContext) -> FittedDecoder:
         """Fit to the windows of cued trials: during a trial, the cue's direction is what is intended."""
         p = context.preprocessing
-        return self._fit(windows, labels, context.trials, p.hop / p.rate_hz, p.hop / p.window)
+        per_trial = len(labels) / len(np.unique(context.trials))
+        steps = max(1, round(TRIAL_S / per_trial * p.rate_hz / p.hop))
+        return self._fit(windows, labels, context.trials, p.hop / p.rate_hz, p.hop / p.window, steps)
 
-    def _fit(self, windows: FloatArray, labels: np.ndarray, trials: Ints, hop_s: float, share: float) -> FittedDecoder:
+    def _fit(
+        self, windows: FloatArray, labels: np.ndarray, trials: Ints, hop_s: float, share: float, steps: int
+    ) -> FittedDecoder:
+        """Fit, with the times of the live grid: hop, new part of a window, and grid windows that each of these stands for."""
         velocities = _intended(labels)
         features = Features(self.features).fit(windows)
         seen = features.transform(windows)
@@ -93,12 +103,14 @@ class VelocityRidge:
             **self._observation(projection, velocities, trials, spread, share),
         }
         arrays["gain"] = np.array([1.0])
-        arrays["gain"] /= usual_speed(arrays, tuple(map(str, scores.classes_)), projection.held, trials)
+        played = play(arrays, tuple(map(str, scores.classes_)), projection.held, trials, steps)
+        arrays["gain"] /= max(float(np.sqrt((played**2).sum(axis=1).mean())), SLOWEST)
         return FittedDecoder(
             estimator=VelocityEstimator(features, projection, scores),
             classes=tuple(map(str, scores.classes_)),
             arrays=arrays,
             channel_weights=features.shares(patterns(seen, projection.weights.T)),
+            notes=(told(velocities, played),),
         )
 
     def _dynamics(self, spread: FloatArray, hop_s: float) -> Dynamics:
@@ -308,15 +320,40 @@ def _held_out(points: FloatArray, velocities: FloatArray, folds: Ints, width: fl
     return found
 
 
-def usual_speed(arrays: dict[str, FloatArray], classes: tuple[str, ...], projected: FloatArray, trials: Ints) -> float:
-    """Root mean square of the velocity that comes out for projected windows, at a gain of one."""
+def play(arrays: dict[str, FloatArray], classes: tuple[str, ...], projected: FloatArray, trials: Ints, steps: int) -> FloatArray:
+    """The velocity that comes out for projected windows, at a gain of one, shape (n_windows, n_dims).
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Of the kernel.
+    classes : tuple of str
+    projected : ndarray, shape (n_windows, n_dims)
+    trials : ndarray of int, shape (n_windows,)
+        A new trial begins anew.
+    steps : int
+        Windows of the live grid that each of these stands for.
+    """
     kernel = load(arrays, classes)
-    steering, squares = Steering(kernel), 0.0
+    steering, found = Steering(kernel), np.zeros_like(projected)
     for i, point in enumerate(projected):
         if i and trials[i] != trials[i - 1]:
             steering.restart()
-        squares += float((steering.follow(kernel.said(point)).mean ** 2).sum())
-    return max(float(np.sqrt(squares / len(projected))), 1e-3)
+        said = kernel.said(point)
+        for _ in range(steps):
+            velocity = steering.follow(said)
+        found[i] = velocity.mean
+    return found
+
+
+def told(velocities: FloatArray, played: FloatArray) -> str:
+    """How well decoded velocities are those that were intended, in words."""
+    error = float(((velocities - played) ** 2).sum() / (velocities**2).sum())
+    moving = [i for i in range(velocities.shape[1]) if velocities[:, i].std() and played[:, i].std()]
+    r = float(np.sum([np.corrcoef(velocities[:, i], played[:, i])[0, 1] for i in moving]) / velocities.shape[1])
+    return (
+        f"velocity of windows that the projection was not fitted to: NMSE {error:.2f}, correlation {r:.2f} with what was intended"
+    )
 
 
 def _intended(labels: np.ndarray) -> FloatArray:
