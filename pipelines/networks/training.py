@@ -94,7 +94,8 @@ def train(build: Callable[[], nn.Module], windows: Windows, recipe: Recipe, prog
     if not aside.any():
         run.go(everything, recipe.fixed_epochs, lambda done: progress("training", done))
         return run.finished(), f"trained for {recipe.fixed_epochs} epochs, fixed: too few trials to set some aside"
-    epochs, ended = run.until(np.flatnonzero(~aside), np.flatnonzero(aside), lambda done: progress("training", 0.8 * done))
+    judged = thinned(np.flatnonzero(aside), windows.trials)
+    epochs, ended = run.until(np.flatnonzero(~aside), judged, lambda done: progress("training", 0.8 * done))
     trials = len(np.unique(windows.trials[aside]))
     note = f"trained for {epochs} epochs: the loss over {trials} trials set aside was lowest there ({recipe.rule})"
     if ended:
@@ -212,6 +213,12 @@ def one_of_each(which: IntArray, trials: IntArray, rng: np.random.Generator) -> 
     shuffled = rng.permutation(which)
     _, first = np.unique(trials[shuffled], return_index=True)
     return rng.permutation(shuffled[first])
+
+
+def thinned(which: IntArray, trials: IntArray, most: int = 3) -> IntArray:
+    """So many windows of each trial at most, from its beginning to its end: neighbours tell the same."""
+    places = [which[trials[which] == trial] for trial in np.unique(trials[which])]
+    return np.concatenate([own[np.unique(np.linspace(0, len(own) - 1, most).round().astype(int))] for own in places])
 
 
 def _keep_frozen(network: nn.Module) -> None:

@@ -25,7 +25,7 @@ from pipelines.networks.fitting import decimation  # noqa: E402
 from pipelines.networks.layers import Dropout, Front, SpatioTemporalFilters, TemporalFilters, constrain  # noqa: E402
 from pipelines.networks.shape import Shape  # noqa: E402
 from pipelines.networks.stopping import Patience, set_aside  # noqa: E402
-from pipelines.networks.training import one_of_each  # noqa: E402
+from pipelines.networks.training import one_of_each, thinned  # noqa: E402
 
 LABELS = ("C3", "Cz", "C4")
 SETTINGS = Preprocessing(100.0, LABELS, notch_hz=0, window=100, hop=4)
@@ -182,6 +182,11 @@ def test_an_epoch_sees_one_window_of_each_trial() -> None:
     seen = [one_of_each(np.arange(40), trials, rng) for _ in range(20)]
     assert all(sorted(trials[chosen].tolist()) == list(range(10)) for chosen in seen)
     assert len(np.unique(np.concatenate(seen))) == 40
+
+
+def test_of_a_trial_set_aside_its_first_middle_and_last_window_are_judged() -> None:
+    trials = np.repeat(np.arange(3), [5, 1, 2])
+    assert thinned(np.arange(8), trials).tolist() == [0, 2, 4, 5, 6, 7]
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another() -> None:
@@ -352,3 +357,20 @@ def test_eegnet_learns_a_simulated_subject() -> None:
     unseen, expected = imagery(100, 2, depth=0.6)
     model = fit_decoder(load_family("eegnet", {"device": "cpu"}), windows, labels, SETTINGS)
     assert (model.estimator.predict(unseen) == expected).mean() > 0.8
+
+
+def test_a_network_decodes_the_same_however_the_stream_is_cut() -> None:
+    from parts import cut, eeg, stream
+
+    from bci.engine.engine import Engine
+
+    p = replace(SETTINGS, rate_hz=250.0, window=200, hop=10)
+    windows, labels = imagery(24, 0, samples=200)
+    decoder = fit_decoder(load_family("eegnet", QUICK), windows, labels, p).decoder()
+    info, raw = stream(LABELS), eeg(1500, 3)
+    whole = Engine(info, decoder).push(raw)
+    parts = Engine(info, decoder)
+    pieces = [outcome for piece in cut(raw, [1, 7, 300, 301, 900, 1333]) for outcome in parts.push(piece)]
+    assert len(whole) == 150
+    assert [o.probabilities.tobytes() for o in whole] == [o.probabilities.tobytes() for o in pieces]
+    assert sum(np.isfinite(o.probabilities).all() for o in whole) > 100
