@@ -505,7 +505,7 @@ class ExplorerWindow(QWidget):
             self.toggle(channel)
         self.take_band(9.0, 13.0)
         self.retrain()
-        until(lambda: not self.fitting)
+        until(lambda: not (self.fitting or self.looker.busy or self._settle.isActive()))
 
     # --- coming and going
 
