@@ -335,14 +335,15 @@ def play(arrays: dict[str, FloatArray], classes: tuple[str, ...], projected: Flo
         Windows of the live grid that each of these stands for.
     """
     kernel = load(arrays, classes)
-    steering, found = Steering(kernel), np.zeros_like(projected)
+    steering, found, before = Steering(kernel), np.zeros_like(projected), projected[0]
     for i, point in enumerate(projected):
         if i and trials[i] != trials[i - 1]:
             steering.restart()
-        said = kernel.said(point)
-        for _ in range(steps):
-            velocity = steering.follow(said)
-        found[i] = velocity.mean
+            before = point
+        # Between two windows the live grid has others that overlap both; a straight line stands for them.
+        for k in range(1, steps + 1):
+            velocity = steering.follow(kernel.said(before + (point - before) * (k / steps)))
+        found[i], before = velocity.mean, point
     return found
 
 

@@ -46,6 +46,7 @@ DECODERS = ("velocity-ridge", "kalman", "dkf")
 LATER_S = 320.0
 """The task begins so long after the calibration did, in signal that no decoder was trained on."""
 WINDOW_S, HOP_S = 0.3, 0.1
+LIMIT_S = 20.0
 
 
 def config_of(decoder: str, memory_s: float) -> SessionConfig:
@@ -71,7 +72,7 @@ def compare(seed: int, args: argparse.Namespace, folder: Path) -> dict[str, Reac
     subject = person(seed, args.skill, args.channels, clock)
     record_virtually(TargetFollower(subject), clock, observation((*EIGHT, "rest"), args.each, seed), recording)
     order = np.random.default_rng((seed, 9)).permutation(np.repeat(EIGHT, -(-args.targets // 8)))[: args.targets]
-    task = CursorTask(tuple(map(str, order)), across_s=args.across)
+    task = CursorTask(tuple(map(str, order)), across_s=args.across, limit_s=LIMIT_S)
     found = {}
     run = open_labelled(recording, config_of(DECODERS[0], args.memory))
     epochs = trials(run, config_of(DECODERS[0], args.memory))  # the same windows for all
@@ -93,12 +94,12 @@ def main() -> None:
     add = parser.add_argument
     add("--people", type=int, default=10)
     add("--first", type=int, default=0, help="seed of the first person")
-    add("--targets", type=int, default=12, help="targets for each decoder (default 12)")
+    add("--targets", type=int, default=8, help="targets for each decoder (default 8)")
     add("--each", type=int, default=6, help="calibration trials of each of nine classes (default 6)")
-    add("--skill", type=float, default=0.7)
+    add("--skill", type=float, default=0.5, help="0 (nothing can be told) to 1 (default 0.5)")
     add("--channels", type=int, default=8)
-    add("--across", type=float, default=4.0, help="seconds from the middle to the edge at the usual speed (default 4)")
-    add("--memory", type=float, default=0.3, help="time constant of the filters' velocity, s (default 0.3)")
+    add("--across", type=float, default=5.0, help="seconds from the middle to the edge at the usual speed (default 5)")
+    add("--memory", type=float, default=1.0, help="time constant of the filters' velocity, s (default 1)")
     add("--jobs", type=int, default=2, help="people at a time (default 2)")
     add("--json", action="store_true")
     args = parser.parse_args()
