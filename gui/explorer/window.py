@@ -40,7 +40,7 @@ from gui.tidy import tidy
 from gui.widgets.topography import ColourBar
 
 WORK = "gui.explorer.work:Work"
-FILES = "Recordings (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif);;All files (*)"
+FILES = "Recordings and configuration (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif *.toml);;All files (*)"
 MEASURES = ("power", "connectivity (node strength)")
 FOLLOW_MS = 8000
 SETTLE_MS = 250
@@ -82,7 +82,7 @@ class ExplorerWindow(QWidget):
         self.look: Look | None = None
         self.change: dict[str, Erds] = {}
         self.history: History | None = None
-        self._place: tuple[Path, str] | None = None
+        self._place: tuple[tuple[Path, ...], str] | None = None
         self._judge_has: tuple[Opened, int | None] | None = None
         self._columns: list[int] = []
         self.looker, self.judge = Background(WORK, self), Background(WORK, self)
@@ -191,15 +191,29 @@ class ExplorerWindow(QWidget):
 
     # --- recordings
 
-    def open(self, place: Path | str, config_file: str = "") -> None:
-        """Explore a recording, or the newest calibration in a folder."""
-        self._place = (Path(place), config_file)
+    def open(self, place: Path | str, *more: Path | str) -> None:
+        """Explore recordings of one person.
+
+        Parameters
+        ----------
+        place : Path or str
+            A recording, or a folder: the newest calibration in it.
+        more : Path or str
+            More recordings, or the configuration file (``.toml``) that says what their markers mean.
+        """
+        paths = [Path(p) for p in (place, *more)]
+        config = next((str(p) for p in paths if p.suffix == ".toml"), "")
+        recordings = tuple(p for p in paths if p.suffix != ".toml")
+        if not recordings:
+            self._show_status("choose a recording together with the configuration", "warn")
+            return
+        self._place = (recordings, config)
         self.looker.ask("open", *self._place)
 
     def _choose_recording(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Choose a recording", "", FILES)
-        if path:
-            self.open(path)
+        paths, _ = QFileDialog.getOpenFileNames(self, "Choose recordings of one person, and a configuration", "", FILES)
+        if paths:
+            self.open(*paths)
 
     def _follow(self, on: bool) -> None:
         """Look again and again whether the session's recording has grown."""
@@ -514,9 +528,11 @@ class ExplorerWindow(QWidget):
         super().showEvent(event)
         if self.looker.pid is not None:
             return
-        place = self._place or ((self._context.feed.place, "") if self._context.feed.place is not None else None)
-        if place is not None and (place[0].is_file() or (place[0].is_dir() and any(place[0].rglob("*.xdf")))):
-            self.open(*place)
+        place = self._context.feed.place
+        if self._place is not None:
+            self.open(*self._place[0], *filter(None, (self._place[1],)))
+        elif place is not None and (place.is_file() or (place.is_dir() and any(place.rglob("*.xdf")))):
+            self.open(place)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """End the other processes."""

@@ -51,11 +51,21 @@ class Work:
         self._judged: dict[Selection, tuple[Trials, Answers]] = {}
         self._trials: dict[object, Trials] = {}
 
-    def open(self, place: Path, config_file: str, progress: Progress) -> Opened:
-        """Read a recording, or all of a calibration."""
+    def open(self, places: Sequence[Path], config_file: str, progress: Progress) -> Opened:
+        """Read recordings of one person, or all of a calibration.
+
+        Parameters
+        ----------
+        places : sequence of Path
+            Recordings, in order, or folders with a calibration in them. The configuration of the first one holds.
+        config_file : str
+            For what is no calibration of ours; empty: the preset for motor imagery.
+        progress : callable
+        """
         progress("reading", 0.0)
         base = load_config(config_file or None, preset=None if config_file else PRESET)
-        paths, config, _ = parts_of(place, base)
+        parts = [parts_of(place, base) for place in places]
+        paths, config = [path for found, _, _ in parts for path in found], parts[0][1]
         opened = [open_with(path, config) for path in paths]
         table = config.markers.table or guessed_table(opened)
         self._config = config.model_copy(update={"markers": config.markers.model_copy(update={"table": table})})
@@ -74,9 +84,9 @@ class Work:
             sum(path.stat().st_size for path in paths),
         )
 
-    def prepare(self, place: Path, config_file: str, progress: Progress) -> None:
+    def prepare(self, places: Sequence[Path], config_file: str, progress: Progress) -> None:
         """As :meth:`open`, and load what fits need, so that the first one does not wait for it."""
-        self.open(place, config_file, progress)
+        self.open(places, config_file, progress)
         load_family(self._config.decoder.name, dict(self._config.decoder.settings))
 
     def grown(self, place: Path, source_id: str, size: int, progress: Progress) -> Path | None:

@@ -300,12 +300,12 @@ def test_a_growing_recording_is_looked_at_again_when_it_has_grown(tmp_path: Path
     whole, path = recorded(tmp_path / "whole.xdf", 6).read_bytes(), tmp_path / "growing.xdf"
     path.write_bytes(whole[: len(whole) // 2])
     work = Work()
-    opened = work.open(path, "", lambda *_: None)
+    opened = work.open([path], "", lambda *_: None)
     assert 4 <= sum(opened.counts.values()) <= 8
     assert work.grown(path, "", opened.size, lambda *_: None) is None
     path.write_bytes(whole)
     assert work.grown(path, "", opened.size, lambda *_: None) == path
-    assert work.open(path, "", lambda *_: None).counts == {"left_hand": 6, "right_hand": 6}
+    assert work.open([path], "", lambda *_: None).counts == {"left_hand": 6, "right_hand": 6}
 
 
 @pytest.mark.slow
@@ -336,11 +336,19 @@ def test_a_growing_session_is_followed_and_what_was_compared_stays(qapp: QApplic
     context.close()
 
 
+def test_several_recordings_of_one_person_are_explored_together(recording: Path) -> None:
+    work = Work()
+    opened = work.open([recording, recording], "", lambda *_: None)
+    assert opened.counts == {"left_hand": 24, "right_hand": 24}
+    look = work.look(Selection.of(opened.config), lambda *_: None)
+    assert sorted(set(look.blocks.tolist())) == [0, 1]
+
+
 @pytest.mark.slow
 def test_looking_is_punished_by_the_honest_number(tmp_path: Path) -> None:
     """On trials without any difference, the selection that looks best is above chance, the nested choice is not."""
     work = Work()
-    work.open(recorded(tmp_path / "chance.xdf", 14, skill=0.0), "", lambda *_: None)
+    work.open([recorded(tmp_path / "chance.xdf", 14, skill=0.0)], "", lambda *_: None)
     first = Selection((), ((8.0, 30.0),), 0.5, 2.5, "csp-lda")
     look = work.look(first, lambda *_: None)
     assert isinstance(look, Look)
@@ -374,7 +382,7 @@ def test_names_that_want_to_be_markup_stay_text(context: Context, tmp_path: Path
     config.write_text(f'[markers.table]\n"{MARKUP}0" = "{MARKUP}a"\n"{MARKUP}1" = "{MARKUP}b"\n')
     made = context.open("explorer")
     assert isinstance(made, ExplorerWindow)
-    made.open(path, str(config))
+    made.open(path, config)
     until(qtbot, lambda: made.look is not None and not made.looker.busy)
     made.toggle(labels[0])
     made.toggle(labels[1])
