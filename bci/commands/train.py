@@ -79,9 +79,11 @@ def run(args: argparse.Namespace) -> int:
         runs = [open_labelled(Path(name), config) for name in args.recordings]
         with interruptible(told) as watched:
             trained = train(runs, config, watched)
-        correct, n = cross_validated(trained, config, told)
-        sha256 = write_model(path, trained, config, correct / n)
-    low, high = interval(correct, n)
+        try:
+            correct, n = cross_validated(trained, config, told)
+        except KeyboardInterrupt:  # the model is there already, and hours of a network's training should not be lost
+            correct, n = 0, 0
+        sha256 = write_model(path, trained, config, correct / n if n else None)
     result = {
         "model": str(path),
         "sha256": sha256,
@@ -89,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
         "classes": list(trained.model.classes),
         "trials": trained.model.trials,
         "rejected": [f"{cue.class_} at {cue.time_s:.1f} s: {why}" for cue, why in trained.epochs.rejected],
-        "accuracy": correct / n,
-        "interval": [low, high],
+        "accuracy": correct / n if n else None,
+        "interval": list(interval(correct, n)) if n else None,
         "chance": max(trained.model.trials.values()) / sum(trained.model.trials.values()),
         "notes": list(trained.model.notes),
     }
@@ -250,12 +252,18 @@ def _head_start(args: argparse.Namespace, config: SessionConfig, path: Path) -> 
 def _told(result: dict) -> str:  # type: ignore[type-arg]
     """The result for people."""
     trials = ", ".join(f"{n} {name}" for name, n in result["trials"].items())
-    low, high, chance = (100 * x for x in (*result["interval"], result["chance"]))
-    lines = [
-        f"{result['model']}: {result['decoder']} on {trials}",
-        f"cross-validated {100 * result['accuracy']:.0f} % correct (95 % interval {low:.0f}–{high:.0f}, chance {chance:.0f})",
-        "better than chance" if low > chance else "NOT shown to be better than chance: record more trials, or change the imagery",
-    ]
+    lines = [f"{result['model']}: {result['decoder']} on {trials}", *_accuracy(result)]
     if result["rejected"]:
         lines.append(f"{len(result['rejected'])} trials left out, for instance {result['rejected'][0]}")
     return "\n".join(lines + [f"note: {note}" for note in result["notes"]])
+
+
+def _accuracy(result: dict) -> list[str]:  # type: ignore[type-arg]
+    """How good it is, where that was found out."""
+    if result["interval"] is None:
+        return ["not cross-validated: ended by hand"]
+    low, high, chance = (100 * x for x in (*result["interval"], result["chance"]))
+    return [
+        f"cross-validated {100 * result['accuracy']:.0f} % correct (95 % interval {low:.0f}–{high:.0f}, chance {chance:.0f})",
+        "better than chance" if low > chance else "NOT shown to be better than chance: record more trials, or change the imagery",
+    ]

@@ -147,3 +147,16 @@ def test_ctrl_c_while_a_network_is_trained_asks_for_the_best_so_far_and_before_e
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_while_cross_validating_leaves_the_model_without_an_accuracy(
+    recordings: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object) -> tuple[int, int]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bci.session.training.cross_validated", interrupted)
+    words = ["train", str(recordings[0]), "-o", str(tmp_path / "m"), "--decoder", "mdm", *SETTINGS[:8]]
+    assert main(words) == 0
+    assert "not cross-validated" in capsys.readouterr().out
+    assert load_model(tmp_path / "m").header.accuracy is None
