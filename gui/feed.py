@@ -187,7 +187,10 @@ class Feed:
         if stream.type in ("BCI-Guard", "BCI-Command"):
             return stream.name.startswith(f"{self.name}-")
         if stream.type in ROWS or stream.type in TEXTS:
-            return bool(self.session.id) and self._id_of(stream) == self.session.id
+            # An engine begins once somebody listens to all that it sends, and takes that for the recorder. Windows that are open
+            # already must not be taken for it: they listen when it has begun, which its state says.
+            begun = stream.type == "BCI-State" or bool(self.session.state)
+            return begun and bool(self.session.id) and self._id_of(stream) == self.session.id
         if stream.type == "BCI-Control":
             return False
         if stream.rate_hz == 0:

@@ -54,7 +54,7 @@ def test_markup_in_names_labels_and_markers_is_shown_as_text_everywhere(
         return all(known[:-1]) and feed.signal is not None and len(feed.signal.rows) > 600
 
     until(qtbot, ready)
-    windows: list[QWidget] = [window, context.open("therapist"), context.open("welcome")]
+    windows: list[QWidget] = [window, *(context.open(name) for name in ("therapist", "welcome", "wizard"))]
     for dock in window.docks.values():
         dock.raise_()
         window.refresh()
@@ -81,7 +81,6 @@ def test_a_hostile_stream_is_refused_in_words_and_the_window_lives_on(
         row_info("bci-outcomes", "BCI-Outcome", "bci-outcomes-s9", ("a", "b")), bci={"classes": '["x"', "channels": "7"}
     )
     state = LslTextOutlet("bci-state", "BCI-State", "bci-state-s9")
-    until(qtbot, lambda: any("not shown" in line.text for line in context.feed.log))
     until(qtbot, lambda: any(line.source == "bci-state" for line in context.feed.log))
     head = '{"v": 1, "kind": "state", '
     for text in ("", "{", "[]", '{"v": 1, "kind": 5}', '{"v": 2, "kind": "state"}', "x" * 1_000_000):
@@ -89,6 +88,7 @@ def test_a_hostile_stream_is_refused_in_words_and_the_window_lives_on(
     for rest in ('"bad": [1], "settings": 7, "phase": []}', '"consumed": "many", "rate_hz": {}}', '"bad": {"a": {}}}'):
         state.push(head + rest)
     until(qtbot, lambda: context.feed.session.bad == {"a": "{}"})
+    until(qtbot, lambda: any("not shown" in line.text for line in context.feed.log))  # once there is a state
     assert sum(line.source == "bci-state" and line.level == "warn" for line in context.feed.log) == 6
     window.refresh()
     window.grab()
