@@ -146,6 +146,9 @@ class OperatorWindow(QMainWindow):
         width, height = self.width(), max(self.height(), 720)
         left, right = max(LEAST_LEFT_PX, width * 20 // 100), max(LEAST_RIGHT_PX, width * 25 // 100)
         self.resizeDocks([self.docks["session"], self.docks["guard"]], [left, right], Qt.Orientation.Horizontal)
+        if not self._compact:
+            half = (width - left - right) // 2
+            self.resizeDocks([self.docks["quality"], self.docks["spectrum"]], [half, half], Qt.Orientation.Horizontal)
         self.resizeDocks([self.docks["quality"]], [height * 31 // 100], Qt.Orientation.Vertical)
         self.resizeDocks(
             [self.docks["session"], self.docks["streams"]], [height * 55 // 100, height * 45 // 100], Qt.Orientation.Vertical

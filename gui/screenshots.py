@@ -216,6 +216,9 @@ def picture(context: object, name: str, folder: Path, window: QWidget | None = N
     stays = window is not None
     if window is None:
         window = context.open(name)  # type: ignore[attr-defined]
+    QTest.qWait(500)
+    if window.isFullScreen():  # of whatever size the display has
+        window.showNormal()
     for width, height in SIZES:
         window.resize(width, height)
         for theme in ("light", "dark"):

@@ -26,8 +26,6 @@ SIZE = (1280, 720)
 TOOLS = ("Xvfb", "openbox", "xdotool")
 PICTURES = Path(__file__).parents[1] / "docs" / "screens" / "clicks"
 LONG_S = 240.0
-DEMO_MS = 17_500
-"""In its second trial."""
 
 
 class Hand:
@@ -137,15 +135,20 @@ def live(hand: Hand, context: object, wizard: QWidget) -> None:
     def confident() -> bool:
         """A cue is shown, and the bar has moved."""
         shown[0] = shown[0] or operator.panels["decoder"].tally.n >= 2
-        rows, classes = feed.outcomes, feed.session.classes
-        if not shown[0] or rows is None or not feed.markers or feed.markers[-1].text != "781":
-            return False
-        return max(rows.last(f"evidence:{c}") for c in classes) > 0.75
+        return shown[0] and moved(feed)
 
     hand.until(confident, "trials with feedback", LONG_S)
     hand.picture("live")
     hand.click(operator.panels["session"].end)
     hand.until(lambda: not wizard.live.running, "the session ends")
+
+
+def moved(feed: object) -> bool:
+    """Whether the participant sees a bar that has moved."""
+    rows = feed.outcomes
+    if rows is None or not len(rows) or not feed.markers or feed.markers[-1].text != "781":
+        return False
+    return max(rows.last(f"evidence:{c}") for c in feed.session.classes) > 0.75
 
 
 def replay(hand: Hand, context: object, wizard: QWidget) -> None:
@@ -174,14 +177,19 @@ def replay(hand: Hand, context: object, wizard: QWidget) -> None:
 
 def demo(hand: Hand, place: Path) -> None:
     """What a newcomer sees in the end: the participant's window follows the imagery, the operator's beside it."""
+    from gui.app import Options, make_context
+
     words = ["demo", "--out", str(place / "demo"), "--calibration", "12", "--trials", "1", "--show", "60"]
     log = place / "demo.log"
     with log.open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "bci", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
         hand.until(lambda: "it goes on in the windows" in log.read_text(), "the demo's last step", LONG_S)
-        QTest.qWait(DEMO_MS)
+        context = make_context(Options(settings=str(place / "looking.ini")))
+        context.start()
+        hand.until(lambda: moved(context.feed), "the participant's bar moves", LONG_S)
         hand.picture("demo")
+        context.close()
     finally:
         process.terminate()
         process.wait()
