@@ -352,9 +352,7 @@ def told(velocities: FloatArray, played: FloatArray) -> str:
     error = float(((velocities - played) ** 2).sum() / (velocities**2).sum())
     moving = [i for i in range(velocities.shape[1]) if velocities[:, i].std() and played[:, i].std()]
     r = float(np.sum([np.corrcoef(velocities[:, i], played[:, i])[0, 1] for i in moving]) / velocities.shape[1])
-    return (
-        f"velocity of windows that the projection was not fitted to: NMSE {error:.2f}, correlation {r:.2f} with what was intended"
-    )
+    return f"velocity decoded from windows left out: NMSE {error:.2f}, correlation {r:.2f} with what was intended"
 
 
 def _intended(labels: np.ndarray) -> FloatArray:
