@@ -64,9 +64,9 @@ def opened(qapp: QApplication, recording: Path, tmp_path_factory: pytest.TempPat
     made = context.open("explorer")
     assert isinstance(made, ExplorerWindow)
     end = time.monotonic() + 60.0
-    while not made.change and time.monotonic() < end:
+    while not made.pictures.change and time.monotonic() < end:
         QTest.qWait(30)
-    assert made.change, made.status.text()
+    assert made.pictures.change, made.status.text()
     yield made
     context.close()
 
@@ -82,12 +82,12 @@ def window(opened: ExplorerWindow) -> ExplorerWindow:
     opened.table.forget()
     opened.table.rest()
     opened._show_selection()
-    opened._point_at_best()
-    opened.show_look()
+    opened.pictures.point_at_best()
+    opened.pictures.refresh()
     return opened
 
 
-def until(qtbot: QtBot, ready: Callable[[], object], timeout_s: float = 60.0) -> None:
+def until(qtbot: QtBot, ready: Callable[[], object], timeout_s: float = 150.0) -> None:
     qtbot.waitUntil(lambda: bool(ready()), timeout=round(1000 * timeout_s))
 
 
@@ -109,27 +109,30 @@ def now(window: ExplorerWindow) -> Selection:
 
 def test_a_recording_shows_where_its_classes_differ(window: ExplorerWindow) -> None:
     assert "12 left_hand, 12 right_hand" in window.status.text()
-    map_ = window.map
+    map_ = window.pictures.map
     channel, freq = map_.cursor
     assert map_.channels[channel] in ("C3", "C4", "CP3", "CP4", "FC3", "FC4")
     assert 8 <= map_.freqs_hz[freq] <= 13
     assert map_.values.shape == (8, len(map_.freqs_hz))
-    assert list(window.erds.maps) == list(CLASSES)
+    assert list(window.pictures.erds.maps) == list(CLASSES)
     image = window.grab().toImage()
     colours = {image.pixel(x, y) for x in range(90, 500, 11) for y in range(70, 400, 11)}
     assert len(colours) > 20
 
 
 def test_a_click_on_a_name_and_on_an_electrode_takes_channels_in_and_out(window: ExplorerWindow, qtbot: QtBot) -> None:
-    rect = window.map.map_rect()
+    rect = window.pictures.map.map_rect()
     lane = rect.height() / 8
-    row = window.map.channels.index("C3")
-    qtbot.mouseClick(window.map, LEFT, pos=QPoint(20, round(rect.top() + (row + 0.5) * lane)))
+    row = window.pictures.map.channels.index("C3")
+    qtbot.mouseClick(window.pictures.map, LEFT, pos=QPoint(20, round(rect.top() + (row + 0.5) * lane)))
     assert now(window).channels == ("C3",)
     from gui.widgets.head import head_rect, place
 
-    head, at = head_rect(window.head.rect().toRectF()), window.head._places[window.head.labels.index("C4")]
-    qtbot.mouseClick(window.head, LEFT, pos=place(head, at).toPoint())
+    head, at = (
+        head_rect(window.pictures.head.rect().toRectF()),
+        window.pictures.head._places[window.pictures.head.labels.index("C4")],
+    )
+    qtbot.mouseClick(window.pictures.head, LEFT, pos=place(head, at).toPoint())
     assert set(now(window).channels) == {"C3", "C4"}
     assert "C3 C4" in window.chooser.channels.text()
     qtbot.mouseClick(window.chooser.every, LEFT)
@@ -146,11 +149,11 @@ def test_an_average_over_few_channels_is_not_kept(window: ExplorerWindow) -> Non
 
 def test_dragging_over_frequencies_makes_a_band_and_with_ctrl_one_more(window: ExplorerWindow, qtbot: QtBot) -> None:
     def drag(low_hz: float, high_hz: float, keys: Qt.KeyboardModifier) -> None:
-        a, b = (QPoint(round(window.map.x_of(hz)), 60) for hz in (low_hz, high_hz))
-        qtbot.mousePress(window.map, LEFT, keys, a)
-        qtbot.mouseMove(window.map, (a + b) / 2)
-        qtbot.mouseMove(window.map, b)
-        qtbot.mouseRelease(window.map, LEFT, keys, b)
+        a, b = (QPoint(round(window.pictures.map.x_of(hz)), 60) for hz in (low_hz, high_hz))
+        qtbot.mousePress(window.pictures.map, LEFT, keys, a)
+        qtbot.mouseMove(window.pictures.map, (a + b) / 2)
+        qtbot.mouseMove(window.pictures.map, b)
+        qtbot.mouseRelease(window.pictures.map, LEFT, keys, b)
 
     drag(9, 13, Qt.KeyboardModifier.NoModifier)
     assert now(window).bands == ((9.0, 13.0),)
@@ -162,16 +165,16 @@ def test_dragging_over_frequencies_makes_a_band_and_with_ctrl_one_more(window: E
 
 
 def test_a_click_moves_the_cursor_and_the_head_shows_that_frequency(window: ExplorerWindow, qtbot: QtBot) -> None:
-    rect = window.map.map_rect()
-    place = QPointF(window.map.x_of(34.0), rect.top() + 2.5 * rect.height() / 8)
-    qtbot.mouseClick(window.map, LEFT, pos=place.toPoint())
-    assert window.map.cursor[0] == 2
-    assert window.map.freqs_hz[window.map.cursor[1]] == pytest.approx(34.0, abs=1.0)
-    assert "34 Hz" in window.head_note.text()
-    assert window.map.channels[2] in window.spectra_note.text()
-    qtbot.keyClick(window.map, Qt.Key.Key_Down)
-    qtbot.keyClick(window.map, Qt.Key.Key_Return)
-    assert now(window).channels == (window.map.channels[3],)
+    rect = window.pictures.map.map_rect()
+    place = QPointF(window.pictures.map.x_of(34.0), rect.top() + 2.5 * rect.height() / 8)
+    qtbot.mouseClick(window.pictures.map, LEFT, pos=place.toPoint())
+    assert window.pictures.map.cursor[0] == 2
+    assert window.pictures.map.freqs_hz[window.pictures.map.cursor[1]] == pytest.approx(34.0, abs=1.0)
+    assert "34 Hz" in window.pictures.head_note.text()
+    assert window.pictures.map.channels[2] in window.pictures.spectra_note.text()
+    qtbot.keyClick(window.pictures.map, Qt.Key.Key_Down)
+    qtbot.keyClick(window.pictures.map, Qt.Key.Key_Return)
+    assert now(window).channels == (window.pictures.map.channels[3],)
 
 
 def test_every_step_can_be_undone_and_done_again(window: ExplorerWindow, qtbot: QtBot) -> None:
@@ -244,7 +247,7 @@ def test_the_window_goes_on_while_it_fits(window: ExplorerWindow, qtbot: QtBot) 
     began = [0.0]
 
     def frame() -> None:
-        window.map.repaint()
+        window.pictures.map.repaint()
         took.append(time.thread_time() - began[0])
         began[0] = time.thread_time()
 
@@ -316,7 +319,7 @@ def test_a_growing_session_is_followed_and_what_was_compared_stays(qapp: QApplic
     context.start()
     made = context.open("explorer")
     assert isinstance(made, ExplorerWindow)
-    until(qtbot, lambda: made.look is not None and not made.looker.busy)
+    until(qtbot, lambda: made.pictures.look is not None and not made.looker.busy)
     first = sum(made.opened.counts.values())  # type: ignore[union-attr]
     made.take_band(9.0, 13.0)
     retrained(made, qtbot)
@@ -383,7 +386,7 @@ def test_names_that_want_to_be_markup_stay_text(context: Context, tmp_path: Path
     made = context.open("explorer")
     assert isinstance(made, ExplorerWindow)
     made.open(path, config)
-    until(qtbot, lambda: made.look is not None and not made.looker.busy)
+    until(qtbot, lambda: made.pictures.look is not None and not made.looker.busy)
     made.toggle(labels[0])
     made.toggle(labels[1])
     retrained(made, qtbot)
@@ -406,7 +409,7 @@ def test_a_recording_without_cues_is_refused_in_words(context: Context, tmp_path
     assert isinstance(made, ExplorerWindow)
     made.open(path)
     until(qtbot, lambda: "no marker is a cue" in made.status.text())
-    assert made.look is None
+    assert made.pictures.look is None
 
 
 def test_undo_forgets_what_was_undone_once_something_else_is_done() -> None:

@@ -86,7 +86,7 @@ def window(opened: ReplayWindow) -> ReplayWindow:
     return opened
 
 
-def until(qtbot: QtBot, ready: Callable[[], object], timeout_s: float = 60.0) -> None:
+def until(qtbot: QtBot, ready: Callable[[], object], timeout_s: float = 150.0) -> None:
     qtbot.waitUntil(lambda: bool(ready()), timeout=round(1000 * timeout_s))
 
 
