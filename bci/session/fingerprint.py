@@ -8,11 +8,20 @@ from importlib.metadata import version
 import numpy as np
 
 
-def fingerprint() -> dict[str, str]:
+LIBRARIES = {"network": ("onnxruntime",)}
+"""What kernels compute with besides numpy and scipy."""
+
+
+def fingerprint(kernel: str = "") -> dict[str, str]:
     """What the bits of an outcome depend on besides samples, model and inputs.
 
     BLAS and LAPACK pick their kernels by processor, and kernels differ in the order of additions.
     Elsewhere outcomes agree to 1e-9 and decisions are equal.
+
+    Parameters
+    ----------
+    kernel : str
+        Name of the model's kernel, where there is a model.
     """
     config = np.show_config(mode="dicts")
     blas = config["Build Dependencies"]["blas"]
@@ -24,4 +33,5 @@ def fingerprint() -> dict[str, str]:
         "numpy": version("numpy"),
         "scipy": version("scipy"),
         "bci": version("bci"),
+        **{name: version(name) for name in LIBRARIES.get(kernel, ())},
     }

@@ -255,7 +255,7 @@ class LiveLoop:
                 model=self._model.sha256,
                 stream=wire.info_to_json(self._engine.info),
                 settings=wire.settings_to_json(self._engine.settings),
-                fingerprint=fingerprint(),
+                fingerprint=fingerprint(self._model.header.kernel),
             )
 
     def _skip(self, backlog: int) -> None:

@@ -167,8 +167,10 @@ def verify(
     VerificationError
         If the recorded outcomes cannot be aligned with the recorded samples.
     """
-    result = Verification(len(session.rows), same_fingerprint=session.fingerprint == fingerprint())
-    compare(session, models(session.model), recompute(session, models, result, feed, progress), result)
+    model = models(session.model)
+    same = session.fingerprint == fingerprint(model.header.kernel)
+    result = Verification(len(session.rows), same_fingerprint=same)
+    compare(session, model, recompute(session, models, result, feed, progress), result)
     return result
 
 

@@ -126,7 +126,8 @@ class Work:
         def models(sha256: str) -> Model:
             return own if sha256 == own.sha256 else find_model(self._path, sha256)
 
-        result = Verification(len(session.rows), same_fingerprint=session.fingerprint == fingerprint())
+        same = session.fingerprint == fingerprint(own.header.kernel)
+        result = Verification(len(session.rows), same_fingerprint=same)
         rows = recompute(session, models, result, progress=progress)
         compare(session, own, rows, result)
         where = "bit for bit" if result.same_fingerprint else "to 1e-9 (another processor or library than when it was recorded)"
