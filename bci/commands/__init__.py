@@ -36,7 +36,7 @@ COMMANDS = {
     "engine": "the decoding process of `bci run`, alone",
     "actuate": "move something by decisions, behind a guard",
     "mark": "declare channels of a running session bad, or good again",
-    "gui": "windows: operator, therapist, participant, …",
+    "gui": "windows: wizard, operator, therapist, participant, feature explorer, replay, …",
     "replay": "play a recording into LSL, or verify that it gives the same outcomes again",
     "info": "say what a recording or a model file holds, and whether it is intact",
     "export": "write recordings as a BIDS-EEG folder: EDF or BrainVision, events, the XDF as source",
