@@ -7,7 +7,6 @@ from importlib.metadata import version
 
 import numpy as np
 
-
 LIBRARIES = {"network": ("onnxruntime",)}
 """What kernels compute with besides numpy and scipy."""
 
