@@ -167,7 +167,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A calibration, and a model of each decoder trained on it."""
     folder = tmp_path_factory.mktemp("cursor")
     clock = VirtualClock(1000.0)
-    record_virtually(TargetFollower(person(clock)), clock, observation((*FOUR, "rest"), 3, 0), folder / "calibration.xdf")
+    record_virtually(TargetFollower(person(clock)), clock, observation((*FOUR, "rest"), 4, 0), folder / "calibration.xdf")
     run = open_labelled(folder / "calibration.xdf", config_of("dkf"))
     epochs = trials(run, config_of("dkf"))
     for name in FAMILIES:
@@ -179,7 +179,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_somebody_with_skill_reaches_targets_and_the_recording_is_verified(family: str, models: Path, tmp_path: Path) -> None:
     clock = VirtualClock(1000.0)
     subject = person(clock)
-    clock.wait_until(1110.0)
+    clock.wait_until(1130.0)
     subject.read(0.0)
     model = load_model(models / f"{family}.safetensors")
     found = run_cursor(subject, clock, CursorTask(("right", "up", "left")), model, config_of(family), tmp_path / "session.xdf")
