@@ -90,6 +90,17 @@ def test_recentring_is_compared_with_the_same_decoder_without() -> None:
     assert [(c.decoder, c.baseline) for c in found] == [("mdm, recentred", "mdm")]
 
 
+def test_one_session_decoded_by_two_models_in_recentring_is_two_sets_of_trials() -> None:
+    first, second = drawn(20, 0.5, 1), drawn(20, 0.9, 2)
+    rows = [
+        replace(row(name, right), protocol="recentring", train=train)
+        for train, right in (("day 1", first), ("runs 1+2", second))
+        for name in ("mdm", "mdm, recentred")
+    ]
+    found = compare(rows, "ts-lr")[0]
+    assert (found.trials, found.difference, found.p) == (40, 0.0, 1.0)
+
+
 def test_published_figures_stand_beside_ours_and_know_which_classes_were_told_apart() -> None:
     assert len(figures()) > 200
     hands = Benchmark("BNCI2014-001", "BNCI2014_001", frozenset({"left_hand", "right_hand"}))

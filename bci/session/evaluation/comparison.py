@@ -30,7 +30,7 @@ ALPHA = 0.05
 SEED = 20
 
 Trial = tuple[str, str]
-"""Session, and the trial's name in it."""
+"""Occasion (:func:`occasion`), and the trial's name in it."""
 People = Mapping[str, Mapping[Trial, float]]
 """Of each person and trial, how often it was decoded right: the share of seeds and draws."""
 
@@ -150,7 +150,12 @@ def _compared(own: Sequence[Row], base: Sequence[Row]) -> Compared | None:
 
 def _place(row: Row) -> tuple[str, str, int | None]:
     """What was tested: results of two decoders are paired where this is the same."""
-    return row.subject, row.session, row.draw
+    return row.subject, occasion(row), row.draw
+
+
+def occasion(row: Row) -> str:
+    """The session; for recentring, which decodes one session by models of several origins, with what was trained on."""
+    return f"{row.session} after {row.train}" if row.protocol == "recentring" else row.session
 
 
 def _median(values: Sequence[float]) -> float | None:
@@ -162,7 +167,7 @@ def correct_of(rows: Iterable[Row]) -> People:
     found: dict[str, dict[Trial, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         for word in row.trials.split():
-            found[row.subject][row.session, word[:-1]].append(word[-1] == "+")
+            found[row.subject][occasion(row), word[:-1]].append(word[-1] == "+")
     return {person: {t: float(np.mean(v)) for t, v in trials.items()} for person, trials in found.items()}
 
 

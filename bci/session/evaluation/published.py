@@ -147,7 +147,7 @@ def _same(ours: str, theirs: str) -> bool:
 def _ours(rows: Sequence[Row], one: Benchmark, figure: Figure) -> str:
     """Mean and standard deviation over people of the same decoder and measure."""
     own = [r for r in rows if (r.data_set, r.protocol, r.decoder) == (one.data_set, figure.protocol, figure.decoder)]
-    if not own:
+    if not own or not figure.decoder:
         return ""
     mean, spread = mean_and_spread(list(of_people(own, figure.measure).values()))
     if mean != mean:

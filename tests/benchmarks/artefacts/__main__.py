@@ -32,6 +32,7 @@ EYES = ("Fp1", "Fp2")
 CLASSES = ("left_hand", "right_hand")
 RATE_HZ, HIGH_PASS_HZ = 125.0, 0.5
 CLEAN_S = 60.0
+LATER_S = 400.0
 POTATO_Z = 3.0
 
 
@@ -72,17 +73,29 @@ class Answers:
         return float(np.isfinite(self.right).mean())
 
 
-def person(trouble: Trouble, seed: int, skill: float, folder: Path, trials: int) -> tuple[LabelledRun, LabelledRun]:
-    """A person's recordings: to train on, to test on."""
+def person(trouble: Trouble, seed: int, skill: float, folder: Path, trials: int, still: bool) -> tuple[LabelledRun, LabelledRun]:
+    """A person's recordings: to train on (sitting still, where asked for), to test on."""
     found = []
-    subject = SimulatedSubject(
-        SimulatedSettings(seed=seed, skill=skill, channels=CHANNELS, rate_hz=RATE_HZ, **trouble.settings), clock := VirtualClock()
-    )
+    clock = VirtualClock()
+    subject = SimulatedSubject(_settings(TROUBLES[0] if still else trouble, seed, skill), clock)
     for part in ("train", "test"):
+        if still and part == "test":
+            subject = _later(SimulatedSubject(_settings(trouble, seed, skill), clock := VirtualClock()), clock)
         path = folder / f"{part}.xdf"
         record_virtually(subject, clock, short(CLASSES, trials, seed + len(found)), path)
         found.append(open_labelled(path, config({}, trouble)))
     return found[0], found[1]
+
+
+def _settings(trouble: Trouble, seed: int, skill: float) -> SimulatedSettings:
+    return SimulatedSettings(seed=seed, skill=skill, channels=CHANNELS, rate_hz=RATE_HZ, **trouble.settings)
+
+
+def _later(subject: SimulatedSubject, clock: VirtualClock) -> SimulatedSubject:
+    """The same person, later: noise is a function of the time since its beginning, and must not come twice."""
+    while clock.now() < LATER_S:
+        subject.read(10.0)
+    return subject
 
 
 def config(way: dict[str, object], trouble: Trouble) -> SessionConfig:
@@ -139,12 +152,12 @@ def answers(runs: tuple[LabelledRun, LabelledRun], settings: SessionConfig) -> A
     )
 
 
-def lines(trouble: Trouble, people: int, trials: int, skill: float, tell: Callable[[str], None]) -> list[str]:
+def lines(trouble: Trouble, people: int, trials: int, skill: float, still: bool, tell: Callable[[str], None]) -> list[str]:
     """Table lines of one trouble."""
     found: dict[str, list[Answers]] = {way: [] for way in WAYS}
     for seed in range(people):
         with tempfile.TemporaryDirectory() as folder:
-            runs = person(trouble, seed, skill, Path(folder), trials)
+            runs = person(trouble, seed, skill, Path(folder), trials, still)
             known = clean_baseline(seed, skill)
             for way, settings in WAYS.items():
                 used = runs
@@ -174,11 +187,13 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument("--trials", type=int, default=20, help="of each class in each recording")
     parser.add_argument("--skill", type=float, default=0.5)
+    parser.add_argument("--still", action="store_true", help="no disturbance in the training recordings")
+    parser.add_argument("--only", type=int, nargs="+", default=range(len(TROUBLES)), help="numbers of the disturbances")
     args = parser.parse_args()
     head = ["disturbed by", "band Hz", "step", "correct % of decoded", "decoded %", "difference on shared trials (95 %)", "p"]
     table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for trouble in TROUBLES:
-        table += lines(trouble, args.people, args.trials, args.skill, lambda text: print(text, flush=True))
+    for trouble in (TROUBLES[i] for i in args.only):
+        table += lines(trouble, args.people, args.trials, args.skill, args.still, lambda text: print(text, flush=True))
     print("\n".join(table))
 
 

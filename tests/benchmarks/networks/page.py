@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bci.session.evaluation.comparison import Compared, compare
+from bci.session.evaluation.comparison import Compared, compare, occasion
 from bci.session.evaluation.comparison_table import HOW, p_value, points, sentences
 from bci.session.evaluation.evaluate import cell_path
 from bci.session.evaluation.published import benchmarks, published_table
 from bci.session.evaluation.table import Row, as_line, in_order, of_people
 
-from .work import Planned
+from .work import NETWORKS, SIMPLE, Planned
 
 BASELINE = "ts-lr"
 PACKAGES = ("bci", "numpy", "scipy", "scikit-learn", "pyriemann", "torch", "onnxruntime")
@@ -22,12 +22,13 @@ HEAD = """# Networks and simple decoders on the real recordings
 Made by `make networks`; do not edit. {versions}.
 
 Every decoder saw the same trials, cut through the live steps: causal filters, live quality checks, nothing of a test trial in
-training, no value fitted to it. All settings are defaults. Networks were trained with up to {seeds} seeds, everything else once.
-The baseline was named before: {baseline}, the best of the simple decoders over many public data sets.
+training, no value fitted to it. All settings are defaults. Seeds of networks that were run: {seeds};
+everything else is trained once. The baseline was named before: {baseline}, the best simple decoder over many public data sets.
 
 - **later**: the last run of a session, decoded by a model of its earlier runs. **sessions**: the second day by a model of the
   first. **people**: each person by a model of the others. **few-shot**: the later half of a session by models of 5, 10 or 20
   trials of each class of the earlier half (the first ones, and {draws} draws in all).
+- Times of training and of a live step were taken on a busy machine and are upper bounds.
 - Per cent correct, chance 50; for several seeds, sessions or draws the mean.
 - With {trials} a difference of less than 5 to 10 points cannot be told from none: *no difference shown* is no proof of equality.
 """
@@ -62,7 +63,7 @@ def page(plans: Sequence[Planned], rows: Sequence[Row], out: Path, absent: Seque
     """
     rows = in_order(rows)
     compared = compare(rows, BASELINE)
-    seeds = 1 + max((c.seed or 0 for p in plans for c in p.cells), default=0)
+    seeds = 1 + max((r.seed or 0 for r in rows), default=0)
     draws = max((c.choices.draws for p in plans for c in p.cells), default=0)
     head = HEAD.format(versions=_versions(), baseline=BASELINE, seeds=seeds, draws=draws, trials="so few trials and people")
     parts = [head, "\n".join(f"- {p.set.name}: {p.set.what}." for p in plans) + "\n"]
@@ -93,7 +94,7 @@ def _people(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
     text = ""
     for data_set in dict.fromkeys(r.data_set for r in rows):
         own = [r for r in rows if r.data_set == data_set]
-        places = list(dict.fromkeys((r.subject, r.session) for r in own))
+        places = list(dict.fromkeys((r.subject, occasion(r)) for r in own))
         several = len({s for _, s in places}) > 1
         names = [f"{subject} {session}" if several else subject for subject, session in places]
         head = [data_set, *names, "mean (95 %)", "each seed", "difference, points (95 %)", "p", "p, all"]
@@ -115,7 +116,7 @@ def _best_first(by_decoder: dict[str, list[Row]]) -> list[tuple[str, list[Row]]]
 
 
 def _line(decoder: str, rows: Sequence[Row], places: Sequence[tuple[str, str]], compared: Sequence[Compared]) -> str:
-    cells = [_mean([r for r in rows if (r.subject, r.session) == place]) for place in places]
+    cells = [_mean([r for r in rows if (r.subject, occasion(r)) == place]) for place in places]
     found = [c for c in compared if (c.decoder, c.data_set) == (decoder, rows[0].data_set)]
     if found:
         return as_line([decoder, *cells, *_numbers(found[0])])
@@ -193,7 +194,8 @@ def _not_run(plans: Sequence[Planned], rows: Sequence[Row], out: Path, absent: S
 
 def _public(missing: dict[str, str]) -> str:
     """Public data sets that were asked for: not run here, with the figures that others published."""
-    rows = [Row(protocol, name, "", "", "", "") for name in missing for protocol in ("within", "sessions", "people")]
+    asked = [(protocol, decoder) for protocol in ("within", "sessions", "people") for decoder in (*SIMPLE, *NETWORKS)]
+    rows = [Row(protocol, name, "", "", "", decoder) for name in missing for protocol, decoder in asked]
     lines = [f"- {name}: not run here: {why}." for name, why in missing.items()]
     text = published_table(rows, benchmarks([], missing))
     return "\n".join(["## Public data sets", "", *lines, "", text.replace("## Published", "### Published")])

@@ -20,7 +20,7 @@ from bci.session.evaluation.work import one_thread, workers
 from bci.settings import SessionConfig
 
 SIMPLE = ("ts-lr", "csp-lda", "mdm", "fgmdm", "fbcsp", "ts-en", "ts-svm", "acm", "fbts")
-NETWORKS = ("eegnet", "shallow", "fbcnet", "conformer", "ctnet", "atcnet")
+NETWORKS = ("eegnet", "shallow", "conformer", "ctnet", "fbcnet")
 ORDER = (
     (False, ("later", "sessions", "people", "recentring")),
     (True, ("later", "sessions")),
@@ -120,7 +120,7 @@ def planned(one: Set, decoders: Sequence[str], seeds: int, out: Path) -> Planned
 
 def in_turn(plans: Sequence[Planned], decoders: Sequence[str]) -> list[tuple[Planned, Cell]]:
     """All cells: the first seed of everything before the second."""
-    return sorted(((p, c) for p in plans for c in p.cells), key=lambda pair: _place(pair[1], decoders))
+    return sorted(((p, c) for p in plans for c in p.cells), key=lambda pair: (*_place(pair[1], decoders), plans.index(pair[0])))
 
 
 def _place(cell: Cell, decoders: Sequence[str]) -> tuple[int, int, int, int]:
