@@ -50,10 +50,10 @@ def test_a_third_party_adds_a_decoder_with_one_line(tmp_path: Path, monkeypatch:
 
 def test_a_missing_package_is_named_with_the_extra_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "their_network.py").write_text("import torch\n")
-    register(tmp_path, monkeypatch, "[bci.decoders]\nnetwork = their_network:Network\n")
+    register(tmp_path, monkeypatch, "[bci.decoders]\ntheirs = their_network:Network\n")
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(PluginError, match=r"needs the package torch.*pip install 'bci\[networks\]'"):
-        plugins.load(plugins.DECODERS, "network")
+        plugins.load(plugins.DECODERS, "theirs")
 
 
 @pytest.mark.parametrize(
