@@ -94,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
         "accuracy": correct / n if n else None,
         "interval": list(interval(correct, n)) if n else None,
         "chance": max(trained.model.trials.values()) / sum(trained.model.trials.values()),
+        "dimensions": trained.model.decoder().n_dims,
         "notes": list(trained.model.notes),
     }
     print(json.dumps(result) if args.json else _told(result))
@@ -263,7 +264,11 @@ def _accuracy(result: dict) -> list[str]:  # type: ignore[type-arg]
     if result["interval"] is None:
         return ["not cross-validated: ended by hand"]
     low, high, chance = (100 * x for x in (*result["interval"], result["chance"]))
+    right, between = 100 * result["accuracy"], f"{low:.0f}–{high:.0f}, chance {chance:.0f}"
+    correct = f"cross-validated {right:.0f} % correct (95 % interval {between})"
+    if result["dimensions"]:
+        return [f"steers in {result['dimensions']} dimensions; taken for a choice between directions: {correct}"]
     return [
-        f"cross-validated {100 * result['accuracy']:.0f} % correct (95 % interval {low:.0f}–{high:.0f}, chance {chance:.0f})",
+        correct,
         "better than chance" if low > chance else "NOT shown to be better than chance: record more trials, or change the imagery",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -198,6 +199,10 @@ class Engine:
     def time_of(self, index: int) -> float:
         """Fitted time of a sample of the current segment, seconds on the sender's clock."""
         return self._frontend.continuity.time_of(index)
+
+    def end_of(self, outcome: Outcome) -> float:
+        """When an outcome's window ended, seconds on the sender's clock; NaN where its segment is over, and its clock with it."""
+        return self.time_of(outcome.index) if outcome.segment == self._frontend.continuity.segment else math.nan
 
     def take_discontinuities(self) -> list[Discontinuity]:
         """Gaps and new segments since the last call."""

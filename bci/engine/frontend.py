@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -93,6 +94,7 @@ class Frontend:
         self.continuity = Continuity(info.rate_hz, info.sample_clock, continuity or ContinuitySettings())
         sections = [band_pass(low, high, p.order, p.rate_hz) for low, high in p.bands]
         self.quality = Quality(self.quality_settings, p.rate_hz, len(columns), p.window, p.hop, sections)
+        self._hop = p.hop
         self._blocks = Blocks(columns, p.hop)
         self._filters = FilterBank(notch(p.notch_hz, p.rate_hz) if p.notch_hz else None, sections, p.hop, len(columns))
         shape = (len(p.bands), len(columns), p.window, p.hop)
@@ -114,6 +116,11 @@ class Frontend:
     def crc(self) -> int:
         """CRC-32 chained over the raw samples consumed so far."""
         return self._blocks.crc
+
+    def end_of(self, window: Window) -> float:
+        """When a window ended, seconds on the sender's clock; NaN where its segment is over, and its clock with it."""
+        over = window.segment != self.continuity.segment
+        return math.nan if over else self.continuity.time_of((window.number + 1) * self._hop - 1)
 
     @property
     def room(self) -> int:

@@ -116,7 +116,7 @@ class Grid:
         self._stop_s = stop_s - tolerance_s
 
     def take(self, time_s: float) -> list[Trial]:
-        """Cues whose window is the one that ends at ``time_s``."""
+        """Cues whose window is the one that ends at ``time_s``; none where that is not known (NaN)."""
         found = []
         while self._waiting and self._waiting[-1].time_s + self._stop_s <= time_s:
             found.append(self._waiting.pop())
@@ -179,11 +179,11 @@ def cut(
     rejected: list[tuple[Trial, str]] = []
     for piece in pieces(raw, preprocessing.hop):
         for window in frontend.push(piece):
-            end = (window.number + 1) * preprocessing.hop - 1
-            cues_now = [cue for one in sooner for cue in one.take(frontend.continuity.time_of(end))]
+            end_s = frontend.end_of(window)
+            cues_now = [cue for one in sooner for cue in one.take(end_s)]
             if cues_now and window.reason is Reason.DECIDED and not window.bad.any():
                 slid += [(cue, window.features @ reference_matrix(preprocessing, ~window.bad).T) for cue in cues_now]
-            for cue in grid.take(frontend.continuity.time_of(end)):
+            for cue in grid.take(end_s):
                 bad = window.bad[:n_channels].copy()
                 if window.reason is not Reason.DECIDED:
                     rejected.append((cue, window.reason.name.lower()))
@@ -315,7 +315,7 @@ def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: fl
     found: list[tuple[Trial, Outcome | None]] = []
     for piece in pieces(raw, hop):
         for outcome in engine.outcomes(piece):
-            found += [(cue, outcome) for cue in grid.take(engine.time_of(outcome.index))]
+            found += [(cue, outcome) for cue in grid.take(engine.end_of(outcome))]
     return found + [(cue, None) for cue in grid.left]
 
 

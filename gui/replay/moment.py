@@ -17,7 +17,7 @@ from gui.tidy import tidy
 BAR, LEFT = 18, 96
 REASONS = {
     Reason.DECIDED: "decided", Reason.IDLE: "below threshold", Reason.REFILL: "window not full", Reason.BRIDGED: "too much lost",
-    Reason.NONFINITE: "not a number", Reason.QUALITY: "bad channels", Reason.DECODER: "decoder failed",
+    Reason.NONFINITE: "not a number", Reason.QUALITY: "bad signal", Reason.DECODER: "decoder failed",
     Reason.SKIPPED: "skipped", Reason.FROZEN: "paused",
 }  # fmt: skip
 

@@ -20,7 +20,7 @@ STROKES = ("━", "╍", "┅", "┉")
 DASHES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 REASONS = {
     Reason.DECIDED: "", Reason.IDLE: "evidence below threshold", Reason.REFILL: "window is filling",
-    Reason.BRIDGED: "too many lost samples", Reason.NONFINITE: "impossible values", Reason.QUALITY: "bad channels",
+    Reason.BRIDGED: "too many lost samples", Reason.NONFINITE: "impossible values", Reason.QUALITY: "bad signal",
     Reason.DECODER: "decoder failed", Reason.SKIPPED: "late: skipped", Reason.FROZEN: "paused",
     Reason.STALE: "data too old", Reason.LOST: "no data",
 }  # fmt: skip
@@ -256,7 +256,7 @@ def reason_words(reason: float) -> str:
     """Why there is no decision, for people.
 
     >>> reason_words(5.0)
-    'bad channels'
+    'bad signal'
     """
     try:
         return REASONS[Reason(int(reason))]

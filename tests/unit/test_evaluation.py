@@ -15,13 +15,12 @@ from bci.config import load_config
 from bci.engine.engine import Engine
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
-from bci.session.epochs import Epochs
+from bci.session.epochs import Epochs, decode_at_cues
 from bci.session.evaluation.cutting import Cut, filled_by, keep, kept
 from bci.session.evaluation.names import names_in
 from bci.session.evaluation.plan import Cell, Choices
 from bci.session.evaluation.protocols import drawn, rows_of
 from bci.session.evaluation.public import moabb_data_set
-from bci.session.evaluation.recentring import at_cues
 from bci.session.evaluation.sources import FileOrigin, find_origins
 from bci.session.evaluation.table import COLUMNS, TIMING
 from bci.session.simulate import record_virtually
@@ -141,7 +140,7 @@ def test_an_engine_that_saw_a_recording_before_decodes_the_cues_of_the_next_one_
     runs = [open_labelled(people / f"sub-P1_ses-{n}_task-mi_run-1_eeg.xdf", config) for n in (1, 2)]
     engine = Engine(runs[0].info, train(runs[:1], config).model.decoder(), config.engine_settings())
     for run in runs:
-        late = [o.stamp - cue.time_s for cue, o in at_cues(engine, run, 2.5) if o is not None]
+        late = [o.stamp - cue.time_s for cue, o in decode_at_cues(engine, run.raw, run.cues, 2.5) if o is not None]
         assert len(late) == len(run.cues) == 16
         assert all(2.49 <= x <= 2.55 for x in late)
 

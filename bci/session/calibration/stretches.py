@@ -170,6 +170,6 @@ def _said(engine: Engine, raw: Chunk, n_classes: int) -> tuple[FloatArray, Float
     for piece in pieces(raw, engine.preprocessing.hop):
         for outcome in engine.outcomes(piece):
             if outcome.reason in (Reason.DECIDED, Reason.IDLE):
-                ends.append(engine.time_of(outcome.index))
+                ends.append(engine.end_of(outcome))
                 said.append(outcome.probabilities.copy())
     return np.array(ends), np.array(said).reshape(-1, n_classes)

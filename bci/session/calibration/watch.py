@@ -53,8 +53,7 @@ class SignalWatch:
     def take(self, chunk: Chunk) -> None:
         """Take in samples that were read elsewhere."""
         for window in self._frontend.push(chunk):
-            end = (window.number + 1) * self._preprocessing.hop - 1
-            self._windows.append((self._frontend.continuity.time_of(end) + self._offset_s, self._fault(window)))
+            self._windows.append((self._frontend.end_of(window) + self._offset_s, self._fault(window)))
 
     def fault_at(self, time_s: float) -> str | None:
         """What is wrong with the first window that ends at or after a time, "" for nothing; None: it has not come yet."""

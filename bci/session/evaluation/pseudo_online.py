@@ -165,8 +165,8 @@ def listen(engine: Engine, part: Part, names: Sequence[str], idle: str) -> Said:
     decoded: list[bool] = []
     for piece in pieces(part.run.raw, engine.preprocessing.hop):
         for outcome in engine.outcomes(piece):
-            end_s = engine.time_of(outcome.index)
-            if end_s < part.from_s:
+            end_s = engine.end_of(outcome)
+            if not end_s >= part.from_s:
                 continue
             ends.append(end_s)
             decisions.append(names[outcome.decision] if outcome.decision >= 0 else idle)

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bci.engine.engine import Engine, EngineSettings
-from bci.engine.outcome import Outcome
 from bci.engine.recentre import RecentreSettings
 from bci.errors import TrainingError
-from bci.session.epochs import Grid, Trial, filled, pieces
+from bci.session.epochs import decode_at_cues, filled
 from bci.session.evaluation.cutting import load
 from bci.session.evaluation.metrics import auc
 from bci.session.evaluation.plan import Cell
@@ -90,27 +89,13 @@ def engines(runs: Sequence[LabelledRun], model: FittedModel, way: Way, cell: Cel
         yield engine
 
 
-def at_cues(engine: Engine, run: LabelledRun, stop_s: float) -> Iterator[tuple[Trial, Outcome | None]]:
-    """The outcome that counts for each cue, of an engine that may have seen recordings before; None where there is none.
-
-    Where a recording begins the engine may still answer for the one before, whose samples the clock of the new one does not
-    know: those outcomes belong to no cue.
-    """
-    grid = Grid(run.cues, stop_s, 0.5 / engine.info.rate_hz)
-    for piece in pieces(run.raw, engine.preprocessing.hop):
-        for outcome in engine.outcomes(piece):
-            if outcome.segment == engine.frontend.continuity.segment:
-                yield from ((cue, outcome) for cue in grid.take(engine.time_of(outcome.index)))
-    yield from ((cue, None) for cue in grid.left)
-
-
 def listen(runs: Sequence[LabelledRun], model: FittedModel, way: Way, cell: Cell) -> tuple[Tested, int]:
     """What the engine said at each cue, and how many cues it did not decode."""
     truth, answers, names, scores = [], [], [], []
     rejected = 0
     for i, (run, engine) in enumerate(zip(runs, engines(runs, model, way, cell), strict=True)):
         places = {cue: n for n, cue in enumerate(run.cues)}
-        for cue, outcome in at_cues(engine, run, cell.config.trial.stop_s):
+        for cue, outcome in decode_at_cues(engine, run.raw, run.cues, cell.config.trial.stop_s):
             if outcome is None or not np.isfinite(outcome.probabilities).all():
                 rejected += 1
                 continue
