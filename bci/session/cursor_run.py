@@ -21,8 +21,7 @@ from bci.session.live import LiveLoop
 from bci.session.model import Model
 from bci.session.simulate import CUES, Subject
 from bci.session.timeline import CLASS_CODES, FREE_CODES, HIT, MISS, TRIAL_END, Cue, Paradigm, Timeline, trial_cues
-from bci.session.virtual import SESSION
-from bci.session.wires import open_wires
+from bci.session.virtual import wires_on
 from bci.settings import SessionConfig
 from bci.stream.clock import VirtualClock
 from bci.stream.inprocess import InProcessBus, InProcessOutlet, InProcessRawInlet, InProcessTextOutlet
@@ -298,17 +297,7 @@ def run_cursor(
     eeg = bus.outlet(steerer.info)
     cues = bus.text_outlet(CUES, "Markers", CUES)
     name, p = config.engine.name, model.header.preprocessing
-    bus.text_outlet(f"{name}-control", "BCI-Control", f"{name}-control-{SESSION}")
-    wires = open_wires(
-        name,
-        SESSION,
-        model.header,
-        lambda info, bci: bus.outlet(info, bci=bci),
-        lambda info, bci: bus.text_outlet(info.name, info.type, info.source_id, bci),
-        bus.markers(f"{name}-control"),
-        bus.markers(CUES),
-        model.decoder.n_dims,
-    )
+    wires = wires_on(bus, name, model)
     engine = Engine(steerer.info, model.decoder, config.engine_settings(model.header.decision))
     loop = LiveLoop(bus.signal(steerer.info.name), engine, model, wires, clock)
     play = Play(task, steerer, cues, bus.raw(f"{name}-velocity"), p.hop / p.rate_hz)

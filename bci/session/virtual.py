@@ -15,7 +15,7 @@ from bci.session.model import Model
 from bci.session.progress import Progress, silent
 from bci.session.simulate import CUES, END_S, Subject
 from bci.session.timeline import Timeline
-from bci.session.wires import open_wires
+from bci.session.wires import Wires, open_wires
 from bci.settings import SessionConfig
 from bci.stream.clock import VirtualClock
 from bci.stream.inprocess import InProcessBus, InProcessOutlet, InProcessTextOutlet
@@ -54,17 +54,7 @@ def run_virtually(
     cues = bus.text_outlet(CUES, "Markers", CUES)
     name, began = config.engine.name, clock.now()
     duration_s = timeline.duration_s + END_S
-    bus.text_outlet(f"{name}-control", "BCI-Control", f"{name}-control-{SESSION}")
-    wires = open_wires(
-        name,
-        SESSION,
-        model.header,
-        lambda info, bci: bus.outlet(info, bci=bci),
-        lambda info, bci: bus.text_outlet(info.name, info.type, info.source_id, bci),
-        bus.markers(f"{name}-control"),
-        bus.markers(CUES),
-        model.decoder.n_dims,
-    )
+    wires = wires_on(bus, name, model)
     engine = Engine(subject.info, model.decoder, config.engine_settings(model.header.decision))
     class_of = MarkerTable(config.markers.table).class_of
     loop = LiveLoop(bus.signal(subject.info.name), engine, model, wires, clock, classes_of=class_of)
@@ -82,6 +72,29 @@ def run_virtually(
         loop.run(over)
         recorder.poll()
     wires.close(linger_s=0.0)
+
+
+def wires_on(bus: InProcessBus, name: str, model: Model) -> Wires:
+    """The engine's streams on the in-process bus, with a control stream; the cues must be there already.
+
+    Parameters
+    ----------
+    bus : InProcessBus
+    name : str
+        Of the engine.
+    model : Model
+    """
+    bus.text_outlet(f"{name}-control", "BCI-Control", f"{name}-control-{SESSION}")
+    return open_wires(
+        name,
+        SESSION,
+        model.header,
+        lambda info, bci: bus.outlet(info, bci=bci),
+        lambda info, bci: bus.text_outlet(info.name, info.type, info.source_id, bci),
+        bus.markers(f"{name}-control"),
+        bus.markers(CUES),
+        model.decoder.n_dims,
+    )
 
 
 def _send(subject: Subject, outlet: InProcessOutlet, end: float) -> Iterator[float]:
