@@ -40,7 +40,10 @@ WRONG = {
     "path for a subject": ('[record]\nsubject = "../etc"', "record.subject = '../etc': must be 1 to 32 letters or digits"),
     "newline in a subject": ('[record]\nsubject = "P1\\n"', "record.subject = 'P1\\n': must be 1 to 32 letters or digits"),
     "threshold beyond 1": ("[decision]\nthreshold = 2", "decision.threshold = 2.0: must be between 0 and 1"),
-    "release above threshold": ("[decision]\nrelease = 0.9", "decision.release = 0.9: must be between 0 and threshold"),
+    "release above threshold": (
+        "[decision]\nthreshold = 0.7\nrelease = 0.9",
+        "decision.release = 0.9: must be between 0 and threshold",
+    ),
     "trial that ends before it starts": ("[trial]\nstart_s = 3", "trial.stop_s = 2.5: must be more than start_s = 3"),
     "trial of no length": ("[trial]\nstart_s = 3\nstop_s = 3", "trial.stop_s = 3: must be more than start_s = 3"),
     "unknown reference": ('[preprocessing]\nreference = "car"', "preprocessing.reference = 'car': must be one of none, average"),

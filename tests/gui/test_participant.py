@@ -379,8 +379,12 @@ def test_the_bar_follows_the_evidence_of_the_session_and_goes_when_it_is_silent(
     window = opened(context, qtbot)
     cues = LslTextOutlet("cues", "Markers", f"cues-{uuid.uuid4().hex[:8]}")
     feed = context.feed
-    engine.state()
-    until(qtbot, lambda: feed.outcomes is not None and any(feed.joined(s.uid) for s in feed.streams if s.type == "Markers"))
+
+    def heard() -> bool:
+        engine.state()  # as every second of a session
+        return feed.outcomes is not None and any(feed.joined(s.uid) for s in feed.streams if s.type == "Markers")
+
+    until(qtbot, heard)
     for code in (TRIAL_START, CROSS, 769, FEEDBACK):
         cues.push(str(code))
 
