@@ -49,6 +49,7 @@ class Spectrum(QWidget):
         top.setContentsMargins(8, 6, 8, 0)
         top.addWidget(self.channel)
         words = QVBoxLayout()
+        words.setContentsMargins(8, 0, 0, 0)
         words.setSpacing(0)
         words.addWidget(self.alpha)
         words.addWidget(self.line)
