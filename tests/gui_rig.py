@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 import numpy as np
+from PySide6.QtWidgets import QLabel, QWidget
 
 from bci.engine.outcome import fields
 from bci.engine.stream_info import Channel, StreamInfo
@@ -19,6 +20,12 @@ from bci.stream.metadata import row_info
 ROWS = {"outcomes": "BCI-Outcome", "decisions": "BCI-Decision", "timing": "BCI-Timing"}
 TEXTS = {"events": "BCI-Event", "state": "BCI-State", "guard": "BCI-Guard", "commands": "BCI-Command"}
 LABELS = ("Fz", "C3", "Cz", "C4", "Pz", "O1", "Oz", "O2")
+
+
+def cut_off(window: QWidget) -> list[str]:
+    """Words that a window shows and that do not fit into their place, but for those that may end in an ellipsis."""
+    labels = [x for x in window.findChildren(QLabel) if x.isVisible() and not x.wordWrap() and not getattr(x, "_elastic", False)]
+    return [x.text() for x in labels if x.width() < x.fontMetrics().horizontalAdvance(x.text())]
 
 
 class Subject:

@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
@@ -25,6 +24,7 @@ from gui.launch import Started
 from gui.text import Label
 from gui.tidy import tidy
 from gui.trials import confirmed
+from gui.widgets.browser import with_browser
 
 LINES_HZ = (50.0, 60.0)
 SIMULATED = "simulated"
@@ -142,8 +142,8 @@ class SessionPanel(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows = (
             ("Pseudonym", self.subject), ("Session", self.session), ("Amplifier", self.amplifier),
-            ("Model", self._with_browser(self.model, "Models (*.safetensors)")),
-            ("Montage", self._with_browser(self.montage, "Montages (*.toml)")), ("Mains", self.line),
+            ("Model", with_browser(self.model, "Models (*.safetensors)")),
+            ("Montage", with_browser(self.montage, "Montages (*.toml)")), ("Mains", self.line),
         )  # fmt: skip
         for name, widget in rows:
             label = Label(name, "muted")
@@ -175,27 +175,6 @@ class SessionPanel(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
-
-    def _with_browser(self, field: QLineEdit, files: str) -> QWidget:
-        """A field with a button that looks for a file."""
-        both = QWidget()
-        row = QHBoxLayout(both)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(field, 1)
-        browse = QPushButton("…")
-        browse.setAccessibleName(f"look for {field.accessibleName()}")
-        browse.setFixedWidth(32)
-        browse.setProperty("role", "small")
-
-        def look() -> None:
-            path, _ = QFileDialog.getOpenFileName(self, "Choose a file", field.text(), files)
-            if path:
-                field.setText(path)
-
-        browse.clicked.connect(look)
-        row.addWidget(browse)
-        return both
 
     def plan(self) -> Plan:
         """What is filled in."""

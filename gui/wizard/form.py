@@ -10,12 +10,9 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QFrame,
-    QHBoxLayout,
     QLineEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -94,25 +91,3 @@ def choice(name: str, entries: Sequence[tuple[str, object]]) -> QComboBox:
     for text, value in entries:
         made.addItem(text, value)
     return made
-
-
-def with_browser(line: QLineEdit, files: str) -> QWidget:
-    """A line with a button that looks for a file."""
-    both = QWidget()
-    row = QHBoxLayout(both)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(4)
-    row.addWidget(line, 1)
-    browse = QPushButton("…")
-    browse.setAccessibleName(f"look for {line.accessibleName()}")
-    browse.setFixedWidth(32)
-    browse.setProperty("role", "small")
-
-    def look() -> None:
-        path, _ = QFileDialog.getOpenFileName(both, "Choose a file", line.text(), files)
-        if path:
-            line.setText(path)
-
-    browse.clicked.connect(look)
-    row.addWidget(browse)
-    return both

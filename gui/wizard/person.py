@@ -8,8 +8,9 @@ from bci import plugins
 from gui.context import Context
 from gui.text import Label
 from gui.tidy import tidy
+from gui.widgets.browser import with_browser
 from gui.widgets.session import LINES_HZ
-from gui.wizard.form import WIDE_PX, Page, card, choice, field, form, with_browser
+from gui.wizard.form import WIDE_PX, Page, card, choice, field, form
 from gui.wizard.plan import SIMULATED, STREAM, Plan
 
 MOST_NOTES = 500
