@@ -17,7 +17,7 @@ from gui.store import SignalStore
 
 SPECTRUM_S = 4.0
 LOOK_S = 2.0
-EVERY_S = 0.25
+EVERY_S = 0.5
 LINE_UV = 20.0
 LOUD_UV = 150.0
 ALPHA_HZ = (8.0, 13.0)
@@ -190,7 +190,7 @@ def judge(rows: FloatArray, rate_hz: float, line_hz: float, limits: QualitySetti
 
 
 class Analysis:
-    """Spectra and verdicts of one signal, computed at most four times a second however many panels ask.
+    """Spectra and verdicts of one signal, computed at most twice a second however many panels ask.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class Options:
     beside: bool = False
 
 
-def make_context(options: Options) -> Context:
+def make_context(options: Options, launcher: Launcher | None = None) -> Context:
     """Feed, control, settings and launcher for one process."""
     montage = load_montage(options.montage) if options.montage else None
     place = Path(options.recording) if options.recording else None
@@ -68,7 +68,7 @@ def make_context(options: Options) -> Context:
     else:
         settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "bci", "windows")
     feed = Feed(options.name, options.host, options.session, place, montage)
-    context = Context(feed, Control(options.name), settings, Launcher())
+    context = Context(feed, Control(options.name), settings, launcher or Launcher())
     context.beside = options.beside
     if options.theme:
         context.dress(options.theme)
@@ -83,12 +83,13 @@ def start(options: dict[str, object]) -> int:
     options : dict
         Fields of :class:`Options`.
     """
-    app = QApplication.instance() or QApplication(sys.argv[:1])
-    app.setApplicationName("bci")
     chosen = Options(**options)  # type: ignore[arg-type]
-    context = make_context(chosen)
+    launcher = Launcher()
     if not EXACT & set(chosen.windows):
         give_way()
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setApplicationName("bci")
+    context = make_context(chosen, launcher)
     keys = EmergencyKeys(context.emergency_stop)
     app.installEventFilter(keys)
     try:
@@ -104,7 +105,8 @@ def start(options: dict[str, object]) -> int:
 def give_way() -> None:
     """Let engine, recorder and actuator go first where processors are few: a picture may come a little later.
 
-    On Linux a priority is a thread's own, so what the :class:`~gui.launch.Launcher` starts is not concerned.
+    On Linux a priority is a thread's own and goes to the threads that it makes: those of the feed give way too, and those of a
+    :class:`~gui.launch.Launcher` that was made before do not.
     """
     if sys.platform == "linux":
         os.nice(NICE)

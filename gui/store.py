@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +15,7 @@ MEMORY_BYTES = 96_000_000
 MEMORY_S = 600.0
 LONGEST_GAP_S = 10.0
 ANCHOR_S = 0.25
+ANCHORS = 4000
 
 
 class SlidingRows:
@@ -167,7 +166,7 @@ class SignalStore:
         self.gaps = 0
         self._continuity = Continuity(info.rate_hz, info.sample_clock)
         self._segment, self._expected = 0, 0
-        self._anchors: deque[tuple[float, float]] = deque(maxlen=4000)  # (row, time)
+        self._anchors = SlidingRows(ANCHORS, 2)  # (row, time)
 
     @property
     def lost(self) -> int:
@@ -198,8 +197,9 @@ class SignalStore:
             self.rows.append(piece.data)
             self._segment, self._expected = piece.segment, piece.start + len(piece)
         time_s = self._continuity.time_of(self._expected) + self.offset_s
-        if np.isfinite(time_s) and (not self._anchors or time_s - self._anchors[-1][1] >= ANCHOR_S):
-            self._anchors.append((float(self.rows.total), time_s))
+        known = self._anchors.newest(1)
+        if np.isfinite(time_s) and (not len(known) or time_s - known[0, 1] >= ANCHOR_S):
+            self._anchors.append(np.array([[self.rows.total, time_s]]))
 
     def prepend(self, data: FloatArray, stamps: FloatArray) -> None:
         """Put recorded samples in front of those that came live.
@@ -211,7 +211,7 @@ class SignalStore:
         stamps : ndarray, shape (n_samples,)
             Our LSL clock.
         """
-        if not self._anchors or data.shape[1] != len(self.info.channels):
+        if not len(self._anchors) or data.shape[1] != len(self.info.channels):
             return
         live = self.rows.newest(len(self.rows)).copy()
         begin = self.time_of(self.rows.first)
@@ -228,8 +228,10 @@ class SignalStore:
         shift = self.rows.total - first
         self.rows.append(live)
         step = max(1, round(self.info.rate_hz))
-        recorded = [(float(i), float(stamps[i])) for i in range(0, len(stamps), step)]
-        self._anchors = deque(recorded + [(row + shift, time) for row, time in self._anchors], maxlen=self._anchors.maxlen)
+        heard = self._anchors.newest(ANCHORS) + np.array([shift, 0.0])
+        self._anchors.clear()
+        self._anchors.append(np.column_stack((np.arange(len(stamps)), stamps))[::step])
+        self._anchors.append(heard)
         self.generation += 1
 
     def time_of(self, row: float) -> float:
@@ -242,14 +244,14 @@ class SignalStore:
 
     def _interpolate(self, value: float, have: int, want: int, slope: float) -> float:
         """Along the anchors; beyond their ends with the nominal rate."""
-        if not self._anchors:
+        known = self._anchors.newest(ANCHORS)
+        if not len(known):
             return float("nan")
-        first, last = self._anchors[0], self._anchors[-1]
+        first, last = known[0], known[-1]
         if value <= first[have]:
-            return first[want] + (value - first[have]) * slope
+            return float(first[want] + (value - first[have]) * slope)
         if value >= last[have]:
-            return last[want] + (value - last[have]) * slope
-        known = np.array(self._anchors)
+            return float(last[want] + (value - last[have]) * slope)
         return float(np.interp(value, known[:, have], known[:, want]))
 
     def _blank(self, n: int) -> None:

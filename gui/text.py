@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from html import escape
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPaintEvent
+from PySide6.QtGui import QPaintEvent, QStaticText
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStylePainter, QWidget
 
 from gui.tidy import tidy
@@ -66,3 +67,11 @@ class Label(QLabel):
         painter = QStylePainter(self)
         short = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
         painter.drawItemText(room, int(self.alignment()), self.palette(), self.isEnabled(), short, self.foregroundRole())
+
+
+@lru_cache(maxsize=256)
+def still_text(text: str) -> QStaticText:
+    """A text that is painted in many frames, laid out once. Never taken for markup."""
+    made = QStaticText(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    return made

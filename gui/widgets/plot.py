@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPen
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QHBoxLayout, QWidget
 
 from gui import theme
 from gui.context import Context
@@ -39,6 +39,7 @@ class Plot(pg.PlotWidget):
             axis.setTickFont(theme.font(8))
             axis.setStyle(tickTextOffset=4, tickLength=-4)
             axis.enableAutoSIPrefix(False)
+            axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)  # most frames change the lines only
         item.showGrid(x=True, y=True, alpha=0.12)
         context.themed.connect(self.dress)
         self.dress()

@@ -19,6 +19,7 @@ from gui.tidy import tidy
 from gui.widgets.head import head_rect, outline, place
 
 SIGNS = {"good": "●", "warn": "▲", "bad": "■", "none": "○"}
+CELL_PX = 10
 WORDS = {"good": "good", "warn": "doubtful", "bad": "bad", "none": "no data"}
 
 
@@ -105,6 +106,7 @@ class Quality(QWidget):
         self.setProperty("panel", "true")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._context = context
+        self._labels: set[str] = set()
         self.head = QualityHead(context)
         self.summary = Label("", "value")
         self.table = QTableWidget(0, 3)
@@ -117,8 +119,7 @@ class Quality(QWidget):
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         right = QVBoxLayout()
@@ -152,17 +153,32 @@ class Quality(QWidget):
 
     def _fill(self, rows: list[tuple[Verdict, str]]) -> None:
         palette = self._context.palette
-        if self.table.rowCount() != len(rows):
+        labels = {label for _, label in rows}
+        if labels != self._labels:
+            self._labels = labels
             self.table.setRowCount(len(rows))
+            self._widen(labels)
         inks = {"good": palette.good, "warn": palette.warn, "bad": palette.bad, "none": palette.muted}
         for row, (verdict, label) in enumerate(rows):
             size = "–" if math.isnan(verdict.size_uv) else f"{verdict.size_uv:.0f}"
             for column, text in enumerate((f"{SIGNS[verdict.level]} {label}", size, verdict.remedy or WORDS[verdict.level])):
-                item = self.table.item(row, column)
-                if item is None:
-                    item = QTableWidgetItem()
-                    self.table.setItem(row, column, item)
-                if item.text() != text:
-                    item.setText(text)
-                    item.setToolTip(f"<qt>{escape(text)}</qt>")
-                item.setForeground(QColor(inks[verdict.level] if column == 0 else palette.ink))
+                self._write(row, column, text, inks[verdict.level] if column == 0 else palette.ink)
+
+    def _widen(self, labels: set[str]) -> None:
+        """Columns as wide as what may come: a table that measures its cells itself does so at every change of one."""
+        metrics = self.table.fontMetrics()
+        for column, texts in enumerate(([f"{SIGNS['warn']} {label}" for label in labels], ["00000"])):
+            header = self.table.horizontalHeader().sectionSizeHint(column)
+            self.table.setColumnWidth(column, max(header, *(metrics.horizontalAdvance(text) + CELL_PX for text in texts)))
+
+    def _write(self, row: int, column: int, text: str, ink: str) -> None:
+        """One cell; telling a table what it shows already costs as much as telling it something new."""
+        item = self.table.item(row, column)
+        if item is None:
+            item = QTableWidgetItem()
+            self.table.setItem(row, column, item)
+        if item.text() != text:
+            item.setText(text)
+            item.setToolTip(f"<qt>{escape(text)}</qt>")
+        if item.foreground().color() != QColor(ink):
+            item.setForeground(QColor(ink))

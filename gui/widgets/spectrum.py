@@ -26,7 +26,7 @@ class Spectrum(QWidget):
     """
 
     TITLE = "Spectrum"
-    EVERY = 8
+    EVERY = 15
 
     def __init__(self, context: Context) -> None:
         super().__init__()

@@ -122,7 +122,7 @@ class Topography(QWidget):
     """
 
     TITLE = "Band power"
-    EVERY = 8
+    EVERY = 15
 
     def __init__(self, context: Context) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import math
 import time
 
 import numpy as np
-from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFontMetrics,
@@ -26,6 +26,7 @@ from gui.columns import Columns, Picture, joined
 from gui.context import Context
 from gui.filtering import ViewFilter
 from gui.store import SignalStore
+from gui.text import still_text
 from gui.tidy import tidy
 from gui.widgets.trace_gutter import Gutter
 
@@ -274,7 +275,8 @@ class TraceView(QWidget):
             text = time.strftime("%H:%M:%S", time.localtime(tick + 1e-6))
             if rect.left() + 26 <= x <= rect.right() - 26:
                 painter.setPen(QColor(palette.muted))
-                painter.drawText(QRect(x - 40, rect.bottom() + 2, 80, FOOT - 2), int(Qt.AlignmentFlag.AlignCenter), text)
+                still = still_text(text)
+                painter.drawStaticText(QPointF(x - still.size().width() / 2, rect.bottom() + 3), still)
             tick += step
         self._paint_gaps(painter, rect)
 
