@@ -259,6 +259,8 @@ class Feed:
             raise StreamError(f"{joined.found.n_channels} columns where docs/streams.md has {len(names)}")
         if what == "outcomes":
             self.session.classes, self.session.channels = classes, channels
+        if what == "timing":
+            self.session.scheduling = tidy(said.get("scheduling", ""), 20)
         known: RowStore | None = getattr(self, what)
         if known is None or known.names != names:
             setattr(self, what, RowStore(names))

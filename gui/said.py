@@ -69,6 +69,8 @@ class Session:
         Decision settings in force.
     bad : dict
         Channels that the engine does not trust, and why.
+    scheduling : str
+        ``"first"`` or ``"equal"``: whether the engine goes before other programs; empty where it does not say.
     """
 
     id: str = ""
@@ -78,6 +80,7 @@ class Session:
     state_at_s: float = -math.inf
     settings: dict[str, Any] = field(default_factory=dict)
     bad: dict[str, str] = field(default_factory=dict)
+    scheduling: str = ""
 
     def phase(self, now: float) -> str:
         """What the engine does: a phase of docs/streams.md, ``"none"`` or ``"silent"``."""

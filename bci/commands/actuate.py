@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from bci.engine.pace import PaceSettings
     from bci.session.actuator_process import ActuatorJob, Keyboard, run_host
     from bci.session.processes import Stop
+    from bci.session.scheduling import GUARD, ahead
 
     given = sections(args.set)
     problems: list[str] = []
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     keyboard = not args.parent_pipe and sys.stdin.isatty()
     if keyboard:
         print(Keyboard.HELP, file=sys.stderr, flush=True)
-    run_host(job, Stop(args.parent_pipe, args.seconds), keyboard)
+    with ahead(GUARD):
+        run_host(job, Stop(args.parent_pipe, args.seconds), keyboard)
     return 0
 
 

@@ -38,14 +38,14 @@ def run(args: argparse.Namespace) -> int:
     from bci.config import config_of
     from bci.session.engine_process import EngineJob, run_engine
     from bci.session.processes import Stop
+    from bci.session.scheduling import ENGINE, ahead
     from bci.stream.lsl import StreamQuery
 
     config = config_of(args)
     stop = Stop(args.parent_pipe, args.seconds)
-    job = EngineJob(
-        Path(args.model), config, StreamQuery.parse(query_words(config, args.source)), args.session_id, args.wait_recorder
-    )
-    run_engine(job, stop)
+    query = StreamQuery.parse(query_words(config, args.source))
+    with ahead(ENGINE) as scheduling:
+        run_engine(EngineJob(Path(args.model), config, query, args.session_id, args.wait_recorder, scheduling), stop)
     return 0
 
 

@@ -55,6 +55,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Stream until told to stop."""
+    from bci.session.scheduling import SOURCE, ahead
+
+    with ahead(SOURCE):
+        return _stream(args)
+
+
+def _stream(args: argparse.Namespace) -> int:
     from bci.session.processes import Stop, say_ready
     from bci.stream.lsl import LslOutlet
 

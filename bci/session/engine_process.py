@@ -56,6 +56,8 @@ class EngineJob:
         Identifier that all streams of the session carry.
     wait_recorder : bool
         Begin only when somebody listens to outcomes and events, so that nothing goes unrecorded.
+    scheduling : str
+        How the system schedules the process (:mod:`bci.session.scheduling`), for the header of its streams.
     """
 
     model: Path
@@ -63,6 +65,7 @@ class EngineJob:
     query: StreamQuery
     session: str = ""
     wait_recorder: bool = False
+    scheduling: str = ""
 
 
 def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
@@ -192,7 +195,7 @@ def lsl_wires(job: EngineJob, model: Model) -> Wires:
         name,
         job.session,
         model.header,
-        lambda info, bci: LslOutlet(info, bci=bci),
+        lambda info, bci: LslOutlet(info, bci={**bci, "scheduling": job.scheduling}),
         lambda info, bci: LslTextOutlet(info.name, info.type, info.source_id, bci),
         LateMarkers(StreamQuery(name=f"{name}-control")),
         LateMarkers(StreamQuery(name=cues)) if cues else None,

@@ -33,7 +33,7 @@ from bci.session.doctor.windows import PACKAGES, WindowFacts, check_windows
 LO = Interface("lo", True, True, False, ("127.0.0.1",))
 ETH = Interface("eth0", True, False, True, ("192.168.1.5",), heard=True)
 HEALTHY = DiscoveryFacts(0.1, 118)
-CLOCKS = ClockFacts(1e-7, 0.0, 0.0, 0.0002, 2026)
+CLOCKS = ClockFacts(1e-7, 0.0, 0.0, 0.0002, 2026, True)
 EEG = tuple(DeclaredChannel(x, "EEG", "microvolts") for x in ("C3", "Cz", "C4"))
 
 
@@ -181,6 +181,7 @@ def test_healthy_clocks_have_no_finding() -> None:
         ({"drift_s": 0.01}, "clock"),
         ({"oversleep_s": 0.015}, "timers"),
         ({"year": 1970}, "calendar"),
+        ({"first": False}, "scheduling"),
     ],
 )
 def test_a_bad_clock_is_found(change: dict[str, object], topic: str) -> None:

@@ -1,4 +1,4 @@
-"""Clocks of this machine: the one LSL stamps with, and the calendar."""
+"""Clocks of this machine: the one LSL stamps with, and the calendar; and who gets its processors first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ COARSE_S = 0.001
 LATE_S = 0.004
 APART_S = 0.001
 FIRST_YEAR = 2024
+ALLOW = (
+    "On Linux, let your user ask for real-time scheduling: `USER - rtprio 20` in /etc/security/limits.d/bci.conf, then log in "
+    "again (docs/performance.md)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class ClockFacts:
         By how much a sleep of 1 ms is late (median).
     year : int
         On the calendar.
+    first : bool
+        Whether sources, engine and guard go before other programs.
     """
 
     step_s: float
@@ -35,6 +41,7 @@ class ClockFacts:
     drift_s: float
     oversleep_s: float
     year: int
+    first: bool
 
 
 def check_clocks(facts: ClockFacts) -> list[Finding]:
@@ -55,5 +62,8 @@ def check_clocks(facts: ClockFacts) -> list[Finding]:
     if facts.year < FIRST_YEAR:
         text = f"the calendar says {facts.year}: recordings will carry a wrong date"
         found.append(warn("calendar", text, "Set date and time, or let them be set from the network."))
+    if not facts.first:
+        text = "the engine waits for processors like any program: beside others, one decision in a hundred is milliseconds later"
+        found.append(warn("scheduling", text, ALLOW))
     late = f"steps below {max(1e6 * facts.step_s, 0.1):.1f} µs, a sleep is {1e3 * facts.oversleep_s:.1f} ms late"
     return found or [ok("clock", late)]

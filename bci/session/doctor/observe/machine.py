@@ -17,6 +17,7 @@ from pathlib import Path
 from bci.session.doctor.clocks import ClockFacts
 from bci.session.doctor.ports import PortFacts
 from bci.session.doctor.windows import PACKAGES, WindowFacts
+from bci.session.scheduling import permitted
 from bci.stream.lsl import local_clock
 
 READINGS = 5000
@@ -37,6 +38,7 @@ def clock_facts() -> ClockFacts:
         drift_s=local_clock() - time.monotonic() - apart,
         oversleep_s=late[NAPS // 2],
         year=datetime.now().year,
+        first=permitted(),
     )
 
 
