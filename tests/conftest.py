@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import uuid
 from pathlib import Path
@@ -30,6 +31,8 @@ def _isolate_lsl() -> str:
 
 
 LSL_SESSION = _isolate_lsl()  # at import: test modules that are collected later may load liblsl
+# A run in the background of a script is started deaf to the interrupt key, and so would be all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
