@@ -120,6 +120,11 @@ def apply(app: QApplication, palette: Palette) -> None:
     for role in (QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText, QPalette.ColorRole.WindowText):
         q.setColor(QPalette.ColorGroup.Disabled, role, colour(palette.muted, 140))
     app.setPalette(q)
+    # Boxes must be told from their ground in the dark, too: their edge is a shade of the window's colour.
+    q.setColor(QPalette.ColorRole.Window, QColor(palette.muted))
+    q.setColor(QPalette.ColorRole.Base, QColor(palette.raised))
+    for kind in ("QCheckBox", "QAbstractSpinBox"):
+        app.setPalette(q, kind)
     app.setStyleSheet(style_sheet(palette))
 
 

@@ -15,8 +15,9 @@ from gui.widgets.plot import Plot, pen
 SHOWN_S = 60.0
 BINS = 40
 TOP_MS = 250.0
-ROWS = {"age": "age of data", "step": "engine step", "command": "to actuator", "late": "late", "turn": "processor"}
-TURNS = {"first": "engine first", "equal": "engine as any program (bci doctor)"}
+ROWS = {"age": "age of data", "step": "engine step", "command": "to actuator", "late": "late"}
+TURNS = {"first": "engine first", "equal": "engine in turn"}
+"""How the engine comes to a processor: before other programs, or like any of them (``bci doctor`` says what to do)."""
 
 
 class Latency(QWidget):
@@ -40,6 +41,8 @@ class Latency(QWidget):
         grid.setContentsMargins(10, 6, 10, 0)
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(1)
+        self._turn = Label("", "muted")
+        grid.addWidget(self._turn, 0, 0)
         grid.addWidget(Label("median / 99 % / largest", "muted", elastic=True), 0, 1)
         for row, (name, text) in enumerate(ROWS.items(), start=1):
             grid.addWidget(Label(text, "muted"), row, 0)
@@ -77,7 +80,7 @@ class Latency(QWidget):
         delays = [1e3 * c["delay_s"] for c in self._context.feed.commands if isinstance(c.get("delay_s"), int | float)]
         self._values["command"].tell(_spread(np.array(delays)) if delays else "no actuator")
         self._values["late"].tell(self._lateness())
-        self._values["turn"].tell(TURNS.get(self._context.feed.session.scheduling, "–"))
+        self._turn.tell(TURNS.get(self._context.feed.session.scheduling, ""))
         known = age[np.isfinite(age)]
         top = max(10.0, float(np.percentile(known, 99.5)) * 1.3) if len(known) else 10.0
         counts, edges = np.histogram(known, BINS, (0.0, top))

@@ -106,7 +106,6 @@ class Quality(QWidget):
         self.setProperty("panel", "true")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._context = context
-        self._labels: set[str] = set()
         self.head = QualityHead(context)
         self.summary = Label("", "value")
         self.table = QTableWidget(0, 3)
@@ -153,23 +152,26 @@ class Quality(QWidget):
 
     def _fill(self, rows: list[tuple[Verdict, str]]) -> None:
         palette = self._context.palette
-        labels = {label for _, label in rows}
-        if labels != self._labels:
-            self._labels = labels
+        if self.table.rowCount() != len(rows):
             self.table.setRowCount(len(rows))
-            self._widen(labels)
         inks = {"good": palette.good, "warn": palette.warn, "bad": palette.bad, "none": palette.muted}
-        for row, (verdict, label) in enumerate(rows):
-            size = "–" if math.isnan(verdict.size_uv) else f"{verdict.size_uv:.0f}"
-            for column, text in enumerate((f"{SIGNS[verdict.level]} {label}", size, verdict.remedy or WORDS[verdict.level])):
+        lines = [
+            (f"{SIGNS[v.level]} {label}", "–" if math.isnan(v.size_uv) else f"{v.size_uv:.0f}", v.remedy or WORDS[v.level])
+            for v, label in rows
+        ]
+        for row, (line, (verdict, _)) in enumerate(zip(lines, rows, strict=True)):
+            for column, text in enumerate(line):
                 self._write(row, column, text, inks[verdict.level] if column == 0 else palette.ink)
+        self._fit(lines)
 
-    def _widen(self, labels: set[str]) -> None:
-        """Columns as wide as what may come: a table that measures its cells itself does so at every change of one."""
+    def _fit(self, lines: list[tuple[str, str, str]]) -> None:
+        """Columns as wide as their texts: a table that measures its cells itself does so at every change of one."""
         metrics = self.table.fontMetrics()
-        for column, texts in enumerate(([f"{SIGNS['warn']} {label}" for label in labels], ["00000"])):
-            header = self.table.horizontalHeader().sectionSizeHint(column)
-            self.table.setColumnWidth(column, max(header, *(metrics.horizontalAdvance(text) + CELL_PX for text in texts)))
+        for column in (0, 1):
+            least = self.table.horizontalHeader().sectionSizeHint(column)
+            width = max([least, *(metrics.horizontalAdvance(line[column]) + CELL_PX for line in lines)])
+            if width != self.table.columnWidth(column):
+                self.table.setColumnWidth(column, width)
 
     def _write(self, row: int, column: int, text: str, ink: str) -> None:
         """One cell; telling a table what it shows already costs as much as telling it something new."""

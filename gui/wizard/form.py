@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import (
-    QAbstractSpinBox,
-    QCheckBox,
     QComboBox,
     QFormLayout,
     QFrame,
@@ -18,7 +15,6 @@ from PySide6.QtWidgets import (
 )
 
 from gui.text import Label
-from gui.theme import Palette
 
 WIDE_PX = 1240
 """Forms are read badly when they are wider."""
@@ -31,15 +27,6 @@ class Page(QWidget):
         super().__init__()
         self.setProperty("panel", "true")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-
-
-def outline(inside: QWidget, palette: Palette) -> None:
-    """Boxes that can be told from their ground in the dark, too: their edge is a shade of the window's colour."""
-    for widget in (*inside.findChildren(QCheckBox), *inside.findChildren(QAbstractSpinBox)):
-        colours = widget.palette()
-        colours.setColor(QPalette.ColorRole.Window, QColor(palette.muted))
-        colours.setColor(QPalette.ColorRole.Base, QColor(palette.raised))
-        widget.setPalette(colours)
 
 
 def card(title: str, *inside: QWidget | QFormLayout, stretch: bool = True) -> QFrame:

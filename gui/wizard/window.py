@@ -11,7 +11,6 @@ from gui.context import Context
 from gui.text import Label
 from gui.widgets.guard import stop_button
 from gui.wizard.following import Calibrating
-from gui.wizard.form import outline
 from gui.wizard.live import LivePage
 from gui.wizard.person import PersonPage
 from gui.wizard.plan import Plan
@@ -70,8 +69,6 @@ class WizardWindow(QWidget):
         for keys, step in (("Alt+Left", self.back), ("Alt+Right", self.next)):
             QShortcut(QKeySequence(keys), self, activated=step.click)
         context.ticked.connect(self._tick)
-        context.themed.connect(self._dress)
-        self._dress()
         self.show_page(PERSON)
 
     # --- parts
@@ -110,9 +107,6 @@ class WizardWindow(QWidget):
         both.setSpacing(16)
         both.addWidget(rail)
         both.addLayout(right, 1)
-
-    def _dress(self) -> None:
-        outline(self, self._context.palette)
 
     def _head(self) -> QHBoxLayout:
         row = QHBoxLayout()
