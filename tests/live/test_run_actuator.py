@@ -154,7 +154,9 @@ def test_enter_at_the_terminal_stops_within_50_ms_and_everything_is_in_the_recor
     assert stop_s <= 0.05 * busy()
     time.sleep(3.0)
     assert not terminal.receiver.since(began + stop_s), "latched"
-    terminal.active().type("disarm")
+    terminal.active()
+    until(lambda: all(terminal.receiver.since(0.0, name) for name in ("open", "right")), "both hands' commands at the far end")
+    terminal.type("disarm")
     time.sleep(0.5)
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(PATIENCE_S) == 0, terminal.said()
