@@ -129,6 +129,11 @@ class PreprocessingSection(_Section):
     potato_z : float
         Windows whose covariance lies further from those of the training than so many standard deviations are not decoded;
         0 for no such limit, 2.5 to 4 are usual.
+    asr : float
+        Artifact subspace reconstruction: directions that are stronger than in clean signal by more than so many standard
+        deviations are replaced; 0 for none, 10 to 30 are usual.
+    asr_covariance, asr_limits : list of float
+        Measured by training, which fills them in.
     """
 
     channels: tuple[str, ...] = ()
@@ -141,6 +146,9 @@ class PreprocessingSection(_Section):
     eog: tuple[str, ...] = ()
     eog_weights: tuple[tuple[float, ...], ...] = ()
     potato_z: Annotated[float, Field(ge=0, le=100)] = 0.0
+    asr: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    asr_covariance: tuple[float, ...] = ()
+    asr_limits: tuple[float, ...] = ()
 
     @field_validator("reference")
     @classmethod
@@ -201,7 +209,8 @@ class PreprocessingSection(_Section):
         window, hop = window_grid(self.window_s, self.hop_s, rate_hz)
         eyes = {canonical(label) for label in self.eog}
         chosen = tuple(x for x in self.channels or labels if canonical(x) not in eyes)
-        artefacts = Artefacts(self.eog, self.eog_weights, self.potato_z)
+        measured = {"asr_covariance": self.asr_covariance, "asr_limits": self.asr_limits}
+        artefacts = Artefacts(self.eog, self.eog_weights, self.potato_z, asr=self.asr, **measured)
         return Preprocessing(rate_hz, chosen, self.reference, self.notch_hz, self.bands, self.order, window, hop, artefacts)
 
 

@@ -249,6 +249,7 @@ class Engine:
             raise ModelError(
                 f"the new model steers in {new.n_dims} dimensions, this one in {old.n_dims}; start a new session with it"
             )
+        self._frontend.learn(new.preprocessing)
         self._adopt(new, self._recentring is not None)
         self._rebias_on(self._rebias is not None)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bci.engine.artefacts.asr import Asr, AsrSettings
 from bci.engine.blocks import Blocks, Run
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.continuity import Continuity, ContinuitySettings
@@ -18,7 +19,7 @@ from bci.engine.quality import Quality, QualitySettings
 from bci.engine.spatial import inputs
 from bci.engine.stream_info import StreamInfo
 from bci.engine.window import SampleWindow, ScatterWindow
-from bci.errors import StreamMismatch
+from bci.errors import ConfigError, StreamMismatch
 
 RATE_TOLERANCE = 0.01
 
@@ -101,7 +102,9 @@ class Frontend:
         self._window = ScatterWindow(*shape) if features == "scatter" else SampleWindow(*shape)
         self._nothing = np.zeros((len(p.bands), p.hop, len(columns)))
         self._n_blocks = p.window // p.hop
-        self._settle = -(-max(settling(sos) for sos in sections) // p.hop)
+        self._step = _step_of(p, len(columns))
+        settle = max(settling(sos) for sos in sections) + (self._step.settling if self._step else 0)
+        self._settle = -(-settle // p.hop)
         self._bridged = [0] * self._n_blocks
         self._bridged_limit = int(self.quality_settings.bridged_share * p.window)
         self._first = 0
@@ -132,6 +135,12 @@ class Frontend:
         """Blocks after a restart that no window may hold."""
         return self._settle
 
+    def learn(self, preprocessing: Preprocessing) -> None:
+        """Go by what another training measured of the same path (:meth:`~bci.engine.preprocessing.Preprocessing.same_path`)."""
+        clean = preprocessing.artefacts.clean
+        if self._step is not None and clean is not None:
+            self._step.learn(clean)
+
     def push(self, chunk: Chunk) -> Iterator[Window]:
         """Points of the window grid that this chunk reaches, in order."""
         for piece in self.continuity.push(chunk):
@@ -151,7 +160,7 @@ class Frontend:
         """Filter blocks and say what the windows that they end are worth."""
         if run.fresh:
             self._restart(run.number)
-        notched, bands = self._filters(run.data)
+        notched, bands = self._filters(run.data if self._step is None else self._step(run.data))
         bad = self.quality.push(run.number, run.data, notched, bands)
         features = self._window.push(run.number, bands)
         for i, bridged in enumerate(run.bridged):
@@ -202,6 +211,18 @@ class Frontend:
     def _restart(self, block: int) -> None:
         """Block ``block`` is the first of a new unbroken stretch."""
         self._filters.restart()
+        if self._step is not None:
+            self._step.restart()
         self.quality.restart(block)
         self._bridged = [0] * self._n_blocks
         self._first = block + self._settle
+
+
+def _step_of(p: Preprocessing, n_inputs: int) -> Asr | None:
+    """What changes samples ahead of the filters, where the model asks for it."""
+    clean = p.artefacts.clean
+    if clean is None:
+        return None
+    if len(clean.limits) != n_inputs:
+        raise ConfigError(f"asr_limits: {len(clean.limits)} values, must be {n_inputs}: one for each input channel")
+    return Asr(clean, p.rate_hz, p.hop, AsrSettings(p.artefacts.asr))

@@ -51,7 +51,9 @@ class Preprocessing:
 
     def same_path(self, other: Preprocessing) -> bool:
         """Whether channels, filters and windows are the same, whatever was measured in training."""
-        return self.artefacts.eog == other.artefacts.eog and replace(self, artefacts=other.artefacts) == other
+        mine, others = self.artefacts, other.artefacts
+        alike = mine.eog == others.eog and (mine.clean is None) == (others.clean is None)
+        return alike and replace(self, artefacts=others) == other
 
 
 def _problems(p: Preprocessing) -> list[str]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bci.engine.artefacts.asr import AsrSettings, baseline, high_pass
 from bci.engine.artefacts.potato import Potato, usual
 from bci.engine.artefacts.regression import eog_weights
+from bci.engine.artefacts.settings import fields
 from bci.engine.chunk import FloatArray
 from bci.engine.decoder import scatter
 from bci.engine.filters import band_pass
 from bci.engine.spatial import inputs
-from bci.engine.stream_info import StreamInfo
 from bci.settings import SessionConfig
 
 if TYPE_CHECKING:
@@ -26,43 +27,53 @@ EYES_HZ = (1.0, 15.0)
 SETTLING_S = 2.0
 
 
-def with_eog(runs: Sequence[LabelledRun], config: SessionConfig) -> SessionConfig:
-    """The configuration with the eyes' share in every channel, measured over whole recordings.
+def measured(runs: Sequence[LabelledRun], config: SessionConfig) -> SessionConfig:
+    """The configuration with what its steps need to know, measured over whole recordings, without their labels.
 
     Parameters
     ----------
     runs : sequence of LabelledRun
     config : SessionConfig
-        As it is, where ``preprocessing.eog`` names no channel.
+        As it is, where ``preprocessing.eog`` names no channel and ``preprocessing.asr`` is 0.
 
     Raises
     ------
     TrainingError
-        If too little is recorded, or an EOG channel never changes.
+        If too little is recorded, an EOG channel never changes, or nothing is clean.
     """
     section = config.preprocessing
-    if not section.eog:
-        return config
-    parts = [_eyes_band(run.info, run.raw.data, config) for run in runs]
-    data = np.concatenate(parts)
-    n_eog = len(section.eog)
-    weights = eog_weights(data[:, :-n_eog], data[:, -n_eog:])
-    found = tuple(tuple(row) for row in weights.tolist())
-    return config.model_copy(update={"preprocessing": section.model_copy(update={"eog_weights": found})})
+    found: dict[str, object] = {}
+    if section.eog:
+        data = _filtered(runs, config, _eyes_band)
+        n_eog = len(section.eog)
+        weights = eog_weights(data[:, :-n_eog], data[:, -n_eog:])
+        found["eog_weights"] = tuple(tuple(row) for row in weights.tolist())
+    if section.asr:
+        rate_hz = runs[0].info.rate_hz
+        found |= fields(baseline(_filtered(runs, config, high_pass), rate_hz, AsrSettings(section.asr)))
+    return config.model_copy(update={"preprocessing": section.model_copy(update=found)}) if found else config
 
 
-def _eyes_band(info: StreamInfo, raw: FloatArray, config: SessionConfig) -> FloatArray:
-    """The decoder's input channels of a recording where the eyes are seen, shape (n_samples, n_inputs), EOG last."""
+def _eyes_band(rate_hz: float) -> FloatArray:
+    """Second-order sections of where the eyes are seen."""
+    low_hz, high_hz = EYES_HZ
+    return band_pass(low_hz, min(high_hz, 0.45 * rate_hz), 2, rate_hz)
+
+
+def _filtered(runs: Sequence[LabelledRun], config: SessionConfig, sections: Callable[[float], FloatArray]) -> FloatArray:
+    """The decoder's input channels of all recordings through a filter, shape (n_samples, n_inputs), EOG last."""
     from scipy.signal import sosfilt
 
-    plain = config.preprocessing.model_copy(update={"eog_weights": ()})
-    built = plain.build(info.rate_hz, tuple(c.label for c in info.channels if c.type == "EEG"))
-    data = raw[:, info.columns(inputs(built))]
-    data = data[np.isfinite(data).all(axis=1)]
-    low_hz, high_hz = EYES_HZ
-    sections = band_pass(low_hz, min(high_hz, 0.45 * info.rate_hz), 2, info.rate_hz)
-    filtered: FloatArray = sosfilt(sections, data - data[:1], axis=0)
-    return filtered[round(SETTLING_S * info.rate_hz) :]
+    plain = config.preprocessing.model_copy(update={"eog_weights": (), "asr_covariance": (), "asr_limits": ()})
+    parts = []
+    for run in runs:
+        info = run.info
+        built = plain.build(info.rate_hz, tuple(c.label for c in info.channels if c.type == "EEG"))
+        data = run.raw.data[:, info.columns(inputs(built))]
+        data = data[np.isfinite(data).all(axis=1)]
+        filtered = sosfilt(sections(info.rate_hz), data - data[:1], axis=0)
+        parts.append(filtered[round(SETTLING_S * info.rate_hz) :])
+    return np.concatenate(parts)
 
 
 def with_potato(model: FittedModel, windows: FloatArray) -> FittedModel:

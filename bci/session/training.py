@@ -14,7 +14,7 @@ from bci.engine.chunk import Chunk
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
-from bci.session.artefacts import with_eog, with_potato
+from bci.session.artefacts import measured, with_potato
 from bci.session.epochs import Epochs, Trial, cut, earlier_ends, filled, join, trials_of
 from bci.session.fit import DecoderFamily, FittedModel, InformedFamily, fit_decoder, load_family
 from bci.session.model import save_model
@@ -147,7 +147,7 @@ def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress
     ------
     TrainingError
     """
-    config = with_eog(runs, config)
+    config = measured(runs, config)
     return fit([trials(run, config, progress) for run in runs], runs, config, progress)
 
 

@@ -1,4 +1,4 @@
-"""A session that adapts from its beginning, without labels and at known cues, replays bit for bit."""
+"""A session that adapts from its beginning, without labels and at known cues, with artefact steps, replays bit for bit."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,8 @@ SETTINGS = {
     "recentre.on": "true",
     "recentre.memory": "4",
     "rebias.on": "true",
+    "preprocessing.asr": "20",
+    "preprocessing.potato_z": "4",
 }
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import butter, sosfilt
 
-from bci.engine.artefacts.asr import Asr, AsrBaseline, baseline
-from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.chunk import FloatArray
 from bci.engine.engine import Engine
 from bci.session.epochs import decode_at_cues
 from bci.session.evaluation.comparison import interval_of_mean, sign_flip
@@ -30,10 +28,9 @@ from devices.simulated import SimulatedSettings, SimulatedSubject
 CHANNELS = ("FC3", "FCz", "FC4", "F3", "F4", "C3", "Cz", "C4", "CP3", "CP4", "Pz", "Fp1", "Fp2")
 EYES = ("Fp1", "Fp2")
 CLASSES = ("left_hand", "right_hand")
-RATE_HZ, HIGH_PASS_HZ = 125.0, 0.5
-CLEAN_S = 60.0
+RATE_HZ = 125.0
 LATER_S = 400.0
-POTATO_Z = 3.0
+POTATO_Z, ASR_SD = 3.0, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ WAYS: dict[str, dict[str, object]] = {
     "EOG regression": {"eog": EYES},
     "Riemannian potato": {"potato_z": POTATO_Z},
     "both": {"eog": EYES, "potato_z": POTATO_Z},
-    "subspace reconstruction": {},
+    "subspace reconstruction": {"asr": ASR_SD},
 }
 
 
@@ -109,32 +106,6 @@ def config(way: dict[str, object], trouble: Trouble) -> SessionConfig:
     )
 
 
-def clean_baseline(seed: int, skill: float) -> AsrBaseline:
-    """A minute of the same person without blinks and bursts, as a calibration would ask for it."""
-    clock = VirtualClock()
-    settings = SimulatedSettings(
-        seed=seed, skill=skill, channels=CHANNELS, rate_hz=RATE_HZ, blinks_per_min=0.0, muscle_per_min=0.0
-    )
-    subject, parts = SimulatedSubject(settings, clock), []
-    while sum(map(len, parts)) < CLEAN_S * RATE_HZ:
-        chunk = subject.read(1.0)
-        parts += [chunk.data] if chunk is not None else []
-    return baseline(high_passed(np.concatenate(parts))[round(2 * RATE_HZ) :], RATE_HZ)
-
-
-def high_passed(data: FloatArray) -> FloatArray:
-    """Without offset and drift, causally."""
-    filtered: FloatArray = sosfilt(butter(2, HIGH_PASS_HZ, "highpass", fs=RATE_HZ, output="sos"), data - data[:1], axis=0)
-    return filtered
-
-
-def reconstructed(run: LabelledRun, known: AsrBaseline, hop: int = 5) -> LabelledRun:
-    """The recording through online subspace reconstruction, block after block."""
-    data = high_passed(run.raw.data)[: len(run.raw) // hop * hop]
-    cleaned = Asr(known, RATE_HZ, hop)(data.reshape(-1, hop, data.shape[1])).reshape(data.shape)
-    return replace(run, raw=Chunk(cleaned, run.raw.stamps[: len(cleaned)]))
-
-
 def answers(runs: tuple[LabelledRun, LabelledRun], settings: SessionConfig) -> Answers:
     """Train on the first, let the engine decode the second."""
     model = train(runs[:1], settings).model
@@ -158,12 +129,8 @@ def lines(trouble: Trouble, people: int, trials: int, skill: float, still: bool,
     for seed in range(people):
         with tempfile.TemporaryDirectory() as folder:
             runs = person(trouble, seed, skill, Path(folder), trials, still)
-            known = clean_baseline(seed, skill)
             for way, settings in WAYS.items():
-                used = runs
-                if way == "subspace reconstruction":
-                    used = reconstructed(runs[0], known), reconstructed(runs[1], known)
-                found[way].append(answers(used, config(settings, trouble)))
+                found[way].append(answers(runs, config(settings, trouble)))
             tell(f"{trouble.name} {trouble.band_hz}: person {seed + 1} of {people}")
     return [_line(trouble, way, found[way], found["nothing"]) for way in WAYS]
 
