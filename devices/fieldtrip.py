@@ -26,6 +26,8 @@ MAX_REQUEST = 1 << 22
 """Bytes of samples asked for at once."""
 POLL_S = 0.1
 """How often a buffer without a header is asked again."""
+LONGEST_WAIT_MS = 100
+"""Of one request. New samples are answered at once; that a buffer was emptied is told only when the wait is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class FieldTripSource:
             self._wanted = min(self._written - self._next, self._most)
             self._send(ft.GET_DAT, ft.ask_data(self._next, self._next + self._wanted - 1))
         else:
-            self._send(ft.WAIT_DAT, ft.ask_wait(self._next, self._next_event, min(round(timeout_s * 1000), 60_000)))
+            self._send(ft.WAIT_DAT, ft.ask_wait(self._next, self._next_event, min(round(timeout_s * 1000), LONGEST_WAIT_MS)))
 
     def _send(self, command: int, request: bytes) -> None:
         self._wire.send(request)
