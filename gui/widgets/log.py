@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import time
-from html import escape
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QHBoxLayout,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QAbstractItemView, QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.context import Context
 from gui.said import Line
+from gui.widgets.wrapped_table import WrappedTable
 
 SIGNS = {"info": "·", "warn": "▲", "bad": "■"}
 SHOWN = 500
@@ -45,20 +35,10 @@ class Log(QWidget):
         self._wall_s = time.time() - context.feed.now()
         self.important = QCheckBox("only warnings")
         self.important.toggled.connect(self._anew)
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["time", "from", "what and why"])
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(20)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table = WrappedTable(("time", "from", "what and why"), "log")
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
-        self.table.setAccessibleName("log")
-        header = self.table.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.resizeSection(0, 66)
-        header.resizeSection(1, 78)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.table.setColumnWidth(0, 66)
+        self.table.setColumnWidth(1, 78)
         bar = QHBoxLayout()
         bar.setContentsMargins(8, 4, 8, 0)
         bar.addStretch(1)
@@ -94,8 +74,4 @@ class Log(QWidget):
         self.table.insertRow(0)
         clock = time.strftime("%H:%M:%S", time.localtime(line.time_s + self._wall_s))
         for column, text in enumerate((clock, line.source, f"{SIGNS[line.level]} {line.text}")):
-            item = QTableWidgetItem(text)
-            item.setToolTip(f"<qt>{escape(text)}</qt>")
-            item.setForeground(QColor(ink if column == 2 else palette.muted))
-            item.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-            self.table.setItem(0, column, item)
+            self.table.write(0, column, text, ink if column == 2 else palette.muted)

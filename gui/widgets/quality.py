@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from html import escape
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui import theme
 from gui.analysis import Verdict
@@ -17,9 +16,12 @@ from gui.store import SignalStore
 from gui.text import Label
 from gui.tidy import tidy
 from gui.widgets.head import head_rect, outline, place
+from gui.widgets.wrapped_table import WrappedTable
 
 SIGNS = {"good": "●", "warn": "▲", "bad": "■", "none": "○"}
 CELL_PX = 10
+NARROW_PX = 200
+"""A table narrower than this leaves its numbers out, for what is to be done to have room."""
 WORDS = {"good": "good", "warn": "doubtful", "bad": "bad", "none": "no data"}
 
 
@@ -108,19 +110,9 @@ class Quality(QWidget):
         self._context = context
         self.head = QualityHead(context)
         self.summary = Label("", "value")
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["channel", "µV", "to do"])
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(20)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table = WrappedTable(("channel", "µV", "to do"), "signal quality")
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         right = QVBoxLayout()
         right.setContentsMargins(0, 6, 6, 4)
         right.addWidget(self.summary)
@@ -161,26 +153,15 @@ class Quality(QWidget):
         ]
         for row, (line, (verdict, _)) in enumerate(zip(lines, rows, strict=True)):
             for column, text in enumerate(line):
-                self._write(row, column, text, inks[verdict.level] if column == 0 else palette.ink)
+                self.table.write(row, column, text, inks[verdict.level] if column == 0 else palette.ink)
         self._fit(lines)
 
     def _fit(self, lines: list[tuple[str, str, str]]) -> None:
         """Columns as wide as their texts: a table that measures its cells itself does so at every change of one."""
         metrics = self.table.fontMetrics()
+        self.table.setColumnHidden(1, self.table.viewport().width() < NARROW_PX)
         for column in (0, 1):
             least = self.table.horizontalHeader().sectionSizeHint(column)
             width = max([least, *(metrics.horizontalAdvance(line[column]) + CELL_PX for line in lines)])
-            if width != self.table.columnWidth(column):
+            if width != self.table.columnWidth(column) and not self.table.isColumnHidden(column):
                 self.table.setColumnWidth(column, width)
-
-    def _write(self, row: int, column: int, text: str, ink: str) -> None:
-        """One cell; telling a table what it shows already costs as much as telling it something new."""
-        item = self.table.item(row, column)
-        if item is None:
-            item = QTableWidgetItem()
-            self.table.setItem(row, column, item)
-        if item.text() != text:
-            item.setText(text)
-            item.setToolTip(f"<qt>{escape(text)}</qt>")
-        if item.foreground().color() != QColor(ink):
-            item.setForeground(QColor(ink))

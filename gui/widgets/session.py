@@ -104,12 +104,12 @@ class SessionPanel(QWidget):
         self.subject = _field("pseudonym", str(remembered("session/subject", "P001")))
         self.session = _field("session", str(remembered("session/session", "S001")))
         self.model = _field("model file", str(remembered("session/model", "")))
-        self.montage = _field("montage file, if needed", str(remembered("session/montage", "")))
+        self.montage = _field("montage file", str(remembered("session/montage", "")))
         self.amplifier = QComboBox()
         self.amplifier.setAccessibleName("amplifier")
         self.amplifier.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.amplifier.setMinimumContentsLength(6)
-        self.amplifier.addItem("the stream that is shown", STREAM)
+        self.amplifier.addItem("the stream shown", STREAM)
         for name in plugins.names(plugins.SOURCES):
             self.amplifier.addItem(tidy(name, 30), name)
         self.amplifier.setCurrentIndex(max(0, self.amplifier.findData(str(remembered("session/amplifier", STREAM)))))
@@ -123,8 +123,8 @@ class SessionPanel(QWidget):
         self.notes.setMaxLength(500)
         self.notes.returnPressed.connect(self._note)
         self.status = Label("no session", "value", wrap=True)
-        self.progress = Label("", "muted", elastic=True)
-        self.file = Label("", "muted", elastic=True)
+        self.progress = Label("", "muted", wrap=True)
+        self.file = Label("", "muted", wrap=True)
         self.start = QPushButton("Start")
         self.start.setProperty("role", "primary")
         self.start.clicked.connect(self.begin)
@@ -138,7 +138,7 @@ class SessionPanel(QWidget):
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
-        form.setVerticalSpacing(4)
+        form.setVerticalSpacing(2)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         rows = (
             ("Pseudonym", self.subject), ("Session", self.session), ("Amplifier", self.amplifier),
@@ -160,8 +160,8 @@ class SessionPanel(QWidget):
         inner.setProperty("panel", "true")
         inner.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         box = QVBoxLayout(inner)
-        box.setContentsMargins(10, 6, 10, 8)
-        box.setSpacing(5)
+        box.setContentsMargins(10, 6, 10, 6)
+        box.setSpacing(4)
         for widget in (self.status, self.progress, self.file):
             box.addWidget(widget)
         box.addLayout(buttons)
@@ -226,7 +226,7 @@ class SessionPanel(QWidget):
         seconds = feed.session.state.get("consumed", 0) / max(1.0, float(feed.session.state.get("rate_hz") or 1))
         minutes = f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
         self.progress.tell(f"{minutes}, {len(cues)} trials ({', '.join(counts)})" if running else "")
-        self.file.tell(f"recording {feed.recording.name}" if feed.recording else "")
+        self.file.tell(f"recording {feed.recording.stem.replace('_', ' ')}" if feed.recording else "")
 
     def _pause(self, on: bool) -> None:
         if on:

@@ -39,6 +39,7 @@ class Spectrum(QWidget):
         self.channel.addItem("median of all", -1)
         self.line = Label("", "muted", elastic=True)
         self.alpha = Label("", "muted", elastic=True)
+        self.alpha.setToolTip("The highest peak between 8 and 13 Hz, above the 1/f background")
         self.plot = Plot(context, "Hz", "dB (µV²/Hz)")
         self.plot.setXRange(0, TOP_HZ, padding=0)
         self._curve = self.plot.plot([], [])
@@ -101,5 +102,5 @@ def _alpha_words(found: Alpha | None) -> str:
     if found is None:
         return "alpha: not measurable"
     if found.above_db < ALPHA_DB:
-        return f"alpha: none ({found.above_db:+.0f} dB at {found.peak_hz:g} Hz)"
-    return f"alpha: {found.peak_hz:g} Hz, {found.above_db:.0f} dB above 1/f"
+        return f"no alpha ({found.above_db:+.0f} dB, {found.peak_hz:g} Hz)"
+    return f"alpha {found.peak_hz:g} Hz: {found.above_db:+.0f} dB"

@@ -140,7 +140,7 @@ class Topography(QWidget):
         self.bar = ColourBar(context)
         top = QHBoxLayout()
         top.addWidget(self.band)
-        top.addWidget(Label("last 4 s, against the median electrode", "muted", elastic=True), 1)
+        top.addWidget(Label("last 4 s, against the median electrode", "muted", wrap=True), 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(8, 6, 8, 2)
         box.setSpacing(2)

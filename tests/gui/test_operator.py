@@ -169,7 +169,7 @@ def test_the_spectrum_reads_alpha_and_mains(context: Context, window: OperatorWi
     panel.refresh()
     panel.channel.setCurrentIndex(panel.channel.findText("Oz"))
     panel.refresh()
-    assert "alpha: 10 Hz" in panel.alpha.text()
+    assert "alpha 10 Hz" in panel.alpha.text()
     assert float(panel.line.text().split(": ")[1].split()[0]) == pytest.approx(9.0, abs=1.5)
 
 
