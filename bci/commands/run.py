@@ -100,11 +100,11 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         cueing = stack.enter_context(Cueing(protocol, LslClock(), args.seed)) if protocol else None
         _open_windows(args, config, stack)
-        session = stack.enter_context(LiveSession(plan, stop))
+        session = stack.enter_context(LiveSession(plan, stop, (lambda _: None) if args.json else _say))
         for text in session.warnings:
-            print(f"warning: {text}", file=sys.stderr, flush=True)
+            _say(f"warning: {text}")
         if desk.at_terminal():
-            print(desk.HELP, file=sys.stderr, flush=True)
+            _say(desk.HELP)
             desk.listen(lambda order: obey(order, session))
         view = LiveView(header, session.stream_query)
         stop.after(args.seconds)
@@ -118,6 +118,11 @@ def run(args: argparse.Namespace) -> int:
     result = {"recording": files[-1], "recordings": files, "windows": view.windows, "decided": view.decided, "ended": stop()}
     print(json.dumps(result) if args.json else f"recorded {', '.join(files)}; {view.windows} windows, {view.decided} decisions")
     return 0
+
+
+def _say(text: str) -> None:
+    """To the person at the terminal."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _cued(args: argparse.Namespace, header: ModelHeader) -> CalibrationProtocol:
@@ -158,10 +163,10 @@ def _watch(session: LiveSession, view: LiveView, stop: Stop, quiet: bool) -> Non
         told = time.monotonic()
         while not stop():
             time.sleep(0.1)
-            _tend(session, view, stop, lambda text: print(text, file=sys.stderr, flush=True))
+            _tend(session, view, stop, _say)
             if not quiet and time.monotonic() - told >= 1.0:
                 told = time.monotonic()
-                print(view.line(), file=sys.stderr, flush=True)
+                _say(view.line())
         return
     with Live(view.render(), console=Console(stderr=True), refresh_per_second=10) as live:
         while not stop():

@@ -112,8 +112,9 @@ class Child:
             if found is not None and "error" in found:
                 raise ChildError(f"{self.name}: " + "\n".join(map(str, found["problems"])), int(found["exit_code"]))
             if not self.alive and self._lines.empty():
-                raise ChildError(f"{self.name} ended with code {self.exit_code} before it was ready:\n{self.last_words()}")
-        raise ChildError(f"{self.name} was not ready after {timeout_s:g} s:\n{self.last_words()}")
+                raise ChildError(f"{self.obituary()}\nIt was not ready yet.")
+        said = self.last_words() or "It said nothing."
+        raise ChildError(f"{self.name} was not ready after {timeout_s:g} s:\n{said}")
 
     def message(self, timeout_s: float) -> dict[str, Any] | None:
         """The next JSON line the child prints, or None."""
@@ -130,6 +131,12 @@ class Child:
             return ""
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return "\n".join(lines[-6:])
+
+    def obituary(self) -> str:
+        """How it ended, and what it said last."""
+        code = self.exit_code
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        return f"{self.name} {how}:\n{self.last_words()}".rstrip(":\n")
 
     def hang_up(self) -> None:
         """Close its pipe, which asks it to end. May be called twice."""

@@ -82,6 +82,8 @@ class LiveSession:
     plan : SessionPlan
     stopped : callable
         Why to end, or ""; asked while it starts.
+    tell : callable
+        Told what is being waited for while it starts.
 
     Attributes
     ----------
@@ -99,14 +101,16 @@ class LiveSession:
         Why the session is over, where its engine was asked to stop by a message; else empty.
     """
 
-    def __init__(self, plan: SessionPlan, stopped: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self, plan: SessionPlan, stopped: Callable[[], str] = lambda: "", tell: Callable[[str], object] = lambda _: None
+    ) -> None:
         self.plan = plan
         self.warnings: list[str] = []
         self.recordings: list[Path] = []
         self.session_id = uuid.uuid4().hex[:12]
         self.guard: GuardLink | None = None
         self.ended = ""
-        self._stopped = stopped
+        self._stopped, self._tell = stopped, tell
         self._token = secrets.token_hex(16)
         self._name = plan.config.engine.name
         self._logs = Path(tempfile.mkdtemp(prefix="bci-"))
@@ -160,7 +164,7 @@ class LiveSession:
             if name in dead and self.plan.begin_again:
                 news += self._revive(name)
         if "recorder" in dead and not self.plan.config.record.required:
-            news.append(f"{_obituary(self._children.pop('recorder'))}\nThe session goes on without a recording.")
+            news.append(f"{self._children.pop('recorder').obituary()}\nThe session goes on without a recording.")
             dead.pop("recorder")
         if {"engine", "recorder"} & set(dead):
             news += self._run_again([dead[name] for name in ("engine", "recorder") if name in dead])
@@ -192,6 +196,7 @@ class LiveSession:
         """Device, recorder, actuator host, engine."""
         load_model(self.plan.model)
         if self.plan.device:
+            self._tell(f"Starting the source {self.plan.device[0]} …")
             self._begin("device")
             self._wait("device")
         if self.plan.actuator:
@@ -201,8 +206,10 @@ class LiveSession:
 
     def _run(self) -> None:
         """Recorder and engine, and the actuator host in between where it does not run already."""
+        self._tell(f"Looking for the stream {self.plan.source} …")
         self._begin("recorder")
         self.recordings.append(Path(self._wait("recorder")["path"]))
+        self._tell(f"Recording {self.recording}\nStarting the engine …")
         model = self.recording.with_name(self.recording.stem + "_model.safetensors")
         shutil.copyfile(self.plan.model, model)
         new_host = bool(self.plan.actuator) and "actuator" not in self._children
@@ -215,7 +222,7 @@ class LiveSession:
 
     def _run_again(self, dead: list[Child]) -> list[str]:
         """A further run of recorder and engine, after one of them has died."""
-        why = "\n".join(map(_obituary, dead))
+        why = "\n".join(child.obituary() for child in dead)
         if not self.plan.begin_again:
             raise ChildError(why)
         self._deaths.append(time.monotonic())
@@ -239,7 +246,7 @@ class LiveSession:
         if lived_s < AGAIN_S:
             return []
         child = self._children[name]
-        why = f"{_obituary(child)}\nIt is begun again every {AGAIN_S:g} s until it lives."
+        why = f"{child.obituary()}\nIt is begun again every {AGAIN_S:g} s until it lives."
         known, self._told[name] = self._told.get(name), why
         child.stop()
         self._begin(name)
@@ -279,11 +286,6 @@ class LiveSession:
 
     def _actuator_words(self) -> Sequence[str]:
         return [*self.plan.actuator, "--name", self._name, "--session-id", self.session_id, "--wait-recorder"]
-
-
-def _obituary(child: Child) -> str:
-    """How a process ended, and what it said last."""
-    return f"{child.name} ended with code {child.exit_code}:\n{child.last_words()}".rstrip(":\n")
 
 
 def check_model(path: Path) -> Path:

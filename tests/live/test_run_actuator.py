@@ -141,7 +141,7 @@ def test_whoever_dies_in_a_live_run_the_actuator_is_neutral_in_time_the_rest_goe
     assert closed == [True, False, True]
     assert_verified(recordings[0])
     assert_verified(recordings[2])
-    assert len(re.findall("ended with code -9", terminal.said())) == 4
+    assert len(re.findall("was killed by signal 9", terminal.said())) == 4
 
 
 def test_enter_at_the_terminal_stops_within_50_ms_and_everything_is_in_the_recording(terminal: Terminal) -> None:

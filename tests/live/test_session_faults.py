@@ -183,7 +183,7 @@ def test_when_the_recorder_is_killed_a_further_run_begins_and_both_files_are_rea
         time.sleep(END_S)
         session.forget().until_deciding()
         code, _, said = session.signal(signal.SIGINT)
-    assert (code, "recorder ended with code -9" in said, "Traceback" in said) == (0, True, False), said
+    assert (code, "recorder was killed by signal 9" in said, "Traceback" in said) == (0, True, False), said
     assert not session.gone()
     first, second = sorted(session.out.rglob("*.xdf"))
     recorded = Recorded(session, first)
@@ -208,7 +208,7 @@ def test_an_engine_that_is_killed_is_begun_again_with_a_file_of_its_own_and_the_
         said = "\n".join(session.process.communicate())
         until(lambda: not session.gone(), "all processes end", END_S * busy())
     assert (code, "Traceback" in said) == (9, False), said
-    assert "engine ended with code -9" in said
+    assert "engine was killed by signal 9" in said
     assert "3 times within 60 s" in said
     recordings = sorted(session.out.rglob("*.xdf"))
     assert len(recordings) == 3

@@ -113,7 +113,7 @@ class JudgeBeside:
                 found.pop("line", None)
                 self._found = from_json(Judgement, found, "judge")
             elif not child.alive:
-                raise ChildError(f"judge ended with code {child.exit_code}:\n{child.last_words()}")
+                raise ChildError(child.obituary())
         return None if self._found is None else self._found.verdict
 
     def _stop(self) -> None:

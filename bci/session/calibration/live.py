@@ -110,7 +110,7 @@ class LiveRoom:
         """
         for child in self._children:
             if child.name == "recorder" and not child.alive:
-                raise ChildError(f"recorder ended with code {child.exit_code}:\n{child.last_words()}")
+                raise ChildError(child.obituary())
         if self._stopped():
             raise KeyboardInterrupt
 
