@@ -28,7 +28,7 @@ from gui.explorer.selection import History, Selection, toml_of
 from gui.explorer.shapes import Compared, Estimate, Look, Opened
 from gui.explorer.splits import splitter
 from gui.text import Label
-from gui.tidy import tidy
+from gui.tidy import recording_name, tidy
 
 WORK = "gui.explorer.work:Work"
 FILES = "Recordings and configuration (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif *.toml);;All files (*)"
@@ -81,7 +81,7 @@ class ExplorerWindow(QWidget):
         self.follow.setCheckable(True)
         self.suggestions = QPushButton("Suggestions")
         self.suggestions.setMenu(QMenu(self.suggestions))
-        self.status = Label("", "muted", elastic=True)
+        self.status = Label("", "muted", wrap=True)
         self.pictures = Pictures(self._context)
         self.chooser, self.table = Chooser(), Comparison()
         self._settle, self._following = QTimer(self), QTimer(self)
@@ -371,7 +371,7 @@ class ExplorerWindow(QWidget):
         trials = ", ".join(f"{n} {tidy(c, 24)}" for c, n in self.opened.counts.items())
         look = self.pictures.look
         left = f"; {look.left_out} not whole" if look is not None and look.left_out else ""
-        names = tidy(", ".join(p.name for p in self.opened.recordings), 80)
+        names = tidy(", ".join(map(recording_name, self.opened.recordings)), 80)
         self._show_status(f"{names}: {trials}{left}", "title")
 
     def _show_status(self, text: str, role: str) -> None:

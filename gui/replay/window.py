@@ -35,7 +35,7 @@ from gui.replay.playback import PlayedContext, PlayedSignal
 from gui.replay.shapes import Again, Opened
 from gui.replay.strip import Strip, clock
 from gui.text import Label
-from gui.tidy import tidy
+from gui.tidy import recording_name, tidy
 from gui.widgets.trace_view import SCALES_UV, SECONDS, TraceView
 
 WORK = "gui.replay.work:Work"
@@ -230,7 +230,7 @@ class ReplayWindow(QWidget):
         begin_s, end_s = signal.time_of(0), signal.time_of(signal.rows.end)
         self.view.count_from(begin_s)
         self.strip.use(begin_s, end_s, opened.markers, opened.meanings)
-        self.name.tell(tidy(opened.path.name, 80))
+        self.name.tell(recording_name(opened.path))
         self._show_models(opened)
         self._show_again()
         self.go(begin_s + min(self.view.seconds, end_s - begin_s))

@@ -22,7 +22,7 @@ from bci import plugins
 from gui.context import Context
 from gui.launch import Started
 from gui.text import Label
-from gui.tidy import tidy
+from gui.tidy import recording_name, tidy
 from gui.trials import confirmed
 from gui.widgets.browser import with_browser
 
@@ -226,7 +226,7 @@ class SessionPanel(QWidget):
         seconds = feed.session.state.get("consumed", 0) / max(1.0, float(feed.session.state.get("rate_hz") or 1))
         minutes = f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
         self.progress.tell(f"{minutes}, {len(cues)} trials ({', '.join(counts)})" if running else "")
-        self.file.tell(f"recording {feed.recording.stem.replace('_', ' ')}" if feed.recording else "")
+        self.file.tell(f"recording {recording_name(feed.recording)}" if feed.recording else "")
 
     def _pause(self, on: bool) -> None:
         if on:

@@ -315,12 +315,13 @@ class TraceView(QWidget):
             painter.fillRect(round(x), rect.top(), 1, rect.height(), theme.colour(palette.accent, 170))
             word = metrics.elidedText(text, Qt.TextElideMode.ElideRight, 90)
             width = metrics.horizontalAdvance(word) + 8
-            row = next((i for i, end in enumerate(ends) if end < x), None)
+            left = min(x + 1, rect.right() - width)
+            row = next((i for i, end in enumerate(ends) if end < left), None)
             if row is None:
                 continue
-            ends[row] = x + width + 2
+            ends[row] = left + width + 1
             box = QRectF(
-                x + 1, rect.top() + row * (metrics.height() + 2) - (TOP - 2 if row == 0 else 2), width, metrics.height() + 1
+                left, rect.top() + row * (metrics.height() + 2) - (TOP - 2 if row == 0 else 2), width, metrics.height() + 1
             )
             painter.fillRect(box, theme.colour(palette.surface, 225))
             painter.setPen(QColor(palette.accent))
