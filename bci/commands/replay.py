@@ -107,8 +107,7 @@ def _models(path: Path, given: str | None) -> Callable[[str], Model]:
 
 def _told(result: Verification) -> str:
     """The comparison for people."""
-    where = "bit for bit" if result.same_fingerprint else "to 1e-9 (another processor or library than when it was recorded)"
-    lines = [f"identical     {result.identical} of {result.outcomes} outcomes, {where}"]
+    lines = [f"identical     {result.identical} of {result.outcomes} outcomes, {result.how}"]
     lines += [f"different     {text}" for text in result.different[:SHOWN]]
     if len(result.different) > SHOWN:
         lines.append(f"different     … and {len(result.different) - SHOWN} more")

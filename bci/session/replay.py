@@ -74,7 +74,9 @@ class Verification:
     outcomes : int
         Recorded.
     identical : int
-        Reproduced: every bit under the recorded fingerprint; elsewhere to 1e-9 (networks: 1e-5) with equal decisions.
+        Reproduced: every bit under the recorded fingerprint; elsewhere to ``tolerance`` with equal decisions.
+    tolerance : float
+        0 for every bit; known once compared.
     different : list of str
         One line for each outcome that is not.
     places : list of int
@@ -89,6 +91,7 @@ class Verification:
     outcomes: int = 0
     identical: int = 0
     same_fingerprint: bool = True
+    tolerance: float = 0.0
     different: list[str] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     not_recorded: list[str] = field(default_factory=list)
@@ -98,6 +101,13 @@ class Verification:
     def ok(self) -> bool:
         """Whether everything was reproduced."""
         return self.outcomes > 0 and self.identical == self.outcomes and not self.different and not self.not_recorded
+
+    @property
+    def how(self) -> str:
+        """How exactly it was compared, for people."""
+        if not self.tolerance:
+            return "bit for bit"
+        return f"to {self.tolerance:g} (another processor or library than when it was recorded)"
 
 
 def read_session(path: Path) -> RecordedSession:
@@ -189,7 +199,7 @@ def compare(session: RecordedSession, model: Model, rows: Sequence[FloatArray], 
     result : Verification
     """
     found = dict(_keyed(rows))
-    tolerance = 0.0 if result.same_fingerprint else ELSEWHERE_OF.get(model.header.kernel, ELSEWHERE)
+    result.tolerance = 0.0 if result.same_fingerprint else ELSEWHERE_OF.get(model.header.kernel, ELSEWHERE)
     names = fields(len(model.header.preprocessing.labels), tuple(model.header.classes))
     for place, row in enumerate(session.rows):
         again = found.get((row[0], row[1]))
@@ -197,7 +207,7 @@ def compare(session: RecordedSession, model: Model, rows: Sequence[FloatArray], 
             if not result.not_recorded:
                 result.different.append(f"segment {row[0]:.0f} index {row[1]:.0f}: recorded, not reproduced")
                 result.places.append(place)
-        elif _equal(row, again, tolerance):
+        elif _equal(row, again, result.tolerance):
             result.identical += 1
         else:
             result.different.append(_difference(row, again, names))
@@ -214,14 +224,14 @@ def _compare_velocities(session: RecordedSession, result: Verification) -> None:
         again = found.get(key)
         if again is None and result.not_recorded:
             continue
-        if again is None or not _equal_velocity(row[1:], again[1:], result.same_fingerprint):
+        if again is None or not _equal_velocity(row[1:], again[1:], result.tolerance):
             came = "nothing" if again is None else again[4:].tolist()
             result.different.append(f"segment {row[1]:.0f} index {row[2]:.0f}: velocity {row[4:].tolist()} → {came}")
             result.places.append(places.get(key, 0))
 
 
-def _equal_velocity(a: FloatArray, b: FloatArray, same_fingerprint: bool) -> bool:
-    return a.tobytes() == b.tobytes() if same_fingerprint else bool(np.allclose(a, b, rtol=0, atol=ELSEWHERE))
+def _equal_velocity(a: FloatArray, b: FloatArray, tolerance: float) -> bool:
+    return bool(np.allclose(a, b, rtol=0, atol=tolerance)) if tolerance else a.tobytes() == b.tobytes()
 
 
 def recompute(

@@ -130,8 +130,7 @@ class Work:
         result = Verification(len(session.rows), same_fingerprint=same)
         rows = recompute(session, models, result, progress=progress)
         compare(session, own, rows, result)
-        where = "bit for bit" if result.same_fingerprint else "to 1e-9 (another processor or library than when it was recorded)"
-        said = f"{result.identical} of {result.outcomes} outcomes identical, {where}"
+        said = f"{result.identical} of {result.outcomes} outcomes identical, {result.how}"
         if result.not_recorded:
             said += f"; not recorded: {result.not_recorded[0]}"
         pairs = zip(result.places, result.different, strict=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,17 @@ def test_the_golden_session_is_reproduced() -> None:
     result = verify(read_session(GOLDEN), lambda sha256: find_model(GOLDEN, sha256))
     assert result.ok, result.different[:3]
     assert result.outcomes == 623
+
+
+@pytest.mark.parametrize(("by", "ok"), [(1e-10, True), (1e-7, False)])
+def test_on_another_computer_probabilities_may_differ_by_rounding_and_the_answer_says_so(by: float, ok: bool) -> None:
+    session = read_session(GOLDEN)
+    rows = session.rows.copy()
+    rows[:, 8:] += by
+    elsewhere = replace(session, fingerprint={**session.fingerprint, "numpy": "0"}, rows=rows)
+    result = verify(elsewhere, lambda sha256: find_model(GOLDEN, sha256))
+    assert result.ok is ok
+    assert result.how.startswith("to 1e-09 (another processor")
 
 
 def test_the_golden_file_is_as_it_was_made() -> None:
