@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -32,11 +31,6 @@ END_S = 2.0
 STALL_S = 5.0
 PATIENCE_S = 40.0
 DUE_S = CHUNK / RATE_HZ
-
-
-def busy() -> float:
-    """How many processes share a processor: the promised times are those of an idle machine."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def until(done: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from eeg_sender import amplifier
-from session_rig import Recorded, Session, assert_verified, busy, save_a_model, until
+from machine import busy, condition, within
+from session_rig import Recorded, Session, assert_verified, save_a_model, until
 from udp_receiver import Receiver
 
 from bci.engine.outcome import Reason
@@ -145,9 +146,9 @@ def test_fault_35_without_the_window_that_is_required_it_is_neutral_then_safe_an
         until(lambda: host.state() == "safe", "safe", 20.0)
         neutral_s = host.receiver.since(began, "neutral")[0] - began
         safe = next(m for m in host.said() if m["state"] == "safe" and m["at"] > began)
-        print(f"\nwindow {how.name}: neutral {neutral_s:.2f} s, SAFE {safe['at'] - began:.2f} s (load {busy():.1f})")
-        assert VIEW_S - WATCHING_S * busy() - 0.1 <= neutral_s <= VIEW_S + 0.25 * busy()
-        assert safe["at"] - began <= neutral_s + LATCH_S + 0.25 * busy()
+        print(f"\nwindow {how.name}: neutral {neutral_s:.2f} s, SAFE {safe['at'] - began:.2f} s ({condition()})")
+        assert VIEW_S - WATCHING_S * busy() - 0.1 <= neutral_s <= VIEW_S + within(0.25)
+        assert safe["at"] - began <= neutral_s + LATCH_S + within(0.25)
         assert "window" in safe["why"]
         if how == signal.SIGSTOP:
             os.kill(window.pid, signal.SIGCONT)
@@ -170,9 +171,14 @@ def test_fault_35_where_no_window_is_required_commands_go_on_while_it_is_frozen_
         ear.close()
     moved = host.receiver.since(began)
     assert host.state() == "active"
-    assert not host.receiver.since(began, "neutral")
+    # Where the whole machine stands still for a quarter of a second, rows are too old and it holds, as it must. What
+    # must not be is that the window is the reason, or that anything lasts.
+    held = {(m["state"], m["why"]) for m in host.said() if m["at"] > began and m["state"] != "active"}
+    print(f"\nwindow frozen and killed: longest gap {max(np.diff(moved)):.2f} s, held {held or 'never'} ({condition()})")
+    assert not [why for _, why in held if "window" in why]
+    assert {state for state, _ in held} <= {"hold"}
     assert len(moved) > 0.5 * (FROZEN_S + 1.0) / 0.08 / busy()
-    assert max(np.diff(moved)) < 0.25 * busy()
+    assert max(np.diff(moved)) < LATCH_S
 
 
 def test_fault_35_engine_and_recorder_do_not_notice_a_window_that_is_frozen_killed_and_opened_again(tmp_path: Path) -> None:
@@ -201,8 +207,6 @@ def test_fault_35_engine_and_recorder_do_not_notice_a_window_that_is_frozen_kill
     held = recorded.decisions[(recorded.sent > frozen) & (recorded.sent < killed)]
     assert len(held) > 0.8 * (killed - frozen) / 0.04 / busy()
     late_s = max(np.diff(recorded.sent[(recorded.sent > frozen) & (recorded.sent < killed)]))
-    print(
-        f"\nwindow frozen: {len(held)} rows in {killed - frozen:.1f} s, longest pause {1e3 * late_s:.0f} ms (load {busy():.1f})"
-    )
-    assert late_s < 0.25 * busy()
+    print(f"\nwindow frozen: {len(held)} rows in {killed - frozen:.1f} s, longest pause {1e3 * late_s:.0f} ms ({condition()})")
+    assert late_s < within(0.25)
     assert_verified(session.path)

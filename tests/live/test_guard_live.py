@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from machine import condition, within
 from udp_receiver import Receiver
 
 from bci.engine.outcome import Reason
@@ -47,11 +48,6 @@ LABELS = ("C3", "Cz", "C4", "Pz")
 RATE_HZ = 250.0
 HOP_S = 0.04
 PATIENCE_S = 40.0
-
-
-def busy() -> float:
-    """How many processes share a processor: the promised times are those of an idle machine."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class FakeEngine:
@@ -172,9 +168,11 @@ def resume(pid: int) -> None:
 def fake(bench: Bench) -> Iterator[FakeEngine]:
     """An engine in this process, and the bench active."""
     engine = FakeEngine(bench.name)
-    bench.active()
-    yield engine
-    engine.close()
+    try:
+        bench.active()
+        yield engine
+    finally:
+        engine.close()
 
 
 @pytest.fixture(scope="module")
@@ -225,20 +223,22 @@ def chain(bench: Bench, model: Path, tmp_path: Path) -> Iterator[dict[str, Any]]
         started[-1].wait_ready(PATIENCE_S)
         return started[-1]
 
-    first = engine()
-    bench.active()
-    yield {"amplifier": amplifier, "engine": first, "again": engine}
-    resume(amplifier.pid)
-    amplifier.kill()
-    amplifier.wait()
-    for child in started:
-        resume(child.pid)
-        child.stop()
+    try:
+        first = engine()
+        bench.active()
+        yield {"amplifier": amplifier, "engine": first, "again": engine}
+    finally:
+        resume(amplifier.pid)
+        amplifier.kill()
+        amplifier.wait()
+        for child in started:
+            resume(child.pid)
+            child.stop()
 
 
 def told(what: str, *times_s: float) -> None:
     """A measured time for docs/safety.md."""
-    print(f"\n{what}: {', '.join(f'{1000 * t:.1f}' for t in times_s)} ms (load {busy():.1f} per processor)")
+    print(f"\n{what}: {', '.join(f'{1000 * t:.1f}' for t in times_s)} ms ({condition()})")
 
 
 def test_an_engine_killed_is_neutral_within_250_ms_and_safe_a_second_later_and_its_return_arms_nothing(bench, chain):
@@ -247,8 +247,8 @@ def test_an_engine_killed_is_neutral_within_250_ms_and_safe_a_second_later_and_i
     neutral_s = bench.neutral_after(began)
     safe_s = bench.changed("safe", began)
     told("engine SIGKILL: neutral, SAFE", neutral_s, safe_s)
-    assert neutral_s <= 0.25 * busy()
-    assert safe_s == pytest.approx(neutral_s + 1.0, abs=0.1 * busy())
+    assert neutral_s <= within(0.25)
+    assert safe_s == pytest.approx(neutral_s + 1.0, abs=within(0.1))
     chain["again"]()
     again = local_clock()
     bench.until(lambda: any(m.get("good_s", 0) > 2.5 and m["at"] > again for m in bench.heard()), "good signal")
@@ -262,7 +262,7 @@ def test_an_engine_that_hangs_is_neutral_within_250_ms_and_its_backlog_moves_not
     os.kill(chain["engine"].pid, signal.SIGSTOP)
     neutral_s = bench.neutral_after(began)
     told("engine SIGSTOP: neutral, SAFE", neutral_s, bench.changed("safe", began))
-    assert neutral_s <= 0.25 * busy() + HOP_S
+    assert neutral_s <= within(0.25) + HOP_S
     time.sleep(2.0)
     os.kill(chain["engine"].pid, signal.SIGCONT)
     time.sleep(3.0)
@@ -277,8 +277,8 @@ def test_an_amplifier_that_dies_or_hangs_is_neutral_within_250_ms_and_safe_a_sec
     neutral_s = bench.neutral_after(began)
     safe_s = bench.changed("safe", began)
     told(f"amplifier {how.name}: neutral, SAFE", neutral_s, safe_s)
-    assert neutral_s <= (0.25 + 5 / RATE_HZ) * busy()
-    assert safe_s <= neutral_s + 1.1 * busy()
+    assert neutral_s <= within(0.25 + 5 / RATE_HZ)
+    assert safe_s <= neutral_s + within(1.1)
 
 
 def test_the_emergency_stop_reaches_the_actuator_within_50_ms_every_time(bench, fake):
@@ -288,9 +288,9 @@ def test_the_emergency_stop_reaches_the_actuator_within_50_ms_every_time(bench, 
         began = local_clock()
         bench.window.push(wire.line("stop_now", why="test"))
         times.append(bench.neutral_after(began))
-        assert bench.changed("safe", began) <= 0.05 * busy()
+        assert bench.changed("safe", began) <= within(0.05)
     told("emergency stop: neutral", *times)
-    assert max(times) <= 0.05 * busy()
+    assert max(times) <= within(0.05)
 
 
 def test_fault_48_a_flood_of_control_messages_neither_arms_nor_delays_commands_nor_the_emergency_stop(bench, fake):
@@ -312,9 +312,9 @@ def test_fault_48_a_flood_of_control_messages_neither_arms_nor_delays_commands_n
     moved = [t for t in bench.receiver.since(began) if t < pressed]
     told(f"flood of {sent} messages in 2 s: emergency stop; longest time without a command", stop_s, max(np.diff(moved)))
     stranger.close()
-    assert max(np.diff(moved)) < 0.25 * busy()
-    assert stop_s <= 0.05 * busy()
-    assert bench.changed("safe", pressed) <= 0.05 * busy()
+    assert max(np.diff(moved)) < within(0.25)
+    assert stop_s <= within(0.05)
+    assert bench.changed("safe", pressed) <= within(0.05)
     assert not bench.receiver.since(pressed + stop_s)
 
 
@@ -332,7 +332,7 @@ def test_a_host_killed_leaves_a_receiver_that_stops_by_its_own_timer_within_250_
     os.kill(bench.host.pid, signal.SIGKILL)
     bench.until(lambda: bench.receiver.stopped, "the receiver's own stop", 5.0)
     told("host SIGKILL: receiver stopped by its own 200 ms timer", bench.receiver.stopped[0] - began)
-    assert bench.receiver.stopped[0] - began <= 0.25 * busy()
+    assert bench.receiver.stopped[0] - began <= within(0.25)
 
 
 def test_a_host_that_hung_for_five_seconds_is_safe_within_250_ms_of_waking_and_takes_no_backlog(bench, fake):
@@ -343,7 +343,7 @@ def test_a_host_that_hung_for_five_seconds_is_safe_within_250_ms_of_waking_and_t
     os.kill(bench.host.pid, signal.SIGCONT)
     safe_s = bench.changed("safe", woke)
     told("host SIGSTOP 5 s, after SIGCONT: SAFE", safe_s)
-    assert safe_s <= 0.25 * busy()
+    assert safe_s <= within(0.25)
     time.sleep(0.5)
     assert not bench.receiver.since(woke, "right")
 
@@ -354,8 +354,8 @@ def test_a_host_told_to_end_is_neutral_first_and_gone_within_two_seconds(bench, 
     neutral_s = bench.neutral_after(began)
     bench.until(lambda: not bench.host.alive, "its end", 10.0)
     told("host SIGTERM: neutral, ended", neutral_s, local_clock() - began)
-    assert neutral_s <= 0.25 * busy()
-    assert local_clock() - began <= 2.0 * busy()
+    assert neutral_s <= within(0.25)
+    assert local_clock() - began <= within(2.0)
     assert bench.host.exit_code == 0
 
 
@@ -384,7 +384,7 @@ def test_enter_at_the_keyboard_of_the_host_is_an_emergency_stop(tmp_path):
             time.sleep(0.001)
         took_s = receiver.since(began, "neutral")[0] - began
         told("Enter at the keyboard: neutral", took_s)
-        assert took_s <= 0.05 * busy()
+        assert took_s <= within(0.05)
     finally:
         host.terminate()
         host.wait(10)
