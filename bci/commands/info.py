@@ -30,6 +30,9 @@ VERDICTS = {
     "damaged": "damaged: what contradicts the checksums, or itself, is left out (bci salvage writes the rest into a new file)",
 }
 
+MANY = 8
+"""Numbers in a row that nobody reads; --json has them."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -73,6 +76,8 @@ def _plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
+        if len(value) > MANY and all(isinstance(x, float) for x in value):
+            return f"{len(value)} values"
         return ", ".join(map(_plain, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
