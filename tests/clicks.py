@@ -26,6 +26,8 @@ SIZE = (1280, 720)
 TOOLS = ("Xvfb", "openbox", "xdotool")
 PICTURES = Path(__file__).parents[1] / "docs" / "screens" / "clicks"
 LONG_S = 240.0
+MOVING_MS = 50
+"""A trial may be over before what moves has come to rest."""
 
 
 class Hand:
@@ -67,9 +69,9 @@ class Hand:
                 raise SystemExit(f"waited {timeout_s:g} s in vain: {what}")
             QTest.qWait(50)
 
-    def picture(self, name: str) -> None:
-        """What is on the display."""
-        QTest.qWait(500)
+    def picture(self, name: str, settle_ms: int = 500) -> None:
+        """What is on the display, once it has been painted."""
+        QTest.qWait(settle_ms)
         self._pictures += 1
         self._display.photograph(self._folder / f"{self._pictures}-{name}.png")
         print(f"{self._pictures} {name}", flush=True)
@@ -138,7 +140,7 @@ def live(hand: Hand, context: object, wizard: QWidget) -> None:
         return shown[0] and moved(feed)
 
     hand.until(confident, "trials with feedback", LONG_S)
-    hand.picture("live")
+    hand.picture("live", MOVING_MS)
     hand.click(operator.panels["session"].end)
     hand.until(lambda: not wizard.live.running, "the session ends")
 
@@ -188,7 +190,7 @@ def demo(hand: Hand, place: Path) -> None:
         context = make_context(Options(settings=str(place / "looking.ini")))
         context.start()
         hand.until(lambda: moved(context.feed), "the participant's bar moves", LONG_S)
-        hand.picture("demo")
+        hand.picture("demo", MOVING_MS)
         context.close()
     finally:
         process.terminate()
