@@ -209,8 +209,14 @@ class PreprocessingSection(_Section):
         window, hop = window_grid(self.window_s, self.hop_s, rate_hz)
         eyes = {canonical(label) for label in self.eog}
         chosen = tuple(x for x in self.channels or labels if canonical(x) not in eyes)
-        measured = {"asr_covariance": self.asr_covariance, "asr_limits": self.asr_limits}
-        artefacts = Artefacts(self.eog, self.eog_weights, self.potato_z, asr=self.asr, **measured)
+        artefacts = Artefacts(
+            eog=self.eog,
+            eog_weights=self.eog_weights,
+            potato_z=self.potato_z,
+            asr=self.asr,
+            asr_covariance=self.asr_covariance,
+            asr_limits=self.asr_limits,
+        )
         return Preprocessing(rate_hz, chosen, self.reference, self.notch_hz, self.bands, self.order, window, hop, artefacts)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter
 
+from bci.engine.artefacts.robust import middle_and_deviation
 from bci.engine.chunk import FloatArray
 from bci.engine.filters import FilterBank, settling
 from bci.errors import ConfigError, TrainingError
@@ -115,8 +116,7 @@ def baseline(data: FloatArray, rate_hz: float, settings: AsrSettings | None = No
     squares = np.cumsum(np.vstack((np.zeros(clean.shape[1]), (clean @ vectors) ** 2)), axis=0)
     starts = np.arange(n_windows) * step
     amplitudes = np.sqrt((squares[starts + window] - squares[starts]) / window)
-    middle = np.median(amplitudes, axis=0)
-    deviation = 1.4826 * np.median(np.abs(amplitudes - middle), axis=0)
+    middle, deviation = middle_and_deviation(amplitudes)
     return AsrBaseline(covariance, middle + s.cutoff * deviation)
 
 
@@ -126,8 +126,7 @@ def _clean(data: FloatArray, window: int) -> FloatArray:
     if not len(windows):
         return data[:0]
     sizes = np.log(np.sqrt(np.square(windows).mean(axis=1)) + np.finfo(np.float64).tiny)
-    middle = np.median(sizes, axis=0)
-    deviation = 1.4826 * np.median(np.abs(sizes - middle), axis=0)
+    middle, deviation = middle_and_deviation(sizes)
     like = (sizes <= middle + LIKE_SD * deviation).all(axis=1)
     clean: FloatArray = windows[like].reshape(-1, data.shape[1])
     return clean
@@ -163,8 +162,9 @@ class Asr:
         self._kept_always = n - int(s.most * n)
         self._hop = hop
         self._ramp = (np.arange(1, hop + 1) / hop)[:, np.newaxis]
-        self._high_pass = FilterBank(None, [high_pass(rate_hz)], hop, n)
-        self.settling = max(settling(high_pass(rate_hz)), self._n_blocks * hop)
+        sections = high_pass(rate_hz)
+        self._high_pass = FilterBank(None, [sections], hop, n)
+        self.settling = max(settling(sections), self._n_blocks * hop)
         self.learn(known)
         self.restart()
 

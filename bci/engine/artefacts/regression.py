@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bci.engine.artefacts.robust import middle_and_deviation
 from bci.engine.chunk import BoolArray, FloatArray
 from bci.errors import ConfigError, TrainingError
 
@@ -44,8 +45,7 @@ def eog_weights(eeg: FloatArray, eog: FloatArray) -> FloatArray:
     """
     if len(eog) < LEAST_SAMPLES:
         raise TrainingError(f"only {len(eog)} samples to learn the eyes' share from; at least {LEAST_SAMPLES} are needed")
-    middle = np.median(eog, axis=0)
-    deviation = 1.4826 * np.median(np.abs(eog - middle), axis=0)
+    middle, deviation = middle_and_deviation(eog)
     if not (deviation > 0).all():
         raise TrainingError(f"EOG channel {int(np.argmin(deviation)) + 1} never changes; check its electrode, or leave it out")
     moving = (np.abs(eog - middle) > MOVING_SD * deviation).any(axis=1)
