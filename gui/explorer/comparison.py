@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
     QProgressBar,
     QPushButton,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -19,6 +17,7 @@ from gui.explorer.selection import Selection
 from gui.explorer.shapes import Compared, Estimate
 from gui.text import Label
 from gui.tidy import tidy
+from gui.widgets.tables import ReadTable
 
 COLUMNS = ("Selection", "Bands, Hz", "After the cue", "Decoder", "Right", "95 % interval")
 WARNING = (
@@ -55,19 +54,10 @@ class Comparison(QWidget):
         self.bar.setRange(0, 1000)
         self.status = Label("", "muted", elastic=True)
         self.warning = Label(WARNING, "muted", wrap=True)
-        self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setAccessibleName("selections that were compared")
-        self.table.setHorizontalHeaderLabels(COLUMNS)
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
+        self.table = ReadTable(COLUMNS, "selections that were compared")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        self.table.verticalHeader().setDefaultSectionSize(22)
         self.table.cellDoubleClicked.connect(self._take)
         self._lay_out()
         self.rest()

@@ -13,7 +13,6 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QFileDialog,
     QFrame,
@@ -22,7 +21,6 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSplitter,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -36,6 +34,7 @@ from gui.replay.shapes import Again, Opened
 from gui.replay.strip import Strip, clock
 from gui.text import Label
 from gui.tidy import recording_name, tidy
+from gui.widgets.tables import ReadTable
 from gui.widgets.trace_view import SCALES_UV, SECONDS, TraceView
 
 WORK = "gui.replay.work:Work"
@@ -113,20 +112,11 @@ class ReplayWindow(QWidget):
         self.clock.setMinimumWidth(150)
         self.strip = Strip(self._context)
         self.then, self.now = Moment(self._context, "recorded"), Moment(self._context, "computed")
-        self.list = QTableWidget(0, 4)
-        self.list.setAccessibleName("differences")
-        self.list.setHorizontalHeaderLabels(("Time", "For", "Recorded", "Computed"))
-        self.list.verticalHeader().hide()
-        self.list.verticalHeader().setDefaultSectionSize(22)
-        self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.list.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.list.setShowGrid(False)
-        self.list.setWordWrap(False)
+        self.list = ReadTable(("Time", "For", "Recorded", "Computed"), "differences")
         header = self.list.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         for column in (0, 1):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.listed = Label("Differences", "title", elastic=True)
         self.note = Label("Open the recording of a session, and compute its decisions again.", "muted", wrap=True)
 

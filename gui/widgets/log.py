@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractItemView, QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.context import Context
 from gui.said import Line
-from gui.widgets.wrapped_table import WrappedTable
+from gui.widgets.tables import WrappedTable
 
 SIGNS = {"info": "·", "warn": "▲", "bad": "■"}
 SHOWN = 500
@@ -36,7 +36,6 @@ class Log(QWidget):
         self.important = QCheckBox("only warnings")
         self.important.toggled.connect(self._anew)
         self.table = WrappedTable(("time", "from", "what and why"), "log")
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setColumnWidth(0, 66)
         self.table.setColumnWidth(1, 78)
         bar = QHBoxLayout()

@@ -16,7 +16,7 @@ from gui.store import SignalStore
 from gui.text import Label
 from gui.tidy import tidy
 from gui.widgets.head import head_rect, outline, place
-from gui.widgets.wrapped_table import WrappedTable
+from gui.widgets.tables import WrappedTable
 
 SIGNS = {"good": "●", "warn": "▲", "bad": "■", "none": "○"}
 CELL_PX = 10

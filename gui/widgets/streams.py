@@ -6,12 +6,13 @@ import math
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QTableWidgetItem, QVBoxLayout, QWidget
 
 from bci.stream.lsl import FoundStream
 from gui.context import Context
 from gui.text import Label
 from gui.tidy import tidy
+from gui.widgets.tables import ReadTable
 
 STALE_S = 0.5
 LOST_S = 2.0
@@ -51,18 +52,9 @@ class Streams(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._context = context
         self._shown: list[FoundStream] = []
-        self.table = QTableWidget(0, 2)
-        self.table.setHorizontalHeaderLabels(["stream", "what it carries"])
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(22)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table = ReadTable(("stream", "what it carries"), "streams in reach")
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
-        self.table.setAccessibleName("streams in reach")
         header = self.table.horizontalHeader()
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.table.cellClicked.connect(lambda row, _: self._choose(row))
