@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from eeg_sender import amplifier
-from machine import busy, condition, within
+from machine import busy, condition, stalled_s, within
 from session_rig import Recorded, Session, assert_verified, save_a_model, until
 from udp_receiver import Receiver
 
@@ -42,6 +42,9 @@ VIEW_S = 1.0
 WATCHING_S = 0.1
 LATCH_S = 1.0
 FROZEN_S = 5.0
+RESUME_S = 0.5
+STANDSTILL_S = 0.1
+"""Of the machine, less than which no row is too old."""
 
 
 @contextmanager
@@ -171,14 +174,14 @@ def test_fault_35_where_no_window_is_required_commands_go_on_while_it_is_frozen_
         ear.close()
     moved = host.receiver.since(began)
     assert host.state() == "active"
-    # Where the whole machine stands still for a quarter of a second, rows are too old and it holds, as it must. What
-    # must not be is that the window is the reason, or that anything lasts.
+    # Where the whole machine stands still for a quarter of a second, rows are too old and it holds, as it must.
     held = {(m["state"], m["why"]) for m in host.said() if m["at"] > began and m["state"] != "active"}
     print(f"\nwindow frozen and killed: longest gap {max(np.diff(moved)):.2f} s, held {held or 'never'} ({condition()})")
     assert not [why for _, why in held if "window" in why]
     assert {state for state, _ in held} <= {"hold"}
+    assert stalled_s() > STANDSTILL_S or not (held or host.receiver.since(began, "neutral"))
     assert len(moved) > 0.5 * (FROZEN_S + 1.0) / 0.08 / busy()
-    assert max(np.diff(moved)) < LATCH_S
+    assert max(np.diff(moved)) < within(0.25) + (RESUME_S if held else 0.0)
 
 
 def test_fault_35_engine_and_recorder_do_not_notice_a_window_that_is_frozen_killed_and_opened_again(tmp_path: Path) -> None:
