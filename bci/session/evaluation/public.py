@@ -16,7 +16,7 @@ from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE
 from bci.session.evaluation.origin import NotHere, OpenedRun, optional
 from bci.session.training import labelled
 from bci.settings import SessionConfig
-from bci.stream.readers import recording_from_mne
+from bci.stream.files.mne_raw import recording_from_mne
 from bci.stream.recording import RecordedMarkers, Recording
 from bci.stream.triggers import MarkerTable
 
