@@ -18,7 +18,7 @@ from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
 from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, counted
-from bci.stream.recording import RecordedSignal, Recording
+from bci.stream.recording import RecordedSignal, Recording, times_on
 from bci.stream.triggers import MarkerTable
 
 MIN_WHOLE = 10
@@ -327,10 +327,10 @@ def trials_of(recording: Recording, signal: RecordedSignal, table: MarkerTable) 
     """
     ours = any(markers.type == CALIBRATION_TYPE for markers in recording.markers)
     found = [
-        Trial(stamp + markers.offset_s - signal.offset_s, table.class_of(text))
+        Trial(time_s, table.class_of(text))
         for markers in recording.markers
         if not ours or markers.name == CUE_STREAM
-        for text, stamp, counts in zip(markers.texts, markers.stamps.tolist(), counted(markers.texts), strict=True)
+        for text, time_s, counts in zip(markers.texts, times_on(signal, markers).tolist(), counted(markers.texts), strict=True)
         if counts and table.class_of(text)
     ]
     return sorted(found, key=lambda trial: trial.time_s)

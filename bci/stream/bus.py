@@ -67,7 +67,7 @@ class RawInlet(Protocol):
         ...
 
     def time_correction(self, timeout_s: float) -> tuple[float, float] | None:
-        """Collection time and clock offset in seconds, or None where the sender did not answer."""
+        """Collection time on the sender's clock and clock offset in seconds, or None where the sender did not answer."""
         ...
 
     def close(self) -> None:

@@ -176,9 +176,10 @@ class LslRawInlet:
         return np.concatenate([np.asarray(values) for values, _ in pieces]), stamps
 
     def time_correction(self, timeout_s: float) -> tuple[float, float] | None:
-        """Collection time and clock offset in seconds, or None where the sender did not answer in time.
+        """Collection time on the sender's clock and clock offset in seconds, or None where the sender did not answer in time.
 
-        The first call measures and may take all of ``timeout_s``; later ones return the background's estimate.
+        Both as LabRecorder writes them, since readers fit offsets against the sender's own stamps. The first call measures and
+        may take all of ``timeout_s``; later ones return the background's estimate.
         """
         inlet = self._inlet
         if inlet is None:
@@ -187,7 +188,7 @@ class LslRawInlet:
             offset = float(inlet.time_correction(timeout_s))
         except (liblsl.LslTimeout, liblsl.LslLost):
             return None
-        return liblsl.local_clock(), offset
+        return liblsl.local_clock() - offset, offset
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""

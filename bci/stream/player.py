@@ -16,7 +16,7 @@ from bci.errors import ConfigError, RecordingError
 from bci.stream.bus import Clock
 from bci.stream.inprocess import InProcessBus
 from bci.stream.metadata import text_info
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
+from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording, times_on
 
 IntArray = npt.NDArray[np.int64]
 
@@ -72,7 +72,8 @@ class PlayerSettings:
     chunk_samples : int or None
         Samples per push; None: as the sender pushed them, as far as its stamps tell.
     keep_stamps : bool
-        Send the recorded stamps; otherwise all are shifted by one constant, to now.
+        Send the recorded stamps; otherwise all are shifted by one constant, to now. Either way, streams of other computers are
+        stamped by the clock of the signal with the most samples.
     lead_s : float
         From the start of playing to the first sample.
     """
@@ -101,7 +102,7 @@ class Pushes:
     ends : ndarray of int, shape (n_pushes,)
         Samples sent up to and with each push.
     due_s : ndarray, shape (n_pushes,)
-        When, seconds on the recording's common clock; never backwards.
+        When, seconds on the reference's clock; never backwards.
     """
 
     ends: IntArray
@@ -195,6 +196,7 @@ class Player:
         if not used:
             raise RecordingError(f"{recording.path}: none of its streams that were asked for holds a sample; nothing to play")
         self._streams, self._outlets = [s for s, _ in used], [o for _, o in used]
+        self._stamps = stamps_of(self._streams)
         self._pushes = pushes_of(self._streams, self._settings.chunk_samples)
         self._first_s = min(float(p.due_s[0]) for p in self._pushes)
         self.duration_s = max(float(p.due_s[-1]) for p in self._pushes) - self._first_s
@@ -216,9 +218,9 @@ class Player:
     def _push(self, stream: int, start: int, end: int, began: float) -> None:
         """Send one push; the recording's first push is stamped as if it was made at ``began``."""
         recorded, outlet = self._streams[stream], self._outlets[stream]
-        stamps = recorded.stamps[start:end]
+        stamps = self._stamps[stream][start:end]
         if not self._settings.keep_stamps:
-            stamps = stamps + (recorded.offset_s + began - self._first_s)
+            stamps = stamps + (began - self._first_s)
         if isinstance(recorded, RecordedSignal):
             outlet.push_chunk(recorded.data[start:end], stamps)  # type: ignore[union-attr]
             return
@@ -226,24 +228,34 @@ class Player:
             outlet.push(text, stamp)  # type: ignore[union-attr]
 
 
+def stamps_of(streams: Sequence[RecordedSignal | RecordedMarkers]) -> list[FloatArray]:
+    """Stamps of all streams by one clock: that of the signal with the most samples, whose stamps stay what they are."""
+    reference = _reference(streams) or streams[0]
+    return [times_on(reference, stream) for stream in streams]
+
+
+def _reference(streams: Sequence[RecordedSignal | RecordedMarkers]) -> RecordedSignal | None:
+    """The signal with the most samples."""
+    return max((s for s in streams if isinstance(s, RecordedSignal)), key=lambda s: len(s.stamps), default=None)
+
+
 def pushes_of(streams: Sequence[RecordedSignal | RecordedMarkers], chunk_samples: int | None) -> list[Pushes]:
-    """When each stream is pushed, all on one clock.
+    """When each stream is pushed, all on one clock (:func:`stamps_of`).
 
     The signal with the most samples is the reference: the others are placed beside its samples of nearest
     stamp, so that they stay in step with it where clocks were reset.
     """
-    signals = [s for s in streams if isinstance(s, RecordedSignal)]
-    reference = max(signals, key=lambda s: len(s.stamps), default=None)
+    reference, stamps = _reference(streams), stamps_of(streams)
     if reference is None:
-        common = np.concatenate([s.stamps + s.offset_s for s in streams])
+        common = np.concatenate(stamps)
         place_on = common, timeline(common, 0.0)
     else:
-        common = reference.stamps + reference.offset_s
+        common = reference.stamps
         rate_hz = reference.info.rate_hz
         place_on = common, timeline(common, 1.0 / rate_hz if rate_hz > 0 else 0.0)
     result = []
-    for stream in streams:
-        times = place_on[1] if stream is reference else _beside(stream.stamps + stream.offset_s, *place_on)
+    for stream, placed in zip(streams, stamps, strict=True):
+        times = place_on[1] if stream is reference else _beside(placed, *place_on)
         ends = push_ends(stream.stamps, stream.info.rate_hz if isinstance(stream, RecordedSignal) else 0.0, chunk_samples)
         result.append(Pushes(ends, np.maximum.accumulate(times)[ends - 1]))
     return result
@@ -394,7 +406,7 @@ class PlayerSource:
         began = clock.now() + self._settings.lead_s
         self._due = began + (pushes.due_s - first) / self._settings.speed
         self._ends = pushes.ends
-        self._shift = 0.0 if self._settings.keep_stamps else signal.offset_s + began - first
+        self._shift = 0.0 if self._settings.keep_stamps else began - first
         self._next = self._sent = 0
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError, RecordingError, StreamMismatch
+from bci.stream.clock_map import SAME_CLOCK, ClockMap
 from bci.stream.metadata import scale_to_microvolts
 from bci.stream.montage import Montage, apply_montage
 
@@ -29,8 +30,8 @@ class RecordedSignal:
         Float64; microvolts where a channel's unit is a voltage or unknown.
     stamps : ndarray, shape (n_samples,)
         Raw stamps, seconds on the sender's clock. They may run backwards.
-    offset_s : float
-        To be added to the stamps to compare them with other streams of the recording.
+    clock : ClockMap
+        From the sender's clock to the recorder's, to compare stamps with those of other streams (:func:`times_on`).
     header_xml : str
         The sender's full header, where the file has it.
     assumed_unit : str
@@ -40,7 +41,7 @@ class RecordedSignal:
     info: StreamInfo
     data: FloatArray
     stamps: FloatArray
-    offset_s: float = 0.0
+    clock: ClockMap = SAME_CLOCK
     header_xml: str = ""
     assumed_unit: str = ""
 
@@ -55,8 +56,8 @@ class RecordedMarkers:
     texts : tuple of str
     stamps : ndarray, shape (n_markers,)
         Raw stamps, seconds on the sender's clock.
-    offset_s : float
-        To be added to the stamps to compare them with other streams of the recording.
+    clock : ClockMap
+        From the sender's clock to the recorder's, to compare stamps with those of other streams (:func:`times_on`).
     type : str
         LSL content type.
     """
@@ -64,7 +65,7 @@ class RecordedMarkers:
     name: str
     texts: tuple[str, ...]
     stamps: FloatArray
-    offset_s: float = 0.0
+    clock: ClockMap = SAME_CLOCK
     type: str = "Markers"
 
 
@@ -136,6 +137,24 @@ class Recording:
         signal = with_montage(found[0], self.montage) if self.montage else found[0]
         check_unit(signal, str(self.path))
         return signal
+
+
+def times_on(signal: RecordedSignal | RecordedMarkers, markers: RecordedSignal | RecordedMarkers) -> FloatArray:
+    """When markers came, as the signal's computer would have stamped them.
+
+    Parameters
+    ----------
+    signal, markers : RecordedSignal or RecordedMarkers
+        Of the same recording.
+
+    Returns
+    -------
+    ndarray, shape (n_markers,)
+        Seconds, to be compared with ``signal.stamps``; the markers' own stamps, bit for bit, where both come from one computer.
+    """
+    if markers.clock == signal.clock:
+        return markers.stamps
+    return signal.clock.to_sender(markers.clock.to_recorder(markers.stamps))
 
 
 def with_montage(signal: RecordedSignal, montage: Montage) -> RecordedSignal:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from bci.errors import RecordingError
+from bci.stream.files.clocks import on_sender
 from bci.stream.sidecar import read_sidecar
 from bci.stream.xdf_reader import XdfStream, open_buffer, scan_file, streams_of
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf_writer import CollectionTimes, XdfWriter
 
 BOUNDARY_EVERY_BYTES = 1 << 20
 
@@ -64,7 +65,8 @@ def salvage(path: Path | str, out: Path | str | None = None) -> Salvaged:
         streams = streams_of(data, found)
     if not streams:
         raise RecordingError(f"{path}: no stream header is readable, so nothing can be recovered")
-    with XdfWriter(target) as writer:
+    clock: CollectionTimes = "sender" if on_sender(found.header, streams) else "recorder"
+    with XdfWriter(target, collection_times=clock) as writer:
         _copy(writer, {s.id: s for s in streams}, list(found.order))
     return Salvaged(
         path=target,

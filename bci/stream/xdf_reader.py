@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +43,8 @@ class XdfStream:
     chunk_ends : ndarray of int, shape (n_chunks,)
         Number of samples up to the end of each chunk, as they were recorded.
     offset_times, offsets : ndarray, shape (n_offsets,)
-        When the clock offset was measured, and what to add to stamps then, seconds. Empty: unknown.
+        When the clock offset was measured, as the file has it (on the sender's clock, in old recordings of ours on the
+        recorder's: :func:`bci.stream.files.clocks.on_sender`), and what to add to stamps then, seconds. Empty: unknown.
     footer : dict or None
         The footer's fields as text (``sample_count``, ``note``, …); None where the stream was not closed.
     """
@@ -107,6 +108,8 @@ class XdfFile:
         What is wrong, and where.
     left_out : int
         Bytes that could not be used.
+    header : dict
+        The file header's fields as text (``version``, ``datetime``, …).
     """
 
     path: Path
@@ -116,6 +119,7 @@ class XdfFile:
     sha256: str
     problems: tuple[str, ...]
     left_out: int
+    header: dict[str, str] = field(default_factory=dict)
 
     def stream(self, name: str) -> XdfStream:
         """The one stream of that name or type.
@@ -153,7 +157,7 @@ def read_xdf(path: Path | str, verify: bool = True) -> XdfFile:
     if found.damaged:
         verdict = "damaged"
     closed = bool(streams) and not found.cut and all(s.footer is not None for s in streams)
-    return XdfFile(path, streams, closed, verdict, sha256, tuple(found.problems), found.left_out)
+    return XdfFile(path, streams, closed, verdict, sha256, tuple(found.problems), found.left_out, found.header)
 
 
 @contextmanager

@@ -79,6 +79,8 @@ class Scan:
         The last chunk is not complete.
     left_out : int
         Bytes that could not be used.
+    header : dict
+        Texts of the file header's fields.
     """
 
     streams: dict[int, FoundStream] = field(default_factory=dict)
@@ -87,6 +89,7 @@ class Scan:
     damaged: bool = False
     cut: bool = False
     left_out: int = 0
+    header: dict[str, str] = field(default_factory=dict)
 
     def problem(self, text: str, damage: bool = True) -> None:
         """Take down what is wrong; the list stays short however bad the file is."""
@@ -215,9 +218,11 @@ class Scanner:
             self._offset(content, after)
         elif tag == Tag.STREAM_FOOTER:
             self._footer(content, after, position)
+        elif tag == Tag.FILE_HEADER:
+            self._file_header(content, after, position)
         elif tag == Tag.BOUNDARY and self._data[content:after] != SIGNATURE:
             raise _Damaged("boundary chunk without its signature")
-        elif tag not in (Tag.FILE_HEADER, Tag.BOUNDARY):
+        elif tag != Tag.BOUNDARY:
             if not self._plausible(after, end):
                 raise _Damaged(f"chunk of unknown kind {tag}")
             self.found.problem(f"byte {position}: chunk of unknown kind {tag} is left out")
@@ -266,6 +271,15 @@ class Scanner:
             return
         stream.offsets.append((time_s, offset_s))
         self.found.order.append(-self._stream_id(content, after))
+
+    def _file_header(self, content: int, after: int, position: int) -> None:
+        """Take in what the file header says; a file can be read without it."""
+        try:
+            root = parse_xml(self._data[content:after], f"file header at byte {position}")
+        except RecordingError as error:
+            self.found.problem(str(error), damage=False)
+            return
+        self.found.header |= {element.tag: (element.text or "").strip() for element in root if not len(element)}
 
     def _footer(self, content: int, after: int, position: int) -> None:
         """Take in a footer: the texts of its fields."""

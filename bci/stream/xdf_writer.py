@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -37,6 +37,7 @@ from bci.stream.xdf_format import (
 )
 
 BLOCK_BYTES = 32 << 10
+CollectionTimes = Literal["sender", "recorder"]
 
 
 class _Written:
@@ -92,6 +93,8 @@ class XdfWriter:
         Must not exist; its folder is made where missing.
     created : str
         Date and time for the file header, ISO 8601; left out where empty.
+    collection_times : {"sender", "recorder"}
+        On which clock the times of clock offsets are; the header says so. ``"sender"`` is what other readers expect.
 
     Raises
     ------
@@ -99,7 +102,7 @@ class XdfWriter:
         If the file exists or cannot be made.
     """
 
-    def __init__(self, path: Path | str, created: str = "") -> None:
+    def __init__(self, path: Path | str, created: str = "", collection_times: CollectionTimes = "sender") -> None:
         self.path = Path(path)
         self._streams: dict[int, _Written] = {}
         self._blocks: list[tuple[int, int]] = []
@@ -108,7 +111,8 @@ class XdfWriter:
         self._file = _create(self.path)
         self._failed = False
         when = f"<datetime>{escape(clean_xml(created))}</datetime>" if created else ""
-        header = f'<?xml version="1.0"?><info><version>1.0</version>{when}</info>'
+        clock = f"<collection_times>{collection_times}</collection_times>"
+        header = f'<?xml version="1.0"?><info><version>1.0</version>{when}{clock}</info>'
         try:
             self._put(MAGIC + chunk(Tag.FILE_HEADER, header.encode()))
         except RecordingError:
@@ -195,7 +199,7 @@ class XdfWriter:
         ----------
         stream_id : int
         time_s : float
-            When it was measured, seconds on our clock.
+            When it was measured, seconds on the clock that the file header names: the sender's.
         offset_s : float
             To be added to the sender's stamps, seconds.
 

@@ -29,9 +29,10 @@ from bci.session.replay import (
     read_session,
     recompute,
 )
+from bci.stream.clock_map import SAME_CLOCK
 from bci.stream.metadata import bci_fields
 from bci.stream.readers import open_recording
-from bci.stream.recording import RecordedSignal, Recording
+from bci.stream.recording import RecordedSignal, Recording, times_on
 from gui.replay.shapes import Again, Difference, Opened, Track
 from gui.said import Marker
 from gui.tidy import tidy
@@ -186,8 +187,8 @@ def _signal_of(recording: Recording, session: RecordedSession | None) -> Recorde
     if session is None:
         return recording.corrected().eeg()
     found = [s for s in recording.signals if s.info.source_id == session.info.source_id and s.info.rate_hz > 0]
-    offset_s = found[0].offset_s if found else 0.0
-    return RecordedSignal(session.info, session.raw.data, session.raw.stamps, offset_s)
+    clock = found[0].clock if found else SAME_CLOCK
+    return RecordedSignal(session.info, session.raw.data, session.raw.stamps, clock)
 
 
 def _models_around(path: Path) -> tuple[Path, ...]:
@@ -235,12 +236,11 @@ def _markers(recording: Recording, signal: RecordedSignal) -> tuple[tuple[Marker
     """Markers on the signal's clock, and the classes that the engine took them for."""
     found, meanings = [], {}
     for stream in recording.markers:
-        shift = stream.offset_s - signal.offset_s
         if stream.type == "BCI-Event":
             meanings |= _meanings(stream.texts)
         if not stream.type.startswith(OURS):
-            pairs = zip(stream.texts, stream.stamps.tolist(), strict=True)
-            found += [Marker(at + shift, tidy(text, 60), tidy(stream.name, 40)) for text, at in pairs]
+            pairs = zip(stream.texts, times_on(signal, stream).tolist(), strict=True)
+            found += [Marker(at, tidy(text, 60), tidy(stream.name, 40)) for text, at in pairs]
     return tuple(sorted(found, key=lambda m: m.time_s)), meanings
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, RecordingError
 from bci.stream.clock import VirtualClock
+from bci.stream.clock_map import ClockMap
 from bci.stream.inprocess import InProcessBus
 from bci.stream.player import Player, PlayerSettings, PlayerSource, bus_outlets, push_ends, timeline
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
@@ -23,7 +24,7 @@ INFO = StreamInfo(RATE, (Channel("C3"), Channel("C4")), name="amp", source_id="x
 def recording(stamps: np.ndarray, markers: tuple[tuple[str, float], ...] = (), offset_s: float = 0.0) -> Recording:
     data = np.arange(2 * len(stamps), dtype=float).reshape(-1, 2)
     texts, times = tuple(t for t, _ in markers), np.array([s for _, s in markers])
-    marked = (RecordedMarkers("cues", texts, times, offset_s),) if markers else ()
+    marked = (RecordedMarkers("cues", texts, times, ClockMap.constant(offset_s)),) if markers else ()
     return Recording(Path("a.xdf"), (RecordedSignal(INFO, data, stamps),), marked, "ab" * 32)
 
 

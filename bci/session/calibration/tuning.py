@@ -13,7 +13,7 @@ from bci.session.progress import Progress
 from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, TRIAL_END, cue_code
 from bci.session.training import LabelledRun, Trained
 from bci.settings import DecisionSection, SessionConfig
-from bci.stream.recording import Recording
+from bci.stream.recording import Recording, times_on
 
 FALSE_PER_MIN = (0.5, 1.0, 2.0, 4.0, 8.0)
 """The first of these that some setting keeps to is suggested, where nobody states a number."""
@@ -134,11 +134,10 @@ def tuned(trained: Trained, found: Tuning, config: SessionConfig) -> Trained:
 
 def _idle(recording: Recording, config: SessionConfig) -> list[tuple[float, float]]:
     """When the person was at rest, on the clock of the signal; nothing where the markers do not say."""
-    offset_s = recording.eeg(config.stream.name or None).offset_s
+    signal = recording.eeg(config.stream.name or None)
     found = []
     for markers in recording.markers:
         ours = markers.name == CUE_STREAM or any(cue_code(text) == TRIAL_END for text in markers.texts)
         if ours and markers.type != CALIBRATION_TYPE:
-            times = (markers.stamps + markers.offset_s - offset_s).tolist()
-            found += idle_of(list(zip(markers.texts, times, strict=True)))
+            found += idle_of(list(zip(markers.texts, times_on(signal, markers).tolist(), strict=True)))
     return sorted(found)

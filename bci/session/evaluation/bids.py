@@ -28,7 +28,7 @@ from bci.session.timeline import NAMES, cue_code
 from bci.session.training import open_with
 from bci.settings import SessionConfig
 from bci.stream.paths import label
-from bci.stream.recording import RecordedSignal, Recording
+from bci.stream.recording import RecordedSignal, Recording, times_on
 from bci.stream.sidecar import sidecar_path
 from bci.stream.triggers import MarkerTable, canonical_marker
 
@@ -156,11 +156,11 @@ def _resolution(placed: Even, format: str) -> float:
 def _markers(recording: Recording, signal: RecordedSignal) -> list[tuple[float, str]]:
     """Markers on the signal's clock. What our own processes say to each other is in the XDF, and is no event."""
     return [
-        (stamp + m.offset_s - signal.offset_s, text)
+        (time_s, text)
         for m in recording.markers
         if not m.type.startswith("BCI-")
-        for text, stamp in zip(m.texts, m.stamps.tolist(), strict=True)
-        if np.isfinite(stamp) and text.strip()
+        for text, time_s in zip(m.texts, times_on(signal, m).tolist(), strict=True)
+        if np.isfinite(time_s) and text.strip()
     ]
 
 

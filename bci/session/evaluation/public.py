@@ -17,7 +17,7 @@ from bci.session.evaluation.origin import NotHere, OpenedRun, optional
 from bci.session.training import labelled
 from bci.settings import SessionConfig
 from bci.stream.files.mne_raw import recording_from_mne
-from bci.stream.recording import RecordedMarkers, Recording
+from bci.stream.recording import Recording
 from bci.stream.triggers import MarkerTable
 
 NOT_RECORDED = (GAP, NONFINITE, BOUNDARY, "BAD_ACQ_SKIP")
@@ -149,7 +149,7 @@ def _named_events(recording: Recording, codes: Mapping[str, int]) -> Recording:
     if any(text in codes for text in annotations.texts):
         return replace(recording, markers=(annotations,))
     names = {str(code): name for name, code in codes.items()}
-    renamed = [RecordedMarkers(m.name, tuple(names.get(text, text) for text in m.texts), m.stamps, m.offset_s) for m in triggers]
+    renamed = [replace(m, texts=tuple(names.get(text, text) for text in m.texts)) for m in triggers]
     return replace(recording, markers=tuple(renamed))
 
 

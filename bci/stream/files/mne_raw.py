@@ -66,7 +66,7 @@ def recording_from_mne(raw: Any, path: Path, notes: tuple[str, ...] = ()) -> Rec
     signal = RecordedSignal(info, data, stamps, assumed_unit="V" if unknown else "")
     onsets = raw.annotations.onset - raw.first_time
     annotations = RecordedMarkers("annotations", tuple(map(str, raw.annotations.description)), np.asarray(onsets, np.float64))
-    return Recording(path, (signal,), (annotations, *trigger_markers(info, data, stamps, 0.0)), "", notes)
+    return Recording(path, (signal,), (annotations, *trigger_markers(info, data, stamps)), "", notes)
 
 
 def _mne_channels(raw: Any) -> tuple[FloatArray, tuple[Channel, ...], bool]:

@@ -6,15 +6,18 @@ import numpy as np
 
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo
+from bci.stream.clock_map import SAME_CLOCK, ClockMap
 from bci.stream.recording import RecordedMarkers
 from bci.stream.triggers import TriggerEdges
 
 
-def trigger_markers(info: StreamInfo, data: FloatArray, stamps: FloatArray, offset_s: float) -> list[RecordedMarkers]:
+def trigger_markers(
+    info: StreamInfo, data: FloatArray, stamps: FloatArray, clock: ClockMap = SAME_CLOCK
+) -> list[RecordedMarkers]:
     """What the trigger channels say, if there are any."""
     edges = TriggerEdges(info)
     if not edges.columns:
         return []
     found = edges(Chunk(data, stamps))
     texts, times = tuple(t for t, _ in found), np.array([s for _, s in found], np.float64)
-    return [RecordedMarkers(f"{info.name} triggers", texts, times, offset_s)]
+    return [RecordedMarkers(f"{info.name} triggers", texts, times, clock)]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bci.engine.chunk import FloatArray
 from bci.stream.files.trigger_channels import trigger_markers
 from bci.stream.metadata import scale_to_microvolts, stream_info
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
@@ -14,26 +13,22 @@ from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 
 def read_xdf_recording(path: Path) -> Recording:
     """Streams as recorded: numeric ones become signals, strings and single numbers without a rate become markers."""
+    from bci.stream.files.clocks import clocks_of
     from bci.stream.xdf_reader import read_xdf
 
     file = read_xdf(path)
+    clocks, notes = clocks_of(file)
     signals: list[RecordedSignal] = []
     markers: list[RecordedMarkers] = []
     for stream in file.streams:
-        offset_s = _offset(stream.offsets)
+        clock = clocks[stream.id]
         numeric_markers = stream.rate_hz == 0 and np.shape(stream.values)[1:] == (1,)
         if stream.channel_format == "string" or numeric_markers:
             texts = tuple(v[0] if isinstance(v[0], str) else f"{v[0]:.15g}" for v in stream.values)
-            markers.append(RecordedMarkers(stream.name, texts, stream.stamps, offset_s, stream.type))
+            markers.append(RecordedMarkers(stream.name, texts, stream.stamps, clock, stream.type))
             continue
         info = stream_info(stream.header_xml)
         data = np.asarray(stream.values, np.float64).reshape(-1, len(info.channels)) * scale_to_microvolts(info)
-        signals.append(RecordedSignal(info, data, stream.stamps, offset_s, stream.header_xml))
-        markers += trigger_markers(info, data, stream.stamps, offset_s)
-    return Recording(path, tuple(signals), tuple(markers), file.sha256, file.problems)
-
-
-def _offset(offsets: FloatArray) -> float:
-    """Middle of the plausible clock offsets; LabRecorder may write uninitialised ones."""
-    good = offsets[np.isfinite(offsets) & (np.abs(offsets) < 1e10)]
-    return float(np.median(good)) if len(good) else 0.0
+        signals.append(RecordedSignal(info, data, stream.stamps, clock, stream.header_xml))
+        markers += trigger_markers(info, data, stream.stamps, clock)
+    return Recording(path, tuple(signals), tuple(markers), file.sha256, (*file.problems, *notes))

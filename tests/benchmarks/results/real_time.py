@@ -27,7 +27,7 @@ from bci.settings import SessionConfig
 from bci.stream.clock import LslClock
 from bci.stream.player import Player, lsl_outlets, played_info
 from bci.stream.readers import open_recording
-from bci.stream.recording import Recording
+from bci.stream.recording import Recording, times_on
 from bci.stream.triggers import MarkerTable
 
 from .live import answer
@@ -115,7 +115,7 @@ def _first(recording: Recording, first_s: float, cues: str) -> Recording:
     n = int(min(len(signal.stamps), first_s * signal.info.rate_hz))
     signal = replace(signal, data=signal.data[:n], stamps=signal.stamps[:n])
     (markers,) = [m for m in recording.markers if len(m.texts)]
-    kept = np.flatnonzero(markers.stamps + markers.offset_s < signal.stamps.max() + signal.offset_s)
+    kept = np.flatnonzero(times_on(signal, markers) < signal.stamps.max())
     markers = replace(markers, name=cues, texts=tuple(markers.texts[i] for i in kept), stamps=markers.stamps[kept])
     return replace(recording, signals=(signal,), markers=(markers,))
 
