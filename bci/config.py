@@ -36,7 +36,12 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any single setting; may be given repeatedly"
     )
-    group.add_argument("--stream", metavar="QUERY", help="the EEG stream: its name, or for instance source_id=abc,host=*")
+    group.add_argument(
+        "--stream",
+        "--source",
+        metavar="QUERY",
+        help="the EEG stream: name, type or source_id, or for instance source_id=abc,host=* (bci streams --help has the rules)",
+    )
     group.add_argument("--out", metavar="DIR", help="folder for recordings (record.out)")
     group.add_argument("--subject", metavar="LABEL", help="pseudonym, letters and digits (record.subject)")
 
@@ -69,11 +74,8 @@ def config_of(args: argparse.Namespace, rate_hz: float | None = None) -> Session
 
 def _stream_overrides(text: str) -> dict[str, str]:
     """``--stream`` names the stream anew: what a file says of its identity no longer counts."""
-    from bci.stream.discovery import StreamQuery
-
-    query = StreamQuery.parse(text)
-    named = {"name": query.name or query.anything, "source_id": query.source_id, "host": query.host}
-    return {f"stream.{key}": value for key, value in (named | ({"type": query.type} if query.type else {})).items()}
+    # In quotes, because a value is read as TOML first.
+    return {"stream.name": json.dumps(text, ensure_ascii=False)} | {f"stream.{key}": "" for key in ("type", "source_id", "host")}
 
 
 def load_config(

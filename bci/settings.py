@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, WrapValidator, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WrapValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from bci.engine.artefacts.settings import Artefacts
@@ -29,7 +29,7 @@ from bci.engine.stream_info import canonical
 from bci.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bci.stream.discovery import StreamQuery
+    from bci.stream.stream_query import StreamQuery
 
 USUAL = DecisionSettings()
 Seconds = Annotated[float, Field(gt=0)]
@@ -52,6 +52,20 @@ def _nyquist_hz(info: ValidationInfo) -> float:
     return rate_hz / 2
 
 
+def _stream_query(text: str) -> str:
+    """A text that names a stream, if it can be understood."""
+    from bci.stream.stream_query import StreamQuery
+
+    try:
+        StreamQuery.parse(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+StreamText = Annotated[str, AfterValidator(_stream_query)]
+
+
 class _Section(BaseModel):
     """No unknown keys, no guessing of types, no NaN, no change afterwards."""
 
@@ -59,12 +73,14 @@ class _Section(BaseModel):
 
 
 class StreamSection(_Section):
-    """Which EEG stream to listen to; an empty text matches any.
+    """Which EEG stream to listen to, and to take from a recording; an empty text matches any.
 
     Parameters
     ----------
-    name, type, source_id : str
-        As the sender declares them.
+    name : str
+        Its name, type or source_id, or a query as in ``--stream``: ``source_id=abc,host=*``.
+    type, source_id : str
+        As the sender declares them. Where neither they nor ``name`` say which stream is meant, it is the one of type EEG.
     host : str
         Machine of the sender; empty for this one, ``"*"`` for any.
     montage : str
@@ -75,8 +91,8 @@ class StreamSection(_Section):
         How long to look for it.
     """
 
-    name: str = ""
-    type: str = "EEG"
+    name: StreamText = ""
+    type: str = ""
     source_id: str = ""
     host: str = ""
     montage: str = ""
@@ -85,9 +101,12 @@ class StreamSection(_Section):
 
     def query(self) -> StreamQuery:
         """What is known of the wanted stream."""
-        from bci.stream.discovery import StreamQuery  # loads liblsl, which not every user of settings needs
+        from bci.stream.stream_query import EEG, StreamQuery
 
-        return StreamQuery(name=self.name, type=self.type, source_id=self.source_id, host=self.host)
+        said = StreamQuery.parse(self.name)
+        given = {key: value for key in ("type", "source_id", "host") if (value := getattr(self, key))}
+        query = replace(said, **given)
+        return query if query.named else replace(EEG, host=query.host)
 
 
 class MarkersSection(_Section):
@@ -96,13 +115,13 @@ class MarkersSection(_Section):
     Parameters
     ----------
     stream : str
-        Which marker stream, as in ``--stream``: its name, type or source_id, or ``type=Markers,host=*``; empty for none.
+        Which marker streams, as in ``--stream``: name, type or source_id, or ``type=Markers,host=*``; empty for none.
     table : dict of str to str
         Class of each marker text that is a cue. Numbers match however they are written:
         ``"2"`` stands for ``"2.000000"`` too.
     """
 
-    stream: str = ""
+    stream: StreamText = ""
     table: dict[str, str] = {}
 
 

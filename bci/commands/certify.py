@@ -40,7 +40,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument
     add("--model", metavar="FILE", help="model file; with --simulate one is trained where none is given")
-    add("--source", metavar="QUERY", help="the EEG stream, for instance type=EEG or source_id=abc")
     add("--simulate", action="store_true", help="start a simulated subject first")
     add("--device", action="store_true", help="start the source of the section [source] first")
     add("--channels", type=int, default=8, help="of the simulated subject, without --model (default 8)")
@@ -116,7 +115,6 @@ def _plan(args: argparse.Namespace, folder: Path, told) -> SessionPlan:  # type:
     """The session that is certified."""
     from pathlib import Path
 
-    from bci.commands.engine import query_words
     from bci.commands.run import option_words, simulated_words, source_words
     from bci.config import config_of
     from bci.session.certify.trial_model import make_model, trial_table
@@ -129,7 +127,7 @@ def _plan(args: argparse.Namespace, folder: Path, told) -> SessionPlan:  # type:
     config = config_of(args)
     path = check_model(Path(args.model)) if args.model else make_model(folder, config, args.channels, told)
     device: tuple[str, ...] = ()
-    source = query_words(config, args.source)
+    source = config.stream.query().words()
     if args.simulate:
         device, source = simulated_words(load_model(path).header, 0.8, 1, ""), "name=simulated"
     elif args.device:

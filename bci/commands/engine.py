@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bci.settings import SessionConfig
 
 HELP = """Decode one LSL stream with one model: the process that `bci run` starts, alone.
 
@@ -14,7 +10,7 @@ Publishes NAME-decisions, NAME-outcomes, NAME-timing, NAME-events and NAME-state
 obeys NAME-control. Use it where another program records or displays."""
 
 EXAMPLES = """bci engine --model left-right.safetensors
-bci engine --model left-right.safetensors --source type=EEG,host=* --set engine.name=lab2"""
+bci engine --model left-right.safetensors --stream type=EEG,host=* --set engine.name=lab2"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +18,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from bci.config import add_config_options
 
     parser.add_argument("--model", required=True, metavar="FILE", help="model file (bci train writes one)")
-    parser.add_argument("--source", metavar="QUERY", help="the EEG stream, for instance type=EEG or source_id=abc")
     parser.add_argument("--seconds", type=float, help="end after this long")
     parser.add_argument("--session-id", default="", help="identifier that all streams of the session carry")
     parser.add_argument("--wait-recorder", action="store_true", help="begin when somebody listens to outcomes and events")
@@ -39,18 +34,10 @@ def run(args: argparse.Namespace) -> int:
     from bci.session.engine_process import EngineJob, run_engine
     from bci.session.processes import Stop
     from bci.session.scheduling import ENGINE, ahead
-    from bci.stream.lsl import StreamQuery
 
     config = config_of(args)
     stop = Stop(args.parent_pipe, args.seconds)
-    query = StreamQuery.parse(query_words(config, args.source))
+    query = config.stream.query()
     with ahead(ENGINE) as scheduling:
         run_engine(EngineJob(Path(args.model), config, query, args.session_id, args.wait_recorder, scheduling), stop)
     return 0
-
-
-def query_words(config: SessionConfig, text: str | None) -> str:
-    """The EEG stream that options and configuration name, as a query."""
-    s = config.stream
-    terms = {"name": s.name, "type": s.type, "source_id": s.source_id, "host": s.host}
-    return text or ",".join(f"{key}={value}" for key, value in terms.items() if value)

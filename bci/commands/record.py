@@ -44,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--stream",
+        "--source",
         action="append",
         default=[],
         metavar="QUERY",

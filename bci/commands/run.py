@@ -32,7 +32,7 @@ Enter alone is the emergency stop. "mark CHANNEL" and "good CHANNEL" leave a bad
 that dies is begun again; nothing is armed by that. Not a medical device; what can hurt needs a stop of its own."""
 
 EXAMPLES = """bci run --model left-right.safetensors
-bci run --model left-right.safetensors --source type=EEG --subject P003 --set markers.stream=cues
+bci run --model left-right.safetensors --stream type=EEG --subject P003 --set markers.stream=cues
 bci run --model demo.safetensors --simulate --cues short
 bci run --model demo.safetensors --simulate --seconds 30 --headless
 bci run --model left-right.safetensors --actuator udp --set actuator.settings.port=9000 --set actuator.commands.left=open"""
@@ -43,7 +43,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from bci.config import add_config_options
 
     parser.add_argument("--model", required=True, metavar="FILE", help="model file (bci train writes one)")
-    parser.add_argument("--source", metavar="QUERY", help="the EEG stream, for instance type=EEG or source_id=abc")
     parser.add_argument("--simulate", action="store_true", help="start a simulated subject with the model's channels first")
     parser.add_argument("--device", action="store_true", help="start the source of the section [source] first")
     parser.add_argument("--actuator", metavar="NAME", help="move something: an actuator plug-in, set by the section [actuator]")
@@ -69,7 +68,6 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from bci.commands.engine import query_words
     from bci.config import config_of
     from bci.session import desk
     from bci.session.cueing import Cueing
@@ -88,10 +86,10 @@ def run(args: argparse.Namespace) -> int:
     if args.arm and not config.actuator.name:
         raise ConfigError("--arm: there is nothing to arm; name it with --actuator NAME")
     device: tuple[str, ...] = ()
-    source = query_words(config, args.source)
+    source = config.stream.query().words()
     if args.simulate:
         device = simulated_words(header, args.skill, args.seed, config.markers.stream)
-        source = args.source or "name=simulated"
+        source = args.stream or "name=simulated"
     elif args.device:
         device = source_words(config)
     stop = Stop()

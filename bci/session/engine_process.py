@@ -77,7 +77,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
     """
     model = load_model(job.model)
     montage = montage_of(job.config)
-    inlet = LslSignalInlet(resolve(job.query, job.config.stream.timeout_s), montage)
+    inlet = LslSignalInlet(resolve(job.query, job.config.stream.timeout_s, eeg=True), montage)
     wires = None
     try:
         check_stream(model.header, inlet.info)

@@ -282,7 +282,7 @@ class LiveSession:
         return [*words, *place, "--timeout", f"{config.stream.timeout_s:g}"]
 
     def _engine_words(self) -> Sequence[str]:
-        return ["--source", self.plan.source, "--session-id", self.session_id, "--wait-recorder", *self.plan.options]
+        return [*self.plan.options, "--stream", self.plan.source, "--session-id", self.session_id, "--wait-recorder"]
 
     def _actuator_words(self) -> Sequence[str]:
         return [*self.plan.actuator, "--name", self._name, "--session-id", self.session_id, "--wait-recorder"]

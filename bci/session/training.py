@@ -23,6 +23,7 @@ from bci.settings import SessionConfig
 from bci.stream.montage import load_montage
 from bci.stream.readers import open_recording
 from bci.stream.recording import RecordedSignal, Recording
+from bci.stream.stream_query import StreamQuery
 from bci.stream.triggers import MarkerTable
 
 
@@ -102,15 +103,15 @@ def open_with(path: Path, config: SessionConfig) -> Recording:
 
 def open_signal(path: Path, config: SessionConfig) -> RecordedSignal:
     """The EEG of a recording."""
-    return open_with(path, config).eeg(config.stream.name or None)
+    return open_with(path, config).eeg(config.stream.query())
 
 
 def open_labelled(path: Path, config: SessionConfig) -> LabelledRun:
     """Read a recording and label its trials, as the sections ``stream`` and ``markers`` say."""
-    return labelled(open_with(path, config), MarkerTable(config.markers.table), config.stream.name)
+    return labelled(open_with(path, config), MarkerTable(config.markers.table), config.stream.query())
 
 
-def labelled(recording: Recording, table: MarkerTable, stream: str = "") -> LabelledRun:
+def labelled(recording: Recording, table: MarkerTable, stream: StreamQuery | str = "") -> LabelledRun:
     """The EEG of a recording with the cues that ``table`` knows.
 
     Raises
@@ -118,7 +119,7 @@ def labelled(recording: Recording, table: MarkerTable, stream: str = "") -> Labe
     TrainingError
         If no marker is a cue; lists the markers that were found.
     """
-    signal = recording.eeg(stream or None)
+    signal = recording.eeg(stream)
     cues = trials_of(recording, signal, table)
     if not cues:
         seen = Counter(text for markers in recording.markers for text in markers.texts)

@@ -2,74 +2,17 @@
 
 from __future__ import annotations
 
+import string
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bci.errors import ConfigError, StreamAmbiguous, StreamNotFound
+from bci.errors import StreamAmbiguous, StreamNotFound
 from bci.stream import liblsl
+from bci.stream.stream_query import Identity, StreamQuery, folded, rather_eeg, told_apart
 
 SETTLE_S = 0.75  # liblsl asks again every 0.5 s, and of several senders on one machine only one hears the first call
-_KEYS = ("name", "type", "source_id", "host")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamQuery:
-    """What is known of the wanted stream; empty fields match anything.
-
-    Parameters
-    ----------
-    name, type, source_id : str
-        Must be equal.
-    anything : str
-        Must be equal to name, type or source_id.
-    host : str
-        Name of the machine; empty: this one; ``"*"``: any on the network.
-    """
-
-    name: str = ""
-    type: str = ""
-    source_id: str = ""
-    anything: str = ""
-    host: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> StreamQuery:
-        """From the command line: ``"Muse"`` or ``"type=EEG,host=*"``.
-
-        Raises
-        ------
-        ConfigError
-
-        >>> StreamQuery.parse("type=EEG,host=*")
-        StreamQuery(name='', type='EEG', source_id='', anything='', host='*')
-        """
-        if text.split("=")[0].strip() not in _KEYS:
-            return cls(anything=text.strip())
-        fields = [part.partition("=") for part in text.split(",")]
-        wrong = [key.strip() for key, equals, _ in fields if key.strip() not in _KEYS or not equals]
-        if wrong:
-            raise ConfigError(f"stream query {text!r}: {', '.join(wrong)} is none of {', '.join(_KEYS)}; write type=EEG")
-        return cls(**{key.strip(): value.strip() for key, _, value in fields})
-
-    def predicate(self) -> str:
-        """As an XPath 1.0 predicate on the stream's header, made of escaped literals."""
-        terms = [f"{k}={xpath_literal(v)}" for k, v in (("name", self.name), ("type", self.type)) if v]
-        if self.source_id:
-            terms.append(f"source_id={xpath_literal(self.source_id)}")
-        if self.anything:
-            literal = xpath_literal(self.anything)
-            terms.append(f"(name={literal} or type={literal} or source_id={literal})")
-        if self.host != "*":
-            terms.append(f"hostname={xpath_literal(self.host or liblsl.this_host())}")
-        return " and ".join(terms) or "true()"
-
-    def __str__(self) -> str:
-        terms = [f"{k} {v!r}" for k in ("name", "type", "source_id") if (v := getattr(self, k))]
-        terms += [f"name, type or source_id {self.anything!r}"] if self.anything else []
-        where = {"": "on this machine", "*": "on the network"}.get(self.host, f"on {self.host!r}")
-        return f"{' and '.join(terms) or 'any stream'} {where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +40,36 @@ class FoundStream:
     channel_format: str
     handle: Any = field(repr=False, compare=False)
 
+    @property
+    def identity(self) -> Identity:
+        """What a query looks at."""
+        return Identity(self.name, self.type, self.source_id, self.host)
+
     def __str__(self) -> str:
         identity = f"source_id {self.source_id!r}" if self.source_id else "without source_id"
         return (
             f"{self.name!r} (type {self.type!r}, {self.n_channels} channels, {self.rate_hz:g} Hz, {identity}, on {self.host!r})"
         )
+
+
+def predicate(query: StreamQuery) -> str:
+    """A query as an XPath 1.0 predicate on the stream's header, made of escaped literals."""
+    terms = [f"{k}={xpath_literal(v)}" for k, v in (("name", query.name), ("source_id", query.source_id)) if v]
+    if query.type:
+        terms.append(_type_is(query.type))
+    if query.anything:
+        literal = xpath_literal(query.anything)
+        terms.append(f"(name={literal} or source_id={literal} or {_type_is(query.anything)})")
+    if query.host != "*":
+        terms.append(f"hostname={xpath_literal(query.host or liblsl.this_host())}")
+    return " and ".join(terms) or "true()"
+
+
+def _type_is(type_: str) -> str:
+    """The type, without regard to the case of its ASCII letters."""
+    wanted = folded(type_)
+    lower = "".join(sorted({c for c in wanted if c in string.ascii_lowercase}))
+    return f"translate(type,'{lower.upper()}','{lower}')={xpath_literal(wanted)}"
 
 
 def xpath_literal(text: str) -> str:
@@ -125,7 +93,7 @@ def list_streams(wait_s: float = 1.0, host: str = "*") -> list[FoundStream]:
     return sorted((s for s in seen if host in ("*", s.host)), key=lambda s: (s.host, s.name, s.source_id))
 
 
-def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE_S) -> FoundStream:
+def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE_S, eeg: bool = False) -> FoundStream:
     """The one stream that matches.
 
     Parameters
@@ -136,6 +104,8 @@ def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE
     settle_s : float
         Go on listening this long after the first answer, for a second one that would make it ambiguous;
         0: take the first.
+    eeg : bool
+        EEG is wanted: of several that match, those of type EEG are meant.
 
     Raises
     ------
@@ -145,24 +115,25 @@ def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE
         Lists the streams that match.
     """
     found = find(query, timeout_s, settle_s)
+    if eeg and len(found) > 1:
+        found = [found[i] for i in rather_eeg([s.identity for s in found])]
     if not found:
         seen = list_streams(2 * SETTLE_S)
-        listing = "".join(f"\n  {s}" for s in seen) or " nothing"
         raise StreamNotFound(
-            f"no stream with {query} within {timeout_s:g} s; seen on the network:{listing}\n"
+            f"no stream with {query} within {timeout_s:g} s; seen on the network:{listing(seen) or ' nothing'}\n"
             "Start the sender, or name another stream (bci streams lists them)."
         )
     if len(found) > 1:
-        raise StreamAmbiguous(f"{len(found)} streams match {query}; say which one by source_id, name or host:{_listing(found)}")
+        raise StreamAmbiguous(f"{len(found)} streams match {query}; say which one is meant:{listing(found)}")
     return found[0]
 
 
 def find(query: StreamQuery, timeout_s: float, settle_s: float = SETTLE_S) -> list[FoundStream]:
     """All streams that match: waits ``timeout_s`` for the first and ``settle_s`` for a second."""
-    predicate = query.predicate()
-    handles = liblsl.resolve(predicate, 1, timeout_s)
+    path = predicate(query)
+    handles = liblsl.resolve(path, 1, timeout_s)
     if handles and settle_s > 0:
-        handles = liblsl.resolve(predicate, 1024, settle_s) or handles
+        handles = liblsl.resolve(path, 1024, settle_s) or handles
     return sorted((_found(h) for h in handles), key=lambda s: (s.host, s.name, s.source_id))
 
 
@@ -183,7 +154,7 @@ class Watcher:
     FORGET_S = 1.0
 
     def __init__(self, *queries: StreamQuery) -> None:
-        self._predicate = "(" + " or ".join(f"({query.predicate()})" for query in queries) + ")"
+        self._predicate = "(" + " or ".join(f"({predicate(query)})" for query in queries) + ")"
         self._before: list[FoundStream] = []
         self._resolver: Any = None
         self._renew()
@@ -211,8 +182,10 @@ class Watcher:
         self._began = time.monotonic()
 
 
-def _listing(found: Sequence[FoundStream]) -> str:
-    return "".join(f"\n  {s}" for s in found)
+def listing(found: Sequence[FoundStream]) -> str:
+    """Streams, a line each, with the query that means each of them and no other."""
+    queries = told_apart([s.identity for s in found])
+    return "".join(f"\n  {query or 'like another one'}: {s}" for query, s in zip(queries, found, strict=True))
 
 
 def _found(handle: Any) -> FoundStream:

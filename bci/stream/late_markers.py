@@ -11,8 +11,9 @@ import queue
 import threading
 
 from bci.errors import StreamError
-from bci.stream.discovery import FoundStream, StreamQuery, Watcher
+from bci.stream.discovery import FoundStream, Watcher
 from bci.stream.lsl_inlet import LslMarkerInlet
+from bci.stream.stream_query import StreamQuery
 
 LOOK_S = 0.25
 

@@ -6,9 +6,10 @@ import time
 
 from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import StreamLost, StreamMismatch
-from bci.stream.discovery import StreamQuery, Watcher
+from bci.stream.discovery import Watcher
 from bci.stream.lsl_inlet import LslSignalInlet
 from bci.stream.montage import Montage
+from bci.stream.stream_query import StreamQuery
 
 
 def describe(info: StreamInfo) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError, RecordingError, StreamMismatch
 from bci.stream.clock_map import SAME_CLOCK, ClockMap
-from bci.stream.metadata import scale_to_microvolts
+from bci.stream.metadata import parse_header, scale_to_microvolts
 from bci.stream.montage import Montage, apply_montage
+from bci.stream.stream_query import EEG, Identity, StreamQuery, rather_eeg, told_apart
 
 PLAUSIBLE_UV = (0.05, 5_000.0)
 """Between these lies the typical size of any scalp recording; a wrong unit is off by 10³ or 10⁶."""
@@ -45,6 +47,12 @@ class RecordedSignal:
     header_xml: str = ""
     assumed_unit: str = ""
 
+    @property
+    def identity(self) -> Identity:
+        """What a query looks at."""
+        host = (parse_header(self.header_xml).findtext("hostname") or "").strip() if self.header_xml else ""
+        return Identity(self.info.name, self.info.type, self.info.source_id, host)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedMarkers:
@@ -58,8 +66,8 @@ class RecordedMarkers:
         Raw stamps, seconds on the sender's clock.
     clock : ClockMap
         From the sender's clock to the recorder's, to compare stamps with those of other streams (:func:`times_on`).
-    type : str
-        LSL content type.
+    type, source_id, host : str
+        As the sender declares them, for a stream of LSL.
     """
 
     name: str
@@ -67,6 +75,13 @@ class RecordedMarkers:
     stamps: FloatArray
     clock: ClockMap = SAME_CLOCK
     type: str = "Markers"
+    source_id: str = ""
+    host: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        """What a query looks at."""
+        return Identity(self.name, self.type, self.source_id, self.host)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,29 +126,37 @@ class Recording:
             signals.append(signal)
         return replace(self, signals=tuple(signals), montage=None)
 
-    def eeg(self, query: str | None = None) -> RecordedSignal:
+    def eeg(self, query: StreamQuery | str | None = None) -> RecordedSignal:
         """The one EEG stream, with the montage applied and its unit checked.
 
         Parameters
         ----------
-        query : str, optional
-            Name, type or source_id of the stream, where there is more than one of type EEG.
+        query : StreamQuery or str, optional
+            Which stream is meant, where there is more than one of type EEG.
 
         Raises
         ------
+        ConfigError
+            If a text is no query.
         RecordingError
             If there is no such stream or more than one; lists what there is.
         StreamMismatch
             If the signal's size cannot be that of microvolts: the unit is not what it is taken for.
         """
-        if query:
-            found = [s for s in self.signals if query in (s.info.name, s.info.type, s.info.source_id)]
-        else:
-            found = [s for s in self.signals if s.info.type.upper() == "EEG"]
-        if len(found) != 1:
-            listing = "".join(f"\n  {_describe(s)}" for s in self.signals) or " no signal at all"
-            wanted = f"streams {query!r}" if query else "EEG streams"
-            raise RecordingError(f"{self.path}: {len(found)} {wanted}; name one of those that it holds:{listing}")
+        wanted = StreamQuery.parse(query) if isinstance(query, str) else query
+        wanted = wanted if wanted and wanted.named else replace(EEG, host=wanted.host if wanted else "")
+        found = [s for s in self.signals if _meant(wanted, s)]
+        found = [found[i] for i in rather_eeg([s.identity for s in found])]
+        if not found:
+            raise RecordingError(
+                f"{self.path}: holds no signal with {wanted.described()}; name one of those that it holds with --stream:"
+                f"{_listing(self.signals)}"
+            )
+        if len(found) > 1:
+            raise RecordingError(
+                f"{self.path}: {len(found)} EEG streams match {wanted.described()}; say which one is meant with --stream:"
+                f"{_listing(found)}"
+            )
         signal = with_montage(found[0], self.montage) if self.montage else found[0]
         check_unit(signal, str(self.path))
         return signal
@@ -229,6 +252,21 @@ def check_unit_option(unit: str) -> None:
     """
     if unit not in ("", "uV", "mV", "V", "nV"):
         raise ConfigError(f"unit = {unit!r}: must be one of uV, mV, V, nV")
+
+
+def _meant(wanted: StreamQuery, signal: RecordedSignal) -> bool:
+    """Whether a query means a signal. Only a stream of LSL has a source_id and a host to be compared."""
+    if not signal.header_xml:
+        wanted = replace(wanted, source_id="", host="")
+    i = signal.identity
+    return wanted.matches(i.name, i.type, i.source_id, i.host)
+
+
+def _listing(signals: Sequence[RecordedSignal]) -> str:
+    """Signals, a line each, with the query that means each of them and no other."""
+    queries = told_apart([s.identity for s in signals])
+    lines = (f"\n  {query or 'like another one'}: {_describe(s)}" for query, s in zip(queries, signals, strict=True))
+    return "".join(lines) or " no signal at all"
 
 
 def _describe(signal: RecordedSignal) -> str:

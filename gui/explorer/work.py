@@ -69,7 +69,7 @@ class Work:
         opened = [open_with(path, config) for path in paths]
         table = config.markers.table or guessed_table(opened)
         self._config = config.model_copy(update={"markers": config.markers.model_copy(update={"table": table})})
-        self._runs = [labelled(recording, MarkerTable(table), config.stream.name) for recording in opened]
+        self._runs = [labelled(recording, MarkerTable(table), config.stream.query()) for recording in opened]
         self._judged, self._trials = {}, {}
         first = self._runs[0]
         counts: dict[str, int] = {}

@@ -38,7 +38,7 @@ class Looker:
         told("reading", 0.0)
         chosen = SessionConfig.model_validate_json(json.dumps(config))
         table = MarkerTable(chosen.markers.table)
-        runs = [labelled(open_with(Path(path), chosen), table, chosen.stream.name) for path in recordings]
+        runs = [labelled(open_with(Path(path), chosen), table, chosen.stream.query()) for path in recordings]
         missing: dict[str, str] = {}
         found = explored(runs, chosen, missing)
         return Seen(found, missing.get("features", ""))

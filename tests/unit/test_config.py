@@ -25,7 +25,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_without_any_file_the_defaults_make_a_valid_session() -> None:
     config = load_config()
-    assert config.stream.type == "EEG"
+    assert config.stream.query().type == "EEG"
     assert config.preprocessing.build(250.0, ("C3", "C4")) == Preprocessing(250.0, ("C3", "C4"))
 
 
@@ -48,7 +48,7 @@ def test_short_options_set_stream_folder_and_subject() -> None:
 def test_a_stream_on_the_command_line_replaces_the_one_in_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, '[stream]\nname = "Muse"\nsource_id = "abc"\n')
     query = config_of(parsed("--config", str(path), "--stream", "name=Cyton,host=*")).stream.query()
-    assert (query.name, query.type, query.source_id, query.host) == ("Cyton", "EEG", "", "*")
+    assert (query.name, query.type, query.source_id, query.host) == ("Cyton", "", "", "*")
 
 
 @pytest.mark.parametrize("text", ["[8, 30]", "[[8, 30]]"])

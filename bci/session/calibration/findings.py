@@ -159,7 +159,7 @@ def gather(
     """
     opened = [open_with(path, config) for path in recordings]
     table = MarkerTable(config.markers.table)
-    runs = tuple(labelled(recording, table, config.stream.name) for recording in opened)
+    runs = tuple(labelled(recording, table, config.stream.query()) for recording in opened)
     if model is not None and not set(model.header.recordings) & {run.sha256 for run in runs}:
         raise ModelError(f"{model.path}: was trained on other recordings than {', '.join(run.name for run in runs)}")
     missing: dict[str, str] = {}

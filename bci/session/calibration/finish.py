@@ -104,7 +104,7 @@ def finish(
     config, last = calibrated.config, calibrated.recordings[-1]
     opened = [open_with(path, config) for path in calibrated.recordings]
     table = MarkerTable(config.markers.table)
-    runs = [labelled(recording, table, config.stream.name) for recording in opened]
+    runs = [labelled(recording, table, config.stream.query()) for recording in opened]
     trained = fit_best(runs, config, judgement.best, judgement, progress)
     progress("thresholds", 0.0)
     sensitivity = tuning(runs, opened, config, judgement, progress, false_per_min)

@@ -125,7 +125,7 @@ class LiveRoom:
         if self._device:
             self._child("device", ["stream", *self._device])
         stream = self._config.stream
-        found = resolve(stream.query(), stream.timeout_s)
+        found = resolve(stream.query(), stream.timeout_s, eeg=True)
         recorder = self._child("recorder", ["record", *self._recorder_words()])
         self.recording = Path(recorder["path"])
         for outlet in (self._cues, self._notes):
@@ -141,9 +141,7 @@ class LiveRoom:
 
     def _recorder_words(self) -> Sequence[str]:
         """Options that make the recorder take this calibration's streams, and no other's."""
-        s = self._config.stream
-        terms = {"name": s.name, "type": s.type, "source_id": s.source_id, "host": s.host}
-        eeg = ",".join(f"{key}={value}" for key, value in terms.items() if value)
+        eeg = self._config.stream.query().words()
         own = [f"source_id={name}-{self._logs.name}" for name in (CUES, NOTES)]
         words = [word for text in (eeg, *own, *self._also) for word in ("--stream", text)]
         words += [word for name in (CUES, NOTES) for word in ("--wait-for", name)]

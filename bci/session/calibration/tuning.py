@@ -134,7 +134,7 @@ def tuned(trained: Trained, found: Tuning, config: SessionConfig) -> Trained:
 
 def _idle(recording: Recording, config: SessionConfig) -> list[tuple[float, float]]:
     """When the person was at rest, on the clock of the signal; nothing where the markers do not say."""
-    signal = recording.eeg(config.stream.name or None)
+    signal = recording.eeg(config.stream.query())
     found = []
     for markers in recording.markers:
         ours = markers.name == CUE_STREAM or any(cue_code(text) == TRIAL_END for text in markers.texts)

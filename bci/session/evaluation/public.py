@@ -53,7 +53,7 @@ class BidsOrigin:
         recording = _without_gaps(recording_from_mne(raw, self.path), raw.annotations)
         # What a trigger channel says stands in events.tsv too; it must not count twice.
         recording = with_settings(replace(recording, markers=recording.markers[:1]), config)
-        run = labelled(recording, MarkerTable(config.markers.table), config.stream.name)
+        run = labelled(recording, MarkerTable(config.markers.table), config.stream.query())
         return [OpenedRun(self.root.name, self.subject, self.session, self.run, run)]
 
 
@@ -102,7 +102,7 @@ class MoabbOrigin:
             for run, raw in runs.items():
                 path = Path(f"{self.spec} subject {self.subject} session {session} run {run}")
                 recording = with_settings(_named_events(recording_from_mne(raw, path), data_set.event_id), config)
-                one = labelled(recording, table, config.stream.name)
+                one = labelled(recording, table, config.stream.query())
                 cues = tuple(replace(cue, time_s=cue.time_s + shift_s) for cue in one.cues)
                 opened = replace(one, name=str(path), cues=cues)
                 found.append(OpenedRun(str(data_set.code), str(self.subject), str(session), str(run), opened))

@@ -59,7 +59,7 @@ class SessionNote:
     table : dict of str to str
         Class of each marker text.
     stream, unit : str
-        Name of the EEG stream, and the unit it should have declared.
+        Which EEG stream is meant, as in ``--stream``, and the unit it should have declared.
     montage : bool
         Whether ``montage.toml`` lies beside it.
     trial_s : tuple of (start, stop)
@@ -196,7 +196,7 @@ class Library:
             subject,
             session,
             dict(config.markers.table),
-            config.stream.name,
+            config.stream.query().words(),
             config.stream.unit,
             bool(montage),
             (config.trial.start_s, config.trial.stop_s),

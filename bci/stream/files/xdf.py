@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bci.stream.files.trigger_channels import trigger_markers
-from bci.stream.metadata import scale_to_microvolts, stream_info
+from bci.stream.metadata import parse_header, scale_to_microvolts, stream_info
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 
 
@@ -25,7 +25,9 @@ def read_xdf_recording(path: Path) -> Recording:
         numeric_markers = stream.rate_hz == 0 and np.shape(stream.values)[1:] == (1,)
         if stream.channel_format == "string" or numeric_markers:
             texts = tuple(v[0] if isinstance(v[0], str) else f"{v[0]:.15g}" for v in stream.values)
-            markers.append(RecordedMarkers(stream.name, texts, stream.stamps, clock, stream.type))
+            head = parse_header(stream.header_xml)
+            source_id, host = (head.findtext(tag) or "" for tag in ("source_id", "hostname"))
+            markers.append(RecordedMarkers(stream.name, texts, stream.stamps, clock, stream.type, source_id, host))
             continue
         info = stream_info(stream.header_xml)
         data = np.asarray(stream.values, np.float64).reshape(-1, len(info.channels)) * scale_to_microvolts(info)
