@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bci.engine.chunk import FloatArray
-from bci.engine.quality import QualitySettings
+from bci.engine.quality import QualitySettings, clipped
 from gui.store import SignalStore
 
 SPECTRUM_S = 4.0
@@ -170,7 +170,8 @@ def judge(rows: FloatArray, rate_hz: float, line_hz: float, limits: QualitySetti
     line = hum(spectrum, line_hz) if spectrum is not None else np.zeros(rows.shape[1])
     rest = np.sqrt(np.maximum(size**2 - line**2 / 2, 0))
     flat = np.ptp(rows, axis=0) < limits.flat_uv
-    railed = np.abs(rows).max(axis=0) >= limits.rail_uv
+    high, low = rows.max(axis=0), rows.min(axis=0)
+    railed = np.maximum(high, -low) >= limits.rail_uv if limits.rail_uv else clipped(rows, high, low)
     found = []
     for i in range(rows.shape[1]):
         if flat[i]:

@@ -24,6 +24,10 @@ LINE_HZ = (50.0, 60.0)
 BESIDE_HZ = 8.0
 LOOK_S = 0.1
 MEMORY_S = 0.4
+RAIL_SHARE = 0.25
+"""Share of 0.4 s at one and the same value, the highest or lowest ever seen, from which a channel is clipped there."""
+RAIL_LEAST_UV = 500.0
+"""No amplifier ends so near to zero. Below, coarse steps of a quiet signal come to the same value again and again."""
 
 
 class Fault(IntEnum):
@@ -48,7 +52,8 @@ class QualitySettings:
     flat_uv : float
         Peak-to-peak over 0.4 s below which a channel is flat (a Cyton's last bit is 0.02 µV).
     rail_uv : float
-        Absolute raw value from which an amplifier counts as saturated (Cyton at gain 24: 187 500).
+        Absolute raw value from which an amplifier counts as saturated (Cyton at gain 24: 187 500). With 0 it is found in the
+        signal itself, whatever the gain (:func:`clipped`); a large offset with a live signal on top is then no fault.
     amplitude_uv : float
         Peak-to-peak over 0.1 s after the notch that no brain reaches.
     band_uv : float
@@ -66,11 +71,11 @@ class QualitySettings:
     bridged_share : float
         Share of interpolated samples in a window from which it is not decoded.
     range_uv : float
-        Values beyond it are not taken for a measurement at all.
+        Values beyond it are not taken for a measurement at all. The widest input of an EEG amplifier is 9 V (ADS1299, gain 1).
     """
 
     flat_uv: float = 0.5
-    rail_uv: float = 187_000.0
+    rail_uv: float = 0.0
     amplitude_uv: float = 500.0
     band_uv: float = 150.0
     line_uv: float = 2.0
@@ -78,7 +83,7 @@ class QualitySettings:
     bad_share: float = 0.2
     heavy_share: float = 2.5
     bridged_share: float = 0.05
-    range_uv: float = 1e6
+    range_uv: float = 1e7
 
     def __post_init__(self) -> None:
         names = ("flat_uv", "rail_uv", "amplitude_uv", "band_uv", "line_uv", "bridged_uv", "bad_share", "heavy_share")
@@ -124,13 +129,15 @@ class Quality:
         self._latest = -1
         self._first = 0
         self._due = -1
+        self._top: FloatArray = np.full(n_channels, -np.inf)
+        self._bottom: FloatArray = np.full(n_channels, np.inf)
         self._waves = _waves(self._memory * hop, rate_hz, bands)
         self.fault: npt.NDArray[np.int8] = np.zeros(n_channels, dtype=np.int8)
         self.marked: BoolArray = np.zeros(n_channels, dtype=np.bool_)
         self._any_marked = False
 
     def restart(self, block: int) -> None:
-        """Forget the past; ``block`` is the first one that will come."""
+        """Forget the past, but for the highest and lowest values; ``block`` is the first one that will come."""
         self._until.fill(-1)
         self._latest = -1
         self._first = block
@@ -202,8 +209,19 @@ class Quality:
             self._blame(span[n:] > s.amplitude_uv, Fault.AMPLITUDE, block)
         if min(spans[:n]) < s.flat_uv and seen >= self._memory:
             self._blame(self._flat(), Fault.FLAT, block)
-        if max(high.tolist()[:n]) >= s.rail_uv or min(low.tolist()[:n]) <= -s.rail_uv:
-            self._blame(np.maximum(high, -low)[:n] >= s.rail_uv, Fault.RAILED, block)
+        if s.rail_uv:
+            if max(high.tolist()[:n]) >= s.rail_uv or min(low.tolist()[:n]) <= -s.rail_uv:
+                self._blame(np.maximum(high, -low)[:n] >= s.rail_uv, Fault.RAILED, block)
+        else:
+            self._look_at_ends(high[:n], low[:n], block, seen >= self._memory)
+
+    def _look_at_ends(self, high: FloatArray, low: FloatArray, block: int, whole: bool) -> None:
+        """Clipped at the highest or lowest value ever seen; only channels that are there now are looked at more closely."""
+        there = (high >= self._top) | (low <= self._bottom)
+        np.maximum(self._top, high, out=self._top)
+        np.minimum(self._bottom, low, out=self._bottom)
+        if whole and there.any():
+            self._blame(there & clipped(self._rows[:, : self._n], self._top, self._bottom), Fault.RAILED, block)
 
     def _flat(self) -> BoolArray:
         """Channels that have hardly moved over the whole memory, shape (n_channels,)."""
@@ -241,6 +259,32 @@ class Quality:
             self._latest = block + self._n_blocks
             self._until[which] = self._latest
             self.fault[which] = fault
+
+
+def clipped(rows: FloatArray, top: FloatArray, bottom: FloatArray) -> BoolArray:
+    """Channels that stay at an end of their range: many samples that are exactly its highest or its lowest value.
+
+    Noise keeps a converter inside its range from ever giving one value so often, however large the offset is.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_samples, n_channels)
+        Raw, µV; 0.4 s or more.
+    top, bottom : ndarray, shape (n_channels,)
+        The highest and the lowest value that each channel has ever shown, µV.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_channels,)
+
+    >>> clipped(np.array([[900.0], [900.0], [850.0]]), np.array([900.0]), np.array([-20.0])).tolist()
+    [True]
+    """
+    least = RAIL_SHARE * len(rows)
+    at_top = (np.count_nonzero(rows == top, axis=0) >= least) & (np.abs(top) >= RAIL_LEAST_UV)
+    at_bottom = (np.count_nonzero(rows == bottom, axis=0) >= least) & (np.abs(bottom) >= RAIL_LEAST_UV)
+    found: BoolArray = at_top | at_bottom
+    return found
 
 
 def _waves(n_samples: int, rate_hz: float, bands: list[FloatArray]) -> FloatArray:

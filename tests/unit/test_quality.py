@@ -10,8 +10,9 @@ from parts import LABELS, PowerKernel, decoder, eeg, preprocessing, stream
 
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.decoder import LiveDecoder
-from bci.engine.engine import Engine
+from bci.engine.engine import Engine, EngineSettings
 from bci.engine.outcome import Outcome, Reason
+from bci.engine.quality import QualitySettings
 
 DECODED = (Reason.DECIDED, Reason.IDLE)
 RATE = 250
@@ -133,3 +134,60 @@ def test_what_replaces_a_bad_channel_keeps_the_decision_finite_and_close() -> No
     data[ONSET:, LABELS.index("FC1")] = 0.0
     found, _ = after(data, raw.stamps)
     np.testing.assert_allclose(found[-1].probabilities, whole[-1].probabilities, atol=1e-9)
+
+
+@pytest.mark.parametrize("rail_uv", [2_000.0, 46_875.0, 187_500.0, 750_000.0, 4_500_000.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_channel_at_its_rail_is_named_within_half_a_second_whatever_the_gain(rail_uv: float, sign: int) -> None:
+    raw = eeg(2000)
+    data = raw.data - raw.data[:1] + 0.5 * sign * rail_uv
+    data[ONSET:, LABELS.index("CP1")] = sign * rail_uv
+    found, bad = after(data, raw.stamps)
+    assert bad == {"CP1": "railed"}
+    assert min(o.index for o in found if o.mask) <= ONSET + RATE // 2
+
+
+def test_a_rhythm_that_is_clipped_half_of_the_time_is_railed_though_it_still_moves() -> None:
+    raw = eeg(2000)
+    data, column = raw.data.copy(), LABELS.index("CP1")
+    data[ONSET:, column] = np.minimum(data[ONSET:, column] - raw.data[:, column].mean() + 187_500, 187_500)
+    assert after(data, raw.stamps)[1] == {"CP1": "railed"}
+
+
+@pytest.mark.parametrize("offset_uv", [-450_000.0, 187_400.0, 700_000.0])
+@pytest.mark.parametrize("drift_uv", [0.0, 1000.0, -20.0])
+def test_a_live_signal_on_any_offset_that_drifts_is_no_fault(offset_uv: float, drift_uv: float) -> None:
+    raw = eeg(4000)
+    drift = drift_uv * np.arange(4000)[:, np.newaxis] / RATE
+    data = (raw.data + offset_uv + drift).astype(np.float32).astype(np.float64)
+    found, bad = after(data, raw.stamps)
+    assert bad == {}
+    assert {o.mask for o in found} == {0}
+    assert found[-1].reason in DECODED
+
+
+@pytest.mark.parametrize("step_uv", [0.5, 1.0, 7.6])
+def test_coarse_steps_of_a_converter_are_not_taken_for_its_rail(step_uv: float) -> None:
+    raw = eeg(4000)
+    drift = 100.0 * np.arange(4000)[:, np.newaxis] / RATE
+    data = np.round((raw.data + 20_000 + drift) / step_uv) * step_uv
+    found, _ = after(data, raw.stamps)
+    assert {o.mask for o in found} == {0}
+
+
+def test_a_channel_that_stays_at_its_rail_over_a_gap_is_known_again_after_it() -> None:
+    data, stamps = faulty("railed")
+    stamps = stamps + (np.arange(2000) >= 1500) * 2.0
+    found, bad = after(data, stamps)
+    assert bad == {"CP1": "railed"}
+    assert any(o.reason is Reason.REFILL for o in found if o.index > 1500 + RATE)
+    assert all(o.mask for o in found if o.reason in DECODED and o.index > 1500)
+
+
+def test_a_limit_that_is_set_holds_whatever_the_signal_does() -> None:
+    raw = eeg(2000)
+    d = decoder()
+    limit = EngineSettings(quality=QualitySettings(rail_uv=187_000.0))
+    engine = Engine(stream(), d, limit)
+    engine.push(Chunk(raw.data + 187_400.0 * (np.arange(len(LABELS)) == 3), raw.stamps))
+    assert engine.bad_channels() == {"CP1": "railed"}

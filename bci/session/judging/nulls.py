@@ -29,7 +29,7 @@ PRE_CUE_S = 1.0
 PERMUTATIONS = 5000
 LEAST_TRIALS = 20
 ANYTHING = QualitySettings(
-    flat_uv=0.0, rail_uv=1e6, amplitude_uv=1e6, band_uv=1e6, line_uv=1e6, bridged_uv=0.0, bad_share=1.0, heavy_share=1e6
+    flat_uv=0.0, rail_uv=1e7, amplitude_uv=1e6, band_uv=1e6, line_uv=1e6, bridged_uv=0.0, bad_share=1.0, heavy_share=1e6
 )
 """For eyes and muscles, whose signals are what a brain's must not be."""
 
