@@ -18,11 +18,6 @@ With ``PYTHONPATH`` it measures another working tree.
 
 from __future__ import annotations
 
-import os
-
-for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")  # before numpy is imported, as in the engine
-
 import argparse
 import json
 import sys
