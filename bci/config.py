@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bci import plugins
 from bci.errors import ConfigError
+from bci.stream.toml import read_toml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -144,13 +145,9 @@ class _Merged:
     def add_file(self, path: Path, origin: str) -> None:
         """Lay the settings of a file over those so far."""
         try:
-            text = path.read_text(encoding="utf-8")
-            tree = tomllib.loads(text)
-        except OSError as error:
-            self.problems.append(f"{origin}: cannot be read ({error.strerror})")
-            return
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            self.problems.append(f"{origin}: is not a TOML file: {error}")
+            tree = read_toml(path, origin)
+        except ConfigError as error:
+            self.problems += error.problems
             return
         _anchor_montage(tree, path)
         for section, values in tree.items():

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from bci.commands.terminal import take_any_character
 from bci.errors import BciError, ConfigError
 
 COMMANDS = {
@@ -67,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Words after ``bci``; those of this process where omitted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    take_any_character()
     # More threads than one cost the loop its tail latency; BLAS reads these when numpy is loaded.
     for name in THREADS:
         os.environ.setdefault(name, "1")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from bci.engine.stream_info import Channel, StreamInfo, canonical
 from bci.errors import ConfigError, StreamMismatch
+from bci.stream.toml import read_toml
 
 _T = TypeVar("_T")
 Position = tuple[float, float, float]
@@ -89,12 +89,7 @@ def load_montage(path: Path | str) -> Montage:
         With every fault of the file at once.
     """
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not TOML ({error})") from error
+    content = read_toml(path)
     problems = [f"{key}: unknown key; there are {', '.join(_KEYS)}" for key in content if key not in _KEYS]
     problems += _shape_problems(content)
     if not problems:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError
+from bci.stream.toml import read_toml
 
 
 def canonical_marker(text: str) -> str:
@@ -89,12 +89,7 @@ def load_markers(path: Path | str) -> MarkerTable:
     ConfigError
         With every fault of the file at once.
     """
-    try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not TOML ({error})") from error
+    content = read_toml(path)
     problems = [
         f'{key} = {value!r}: must be text, "{key}" = "class"' for key, value in content.items() if not isinstance(value, str)
     ]

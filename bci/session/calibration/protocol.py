@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -30,6 +29,7 @@ from bci.session.timeline import (
     pause_after,
     trial_cues,
 )
+from bci.stream.toml import parse_toml, read_toml
 
 BASELINES: dict[str, tuple[int, int, int | None]] = {
     "eyes_open": (BASELINE_START, BASELINE_STOP, EYES_OPEN),
@@ -197,19 +197,12 @@ def load_protocol(name: str, **changes: object) -> CalibrationProtocol:
         With all problems.
     """
     if name.endswith(".toml"):
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{name}: cannot be read ({error.strerror})") from error
+        tree = read_toml(name)
     else:
         place = files(__package__).joinpath("protocols", f"{name}.toml")
         if not place.is_file():
             raise ConfigError(f"no protocol {name!r}; there are {', '.join(protocols())}, or name a TOML file")
-        text = place.read_text(encoding="utf-8")
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: is not TOML ({error})") from error
+        tree = parse_toml(place.read_bytes(), name)
     wanted: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
     return replace(_built(Path(name).stem, tree, wanted.pop("classes", None)), **wanted)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from bci.errors import ConfigError
+from bci.stream.toml import parse_toml, read_toml
 
 
 class Texts:
@@ -47,27 +48,20 @@ def _shipped(language: str) -> dict[str, str]:
     place = files(__package__).joinpath("texts", f"{language}.toml")
     if not place.is_file():
         raise ConfigError(f"no texts in {language!r}; there are {', '.join(languages())}, or name a TOML file")
-    return _checked(place.read_text(encoding="utf-8"), language)
+    return _checked(parse_toml(place.read_bytes(), language), language)
 
 
 def _own(path: Path) -> dict[str, str]:
-    try:
-        return _checked(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    return _checked(read_toml(path), str(path))
 
 
-def _checked(text: str, where: str) -> dict[str, str]:
+def _checked(tree: dict[str, Any], where: str) -> dict[str, str]:
     """The texts of a file.
 
     Raises
     ------
     ConfigError
     """
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: is not TOML ({error})") from error
     wrong = [f"{where}: {key} = {value!r}: must be text" for key, value in tree.items() if not isinstance(value, str)]
     if wrong:
         raise ConfigError(wrong)

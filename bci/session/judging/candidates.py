@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import ConfigError
 from bci.session.fit import load_family
 from bci.settings import SessionConfig
+from bci.stream.toml import read_toml
 
 GRIDS = ("live", "full")
 CONFIGURED = "configured"
@@ -104,11 +104,9 @@ def load_grid(name: str, info: StreamInfo, config: SessionConfig) -> Grid:
     """
     path = Path(__file__).with_name(f"{name}.toml") if name in GRIDS else Path(name)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"grid {name!r}: cannot be read ({error.strerror}); give {', '.join(GRIDS)} or a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"grid {name!r}: is not valid TOML ({error})") from error
+        table = read_toml(path, f"grid {name!r}")
+    except ConfigError as error:
+        raise ConfigError(f"{error}; give {', '.join(GRIDS)} or a TOML file") from error
     return expand(name, table.get("candidates", []), info, config)
 
 
