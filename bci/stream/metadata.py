@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +26,7 @@ MAX_HEADER = 8_000_000
 
 _SCALES = {"uV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
 _UNITS = {
-    **dict.fromkeys(("microvolts", "microvolt", "uv", "µv", "μv", "-6"), "uV"),
+    **dict.fromkeys(("microvolts", "microvolt", "uv", "\u03bcv", "-6"), "uV"),
     **dict.fromkeys(("millivolts", "millivolt", "mv", "-3"), "mV"),
     **dict.fromkeys(("volts", "volt", "v"), "V"),
     **dict.fromkeys(("nanovolts", "nanovolt", "nv", "-9"), "nV"),
@@ -139,7 +140,19 @@ def microvolts_per(unit: str) -> float | None:
     >>> microvolts_per("millivolts"), microvolts_per("counts")
     (1000.0, None)
     """
-    return _SCALES.get(_UNITS.get(unit.strip().lower(), ""))
+    return _SCALES.get(canonical_unit(unit))
+
+
+def canonical_unit(text: str) -> str:
+    """A unit as it is written here, however it was spelled; what is no unit of voltage stays as it is.
+
+    Both letters for micro are taken: the micro sign U+00B5, which NFKC turns into the other, and the Greek mu U+03BC.
+
+    >>> [canonical_unit(text) for text in ("\u00b5V", "\u03bcV", "Microvolts", "g", "none")]
+    ['uV', 'uV', 'uV', 'g', '']
+    """
+    bare = unicodedata.normalize("NFKC", text).strip()
+    return _UNITS.get(bare.lower(), "" if bare.lower() in ("none", "unknown", "0") else text.strip())
 
 
 def header_xml(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | None = None) -> str:
@@ -275,7 +288,7 @@ def _channel(element: ET.Element, number: int, stream_type: str, eeg_by_label: b
     return Channel(
         label=label,
         type=channel_type(label, declared, eeg_by_label),
-        unit=_UNITS.get(unit.lower(), "" if unit.lower() in ("none", "unknown", "0") else unit),
+        unit=canonical_unit(unit),
         position=_position(element),
     )
 

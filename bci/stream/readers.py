@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bci.errors import RecordingError
-from bci.stream.files.mne_raw import read_mne
+from bci.stream.files.boundary import in_words
+from bci.stream.files.mne_raw import read_brainvision, read_cnt, read_edf, read_fif, read_gdf
 from bci.stream.files.xdf import read_xdf_recording
 from bci.stream.montage import Montage
 from bci.stream.openvibe import read_openvibe
@@ -16,7 +17,7 @@ from bci.stream.recording import Recording, check_unit_option
 
 
 def open_recording(path: Path | str, montage: Montage | None = None, unit: str = "") -> Recording:
-    """Read a recording: XDF, EDF, BDF, GDF, BrainVision, FIF, OpenViBE.
+    """Read a recording: XDF, compressed XDF, EDF, BDF, GDF, BrainVision, FIF, EEGLAB, Neuroscan CNT, OpenViBE.
 
     Parameters
     ----------
@@ -37,22 +38,29 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
     """
     path = Path(path)
     check_unit_option(unit)
-    reader = READERS.get("".join(path.suffixes[-2:]).lower()) or READERS.get(path.suffix.lower())
+    reader = reader_of(path)
     if reader is None:
         raise RecordingError(f"{path}: files of type {path.suffix!r} are not read; there are {', '.join(sorted(READERS))}")
-    try:
+    with in_words(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be read ({error.strerror})") from error
-    recording = replace(reader(path), sha256=sha256)
+        recording = replace(reader(path), sha256=sha256)
     if unit:
         montage = replace(montage or Montage(), unit=unit)
     return replace(recording, montage=montage)
 
 
 READERS: dict[str, Callable[[Path], Recording]] = {
-    ".xdf": read_xdf_recording,
+    **dict.fromkeys((".xdf", ".xdfz", ".xdf.gz"), read_xdf_recording),
     ".ov": read_openvibe,
-    **dict.fromkeys((".edf", ".bdf", ".gdf", ".vhdr", ".fif", ".fif.gz"), read_mne),
+    **dict.fromkeys((".edf", ".bdf"), read_edf),
+    ".gdf": read_gdf,
+    ".vhdr": read_brainvision,
+    **dict.fromkeys((".fif", ".fif.gz"), read_fif),
+    ".cnt": read_cnt,
 }
+
+
+def reader_of(path: Path) -> Callable[[Path], Recording] | None:
+    """What reads files of that name; None where nothing does."""
+    return READERS.get("".join(path.suffixes[-2:]).lower()) or READERS.get(path.suffix.lower())

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from bci.engine.chunk import BoolArray, FloatArray
 from bci.errors import RecordingError
 from bci.stream.sidecar import Sidecar, damaged_blocks, read_sidecar, sha256_of
+from bci.stream.unpack import is_compressed, unpacked
 from bci.stream.xdf_format import DTYPES, StreamHeader
 from bci.stream.xdf_scan import Buffer, FoundStream, Scan, Scanner, decode
 
@@ -162,10 +163,10 @@ def read_xdf(path: Path | str, verify: bool = True) -> XdfFile:
 
 @contextmanager
 def open_buffer(path: Path) -> Iterator[Buffer]:
-    """The bytes of a file, mapped rather than read."""
+    """The bytes of a file, mapped rather than read; those of a compressed one are unpacked in memory."""
     try:
         with open(path, "rb") as file:
-            data: Buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data: Buffer = unpacked(path, file) if is_compressed(file) else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:  # an empty file cannot be mapped
         data = b""
     except OSError as error:

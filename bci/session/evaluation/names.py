@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bci.errors import ConfigError
-from bci.stream.readers import READERS
+from bci.stream.readers import READERS, reader_of
 
 ENTITIES = {"subject": "sub", "session": "ses", "run": "run", "task": "task"}
 
@@ -25,7 +25,7 @@ def files_of(inputs: Iterable[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in READERS)
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and reader_of(p))
         if not inside:
             raise ConfigError(f"{path}: holds no file of a known type ({', '.join(sorted(READERS))})")
         found += inside

@@ -1,17 +1,80 @@
-"""Headers of EDF and BDF files, checked before anybody trusts them."""
+"""Headers of EDF and BDF files, checked before anybody trusts them, and whole files made of those that were cut short.
+
+Layout: B. Kemp et al., "A simple format for exchange of digitized polygraphic recordings", 1992, and "European data
+format 'plus'", 2003: 256 bytes, then 256 for each signal, then records of equal size.
+"""
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from bci.errors import RecordingError
+from bci.stream.files.boundary import refuse_text_transfer
+from bci.stream.metadata import canonical_unit, microvolts_per
+
+RECORDS_AT, RECORDS_END = 236, 244
+"""Bytes of the header that hold the number of records."""
+_BIOSEMI = b"\xffBIOSEMI"
 
 
-def check_edf(path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class EdfLayout:
+    """How an EDF or BDF file is laid out.
+
+    Parameters
+    ----------
+    n_signals : int
+    header_size, record_size : int
+        Bytes.
+    record_s : float
+        Duration of a record, seconds.
+    declared : int
+        Records that the header promises; -1 where the recorder did not come to write it.
+    held : int
+        Whole records that are there.
+    rest : int
+        Bytes behind them.
+    """
+
+    n_signals: int
+    header_size: int
+    record_size: int
+    record_s: float
+    declared: int
+    held: int
+    rest: int
+
+    @property
+    def missing(self) -> int:
+        """Records that were promised and are not there."""
+        return max(0, self.declared - self.held)
+
+    @property
+    def whole(self) -> bool:
+        """Whether header and content agree."""
+        return self.declared == self.held and not self.rest
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of a file that does not agree with its header."""
+        if self.whole:
+            return ()
+        held = f"{self.held} whole records ({self.held * self.record_s:g} s) are read"
+        if self.missing:
+            lost = f"{self.missing} of {self.declared} records ({self.missing * self.record_s:g} s) are missing at its end"
+            return (f"was cut short: {lost}; {held}",)
+        if self.declared < 0:
+            return (f"was not closed by its recorder, so its header does not say how long it is; {held}",)
+        if self.held > self.declared:
+            return (f"is longer than its header says ({self.declared} records); {held}",)
+        return (f"has {self.rest} bytes behind its last record, which are not read",)
+
+
+def check_edf(path: Path) -> EdfLayout:
     """Refuse an EDF or BDF header that would make a reader ask for more than the file can hold.
 
-    Layout: B. Kemp et al., "A simple format for exchange of digitized polygraphic recordings", 1992, and
-    "European data format 'plus'", 2003: 256 bytes, then 256 for each signal.
+    Fields may be padded with NUL instead of blanks.
 
     Raises
     ------
@@ -20,28 +83,75 @@ def check_edf(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(256)
-        n_signals = _number(path, head[252:256], "number of signals", 1, 4096)
-        n_records = _number(path, head[236:244], "number of records", -1, 10**8)
-        _number(path, head[244:252], "duration of a record", 0, 10**6, whole=False)
+        _check_kind(path, head)
+        n_signals = int(_number(path, head[252:256], "number of signals", 1, 4096))
+        n_records = int(_number(path, head[RECORDS_AT:RECORDS_END], "number of records", -1, 10**8))
+        record_s = _number(path, head[244:252], "duration of a record", 0, 10**6, whole=False)
         header_size = 256 * (n_signals + 1)
         fields = file.read(header_size - 256)
     if len(fields) != header_size - 256:
         raise RecordingError(f"{path}: ends inside its header ({size} of {header_size} bytes)")
     counts = fields[216 * n_signals : 224 * n_signals]
-    per_record = [_number(path, counts[8 * i : 8 * i + 8], f"samples of signal {i + 1}", 1, 10**7) for i in range(n_signals)]
+    per_record = [int(_number(path, counts[8 * i : 8 * i + 8], f"samples of signal {i + 1}", 1, 10**7)) for i in range(n_signals)]
     record_size = sum(per_record) * (3 if path.suffix.lower() == ".bdf" else 2)
     if size < header_size + record_size:
         raise RecordingError(f"{path}: holds no complete record ({size} bytes; one needs {header_size + record_size})")
-    if n_records > (size - header_size) // record_size:
-        held = (size - header_size) // record_size
-        raise RecordingError(f"{path}: declares {n_records} records but holds {held}; it was cut short")
+    refuse_text_transfer(path, header_size)
+    held, rest = divmod(size - header_size, record_size)
+    return EdfLayout(n_signals, header_size, record_size, record_s, n_records, held, rest)
 
 
-def _number(path: Path, text: bytes, what: str, low: int, high: int, whole: bool = True) -> int:
+def mended(path: Path, layout: EdfLayout, folder: Path) -> Path:
+    """The file itself, or where its header is not as other readers take it, a copy of which it is.
+
+    Readers take "C3" padded with NUL for another name, and do not know each spelling of a microvolt.
+
+    Parameters
+    ----------
+    path : Path
+    layout : EdfLayout
+    folder : Path
+        Where to put the copy.
+    """
+    with path.open("rb") as file:
+        header = file.read(layout.header_size)
+        units = slice(256 + 96 * layout.n_signals, 256 + 104 * layout.n_signals)
+        fields = header[units]
+        spelled = b"".join(_unit(fields[i : i + 8]) for i in range(0, len(fields), 8))
+        good = (header[: units.start] + spelled + header[units.stop :]).replace(b"\0", b" ")
+        if good == header:
+            return path
+        copy = folder / path.name
+        with copy.open("wb") as other:
+            other.write(good)
+            shutil.copyfileobj(file, other)
+    return copy
+
+
+def _unit(field: bytes) -> bytes:
+    """A unit of voltage as every reader knows it; anything else as it is."""
+    text = field.replace(b"\0", b" ")
     try:
-        value = float(text.decode("ascii"))
+        unit = canonical_unit(text.decode("utf-8"))
+    except UnicodeDecodeError:
+        unit = canonical_unit(text.decode("latin-1"))
+    return unit.encode("ascii").ljust(8) if microvolts_per(unit) else field
+
+
+def _check_kind(path: Path, head: bytes) -> None:
+    """Refuse one format under the name of the other: its values would be noise."""
+    is_bdf = head[:8] == _BIOSEMI
+    if path.suffix.lower() == ".edf" and is_bdf:
+        raise RecordingError(f"{path}: is a BDF file by its content (24 bits); rename it to {path.stem}.bdf")
+    if path.suffix.lower() == ".bdf" and head[:8].strip(b"\0 ") == b"0":
+        raise RecordingError(f"{path}: is an EDF file by its content (16 bits); rename it to {path.stem}.edf")
+
+
+def _number(path: Path, text: bytes, what: str, low: int, high: int, whole: bool = True) -> float:
+    try:
+        value = float(text.replace(b"\0", b" ").replace(b",", b".").decode("ascii"))
     except ValueError:
         value = float("nan")
     if not low <= value <= high or (whole and value != int(value)):
         raise RecordingError(f"{path}: {what} is {text!r} in its header; must be a number from {low} to {high}")
-    return int(value)
+    return value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import configparser
-import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,40 +14,99 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import RecordingError
-from bci.stream.files.edf import check_edf
+from bci.stream.files.boundary import refuse_text_transfer
+from bci.stream.files.brainvision import prepare_brainvision
+from bci.stream.files.edf import check_edf, mended
+from bci.stream.files.gdf import check_gdf
 from bci.stream.files.trigger_channels import trigger_markers
-from bci.stream.metadata import channel_type
+from bci.stream.metadata import canonical_unit, channel_type, microvolts_per
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 
-# What MNE's many readers were seen to raise on damaged files.
-DAMAGED = (
-    ValueError,
-    RuntimeError,
-    OSError,
-    LookupError,
-    TypeError,
-    AssertionError,
-    ArithmeticError,
-    configparser.Error,
-    struct.error,
-)
 _MNE_TYPES = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "stim": "TRIG"}
-_MNE_UNITS = {"V": "V", "mV": "mV", "µV": "uV", "uV": "uV", "nV": "nV"}
+_SAID_BY_US = ("Number of records from the header does not match", "MarkerFile")
+"""Warnings of MNE for which there is a sentence of ours."""
 
 
-def read_mne(path: Path) -> Recording:
-    """Any format MNE knows; its annotations and the changes of its trigger channels become markers."""
+def read_edf(path: Path) -> Recording:
+    """EDF and BDF; what an interrupted recorder left of the last record is left out, and said."""
     import mne
 
-    if path.suffix.lower() in (".edf", ".bdf"):
-        check_edf(path)
+    layout = check_edf(path)
+    read = mne.io.read_raw_bdf if path.suffix.lower() == ".bdf" else mne.io.read_raw_edf
+    with TemporaryDirectory(prefix="bci-") as folder, _mne_notes() as notes:
+        notes += layout.notes()
+        good = mended(path, layout, Path(folder))
+        try:
+            raw = read(good, preload=True, verbose="ERROR")
+        except Exception as error:  # a bare one is what MNE raises for an annotation that is not UTF-8
+            if "latin1" not in str(error) and not isinstance(error, UnicodeDecodeError):
+                raise
+            raw = read(good, preload=True, encoding="latin1", verbose="ERROR")
+            notes.append("holds annotations that are not UTF-8, as EDF+ asks for; they are read as Latin-1")
+    # MNE takes the numbers of a unit that it does not know for volts.
+    nanovolts = [name for name in raw.ch_names if canonical_unit(str(raw._orig_units.get(name, ""))) == "nV"]
+    if nanovolts:
+        raw.apply_function(lambda x: x * 1e-9, picks=nanovolts, channel_wise=False)
+    return recording_from_mne(raw, path, tuple(notes))
+
+
+def read_gdf(path: Path) -> Recording:
+    """GDF, with its table of events."""
+    import mne
+
+    check_gdf(path)
+    with _mne_notes() as notes:
+        raw = mne.io.read_raw_gdf(path, preload=True, verbose="ERROR")
+    return recording_from_mne(raw, path, tuple(notes))
+
+
+def read_brainvision(path: Path) -> Recording:
+    """BrainVision, through a header of our own that names the files that are really there."""
+    import mne
+
+    with TemporaryDirectory(prefix="bci-") as folder, _mne_notes() as notes:
+        header, said = prepare_brainvision(path, Path(folder))
+        notes += said
+        raw = mne.io.read_raw_brainvision(header, preload=True, verbose="ERROR")
+    return recording_from_mne(raw, path, tuple(notes))
+
+
+def read_fif(path: Path) -> Recording:
+    """FIF, MNE's own format."""
+    import mne
+
+    if path.suffix.lower() == ".fif":
+        refuse_text_transfer(path)
+    with _mne_notes() as notes:
+        raw = mne.io.read_raw_fif(path, preload=True, verbose="ERROR")
+    return recording_from_mne(raw, path, tuple(notes))
+
+
+def read_cnt(path: Path) -> Recording:
+    """Neuroscan's CNT; the one of ANT, which bears the same ending, is refused."""
+    import mne
+
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head[:4] == b"RIFF":
+        raise RecordingError(
+            f"{path}: is a CNT file of ANT Neuro (eego), and those of Neuroscan are read. Export it as BrainVision or EDF"
+        )
+    refuse_text_transfer(path, 900)
+    with _mne_notes() as notes:
+        raw = mne.io.read_raw_cnt(path, preload=True, verbose="ERROR")
+    return recording_from_mne(raw, path, tuple(notes))
+
+
+@contextmanager
+def _mne_notes() -> Iterator[list[str]]:
+    """What MNE warns of, as notes, behind those that the caller puts into the list."""
+    notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            raw = mne.io.read_raw(path, preload=True, verbose="ERROR")
-        except DAMAGED as error:
-            raise RecordingError(f"{path}: MNE cannot read it ({type(error).__name__}: {error})") from error
-    return recording_from_mne(raw, path, tuple(dict.fromkeys(str(w.message) for w in caught)))
+        yield notes
+    said = dict.fromkeys(" ".join(str(w.message).split()) for w in caught if not issubclass(w.category, DeprecationWarning))
+    notes += [text for text in said if not text.startswith(_SAID_BY_US)]
 
 
 def recording_from_mne(raw: Any, path: Path, notes: tuple[str, ...] = ()) -> Recording:
@@ -78,7 +138,8 @@ def _mne_channels(raw: Any) -> tuple[FloatArray, tuple[Channel, ...], bool]:
         label = label.strip(" .")
         ours = _MNE_TYPES.get(kind, "AUX")
         ours = channel_type(label, ours) if ours == "EEG" else ours
-        unit = _MNE_UNITS.get(str(raw._orig_units.get(raw.ch_names[i], "V")), "")
+        declared = canonical_unit(str(raw._orig_units.get(raw.ch_names[i], "V")))
+        unit = declared if microvolts_per(declared) else ""
         if ours in ("EEG", "EOG", "EMG"):
             factors[i] = 1e6
         elif unit:

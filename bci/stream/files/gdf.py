@@ -1,0 +1,54 @@
+"""Headers of GDF files, checked before a reader trusts them.
+
+Layout: A. Schlögl, "GDF – A general dataformat for biosignals", version 2.20 (arXiv:cs/0608052): 256 bytes, then 256 for
+each signal, records of equal size, and the table of events behind them.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from bci.errors import RecordingError
+from bci.stream.files.boundary import refuse_text_transfer
+
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 8, 8: 8, 16: 4, 17: 8, 18: 16, 279: 3, 535: 3}
+"""Bytes of a value by GDF's code of its type."""
+
+
+def check_gdf(path: Path) -> None:
+    """Refuse a GDF header that promises more than the file holds.
+
+    The events stand at the end of the file: where it was cut, they are gone.
+
+    Raises
+    ------
+    RecordingError
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(256)
+        if len(head) < 256 or head[:4] != b"GDF ":
+            raise RecordingError(f"{path}: is not a GDF file (it begins with {head[:4]!r}, not 'GDF ')")
+        second = head[4:8] >= b"1.90"  # "1.25", "2.20"
+        n_records = struct.unpack("<q", head[236:244])[0]
+        n_signals = struct.unpack("<H", head[252:254])[0] if second else struct.unpack("<I", head[252:256])[0]
+        header_size = 256 * struct.unpack("<H", head[184:186])[0] if second else struct.unpack("<q", head[184:192])[0]
+        if not 1 <= n_signals <= 4096 or not 256 * (n_signals + 1) <= header_size <= 1 << 24 or not 0 <= n_records <= 10**9:
+            raise RecordingError(
+                f"{path}: its header declares {n_signals} signals, {n_records} records and {header_size} bytes of header; "
+                "that is damaged, or the recorder was interrupted before it wrote them"
+            )
+        fields = file.read(256 * n_signals)
+    if len(fields) != 256 * n_signals:
+        raise RecordingError(f"{path}: ends inside its header ({size} of {header_size} bytes)")
+    counts = struct.unpack(f"<{n_signals}I", fields[216 * n_signals : 220 * n_signals])
+    types = struct.unpack(f"<{n_signals}I", fields[220 * n_signals : 224 * n_signals])
+    record_size = sum(n * _BYTES.get(t, 0) for n, t in zip(counts, types, strict=True))
+    refuse_text_transfer(path, header_size)
+    if header_size + n_records * record_size > size:
+        held = max(0, size - header_size) // max(1, record_size)
+        raise RecordingError(
+            f"{path}: was cut short: {n_records - held} of {n_records} records are missing, and with them the table of events, "
+            "which stands at the end of a GDF file. Copy the file again"
+        )
