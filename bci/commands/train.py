@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from bci.config import config_of
     from bci.errors import ConfigError, ModelError
     from bci.session.chance import interval
+    from bci.session.epochs import reasons
     from bci.session.progress import progress_bar
     from bci.session.training import cross_validated, open_labelled, train, write_model
 
@@ -91,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
         "classes": list(trained.model.classes),
         "trials": trained.model.trials,
         "rejected": [f"{cue.class_} at {cue.time_s:.1f} s: {why}" for cue, why in trained.epochs.rejected],
+        "reasons": reasons(trained.epochs.rejected),
         "accuracy": correct / n if n else None,
         "interval": list(interval(correct, n)) if n else None,
         "chance": max(trained.model.trials.values()) / sum(trained.model.trials.values()),
@@ -255,7 +257,8 @@ def _told(result: dict) -> str:  # type: ignore[type-arg]
     trials = ", ".join(f"{n} {name}" for name, n in result["trials"].items())
     lines = [f"{result['model']}: {result['decoder']} on {trials}", *_accuracy(result)]
     if result["rejected"]:
-        lines.append(f"{len(result['rejected'])} trials left out, for instance {result['rejected'][0]}")
+        why = ", ".join(f"{n} for {reason!r}" for reason, n in result["reasons"].items())
+        lines.append(f"{len(result['rejected'])} trials left out ({why}), for instance {result['rejected'][0]}")
     return "\n".join(lines + [f"note: {note}" for note in result["notes"]])
 
 

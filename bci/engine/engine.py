@@ -22,8 +22,8 @@ from bci.engine.quality import QualitySettings
 from bci.engine.rebias import Rebias, RebiasSettings
 from bci.engine.recentre import RecentreSettings, Recentring
 from bci.engine.spatial import expectation, reference_matrix
-from bci.engine.stream_info import StreamInfo, canonical
-from bci.errors import ModelError, StreamMismatch
+from bci.engine.stream_info import StreamInfo
+from bci.errors import ModelError
 
 TOLERANCE = 1e-6
 SETS_KEPT = 64
@@ -157,7 +157,7 @@ class Engine:
             case steer.Swap(decoder):
                 self._swap(decoder)
             case steer.Mark(labels, bad):
-                self._mark(labels, bad)
+                self._frontend.mark(labels, bad)
             case steer.Recentre(on):
                 self._adopt(self._decoder, on)
             case steer.Rebias(on):
@@ -276,17 +276,6 @@ class Engine:
             matrices.append(matrix)
         residual = None if without.residual is None else moves @ without.residual @ moves.transpose(0, 2, 1)
         return Without(without.bad, without.mask, without.allowed, tuple(matrices), residual)
-
-    def _mark(self, labels: tuple[str, ...], bad: bool) -> None:
-        """Mark channels by hand: all of them, or none where one is unknown."""
-        known = [canonical(x) for x in self._frontend.labels]
-        unknown = [label for label in labels if canonical(label) not in known]
-        if unknown:
-            raise StreamMismatch(
-                f"channel {', '.join(map(repr, unknown))} is not in use; in use are {', '.join(self._frontend.labels)}"
-            )
-        for label in labels:
-            self._frontend.quality.mark(known.index(canonical(label)), bad)
 
     def _outcome(self, window: Window) -> Outcome:
         """Decode one window, unless something speaks against it."""

@@ -17,7 +17,7 @@ from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import Quality, QualitySettings
 from bci.engine.spatial import inputs
-from bci.engine.stream_info import StreamInfo
+from bci.engine.stream_info import StreamInfo, canonical
 from bci.engine.window import SampleWindow, ScatterWindow
 from bci.errors import ConfigError, StreamMismatch
 
@@ -150,6 +150,21 @@ class Frontend:
                 else:
                     for one in run.singly():
                         yield from self._advance(one) if self._in_range(one.data) else self._refuse(one)
+
+    def mark(self, labels: tuple[str, ...], bad: bool) -> None:
+        """Distrust channels, or trust them again: all of them, or none where one is unknown.
+
+        Raises
+        ------
+        StreamMismatch
+            If a channel is not among the inputs.
+        """
+        known = [canonical(x) for x in self.labels]
+        unknown = [label for label in labels if canonical(label) not in known]
+        if unknown:
+            raise StreamMismatch(f"channel {', '.join(map(repr, unknown))} is not in use; in use are {', '.join(self.labels)}")
+        for label in labels:
+            self.quality.mark(known.index(canonical(label)), bad)
 
     def prepare(self) -> None:
         """Do early what the next block will need; call it while waiting. Bits do not depend on it."""

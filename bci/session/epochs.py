@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from bci.engine.quality import QualitySettings
 from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
+from bci.session.marked import UNMARKED, Marked, Marks
 from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, counted
 from bci.stream.recording import RecordedSignal, Recording, times_on
 from bci.stream.triggers import MarkerTable
@@ -144,6 +146,7 @@ def cut(
     quality: QualitySettings | None = None,
     progress: Callable[[float], None] = lambda _: None,
     earlier_s: Sequence[float] = (),
+    marked: Marked = UNMARKED,
 ) -> Epochs:
     """One window for each cue: the first that ends at or after cue + ``stop_s``.
 
@@ -164,12 +167,17 @@ def cut(
         Told the share done, 0 to 1.
     earlier_s : sequence of float
         Further windows of each trial, so many seconds before the one that counts.
+    marked : Marked
+        What people marked bad: channels are distrusted so long, and trials that were left out for a stretch say its name.
 
     Returns
     -------
     Epochs
     """
     frontend = Frontend(info, preprocessing, "samples", quality)
+    memory = preprocessing.window + frontend.settling_blocks * preprocessing.hop
+    marks = marked.inputs(raw.stamps, info.rate_hz, frontend.labels, memory)
+    memory_s = (memory + preprocessing.hop) / info.rate_hz
     n_channels = len(preprocessing.labels)
     few = frontend.quality_settings.bad_share * n_channels
     grid = Grid(cues, stop_s, 0.5 / preprocessing.rate_hz)
@@ -178,6 +186,8 @@ def cut(
     kept: list[tuple[Trial, FloatArray, BoolArray]] = []
     rejected: list[tuple[Trial, str]] = []
     for piece in pieces(raw, preprocessing.hop):
+        for mark in marks.due(frontend.consumed + len(piece)):
+            frontend.mark(mark.labels, mark.bad)
         for window in frontend.push(piece):
             end_s = frontend.end_of(window)
             cues_now = [cue for one in sooner for cue in one.take(end_s)]
@@ -186,7 +196,7 @@ def cut(
             for cue in grid.take(end_s):
                 bad = window.bad[:n_channels].copy()
                 if window.reason is not Reason.DECIDED:
-                    rejected.append((cue, window.reason.name.lower()))
+                    rejected.append((cue, marked.why(end_s - memory_s, end_s) or window.reason.name.lower()))
                 elif bad.any() and bad.sum() >= few:
                     rejected.append((cue, _named(preprocessing.labels, bad)))
                 else:
@@ -282,6 +292,11 @@ def filled(epochs: Epochs, labels: Sequence[str]) -> Epochs:
     return replace(epochs, windows=windows)
 
 
+def reasons(rejected: Iterable[tuple[Trial, str]]) -> dict[str, int]:
+    """How many trials were left out for each reason, the commonest first."""
+    return dict(Counter(why for _, why in rejected).most_common())
+
+
 def join(parts: Iterable[Epochs]) -> Epochs:
     """Trials of several recordings as one set."""
     parts = list(parts)
@@ -302,7 +317,30 @@ def _joined(parts: Sequence[Earlier | None], counts: Sequence[int]) -> Earlier |
     return Earlier(np.concatenate([w for w, _ in found]), np.concatenate([t for _, t in found])) if found else None
 
 
-def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: float) -> list[tuple[Trial, Outcome | None]]:
+def decoded(engine: Engine, raw: Chunk, marked: Marked) -> Iterator[Outcome]:
+    """What the engine says of a recording, one hop at a time, told which channels people marked bad and when.
+
+    Parameters
+    ----------
+    engine : Engine
+    raw : Chunk
+        As :meth:`~bci.stream.recording.RecordedSignal.chunk` gives it.
+    marked : Marked
+    """
+    p, frontend, begin = engine.preprocessing, engine.frontend, engine.consumed
+    memory = p.window + frontend.settling_blocks * p.hop
+    marks: Marks = marked.inputs(raw.stamps, engine.info.rate_hz, frontend.labels, memory)
+    for piece in pieces(raw, p.hop):
+        for mark in marks.due(engine.consumed - begin + len(piece)):
+            engine.apply(mark)
+        yield from engine.outcomes(piece)
+    for mark in marks.ended():
+        engine.apply(mark)
+
+
+def decode_at_cues(
+    engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: float, marked: Marked = UNMARKED
+) -> list[tuple[Trial, Outcome | None]]:
     """The outcome that counts for each cue: that of the first window ending at or after cue + ``stop_s``.
 
     Returns
@@ -310,12 +348,10 @@ def decode_at_cues(engine: Engine, raw: Chunk, cues: Sequence[Trial], stop_s: fl
     list of (Trial, Outcome or None)
         In the order of the cues; None where the recording ended first or nothing was said.
     """
-    hop = engine.preprocessing.hop
     grid = Grid(cues, stop_s, 0.5 / engine.info.rate_hz)
     found: list[tuple[Trial, Outcome | None]] = []
-    for piece in pieces(raw, hop):
-        for outcome in engine.outcomes(piece):
-            found += [(cue, outcome) for cue in grid.take(engine.end_of(outcome))]
+    for outcome in decoded(engine, raw, marked):
+        found += [(cue, outcome) for cue in grid.take(engine.end_of(outcome))]
     return found + [(cue, None) for cue in grid.left]
 
 

@@ -35,6 +35,7 @@ BRIDGED_CORRELATION = 0.9999
 FLAT_RATIO = 1e-6
 """A channel with less than this part of the median standard deviation is flat."""
 NULL_EIGENVALUE = 1e-9
+REASONS_SHOWN = 6
 PACKAGES = ("bci", "numpy", "scipy", "scikit-learn", "pyriemann", "torch", "onnx", "onnxruntime")
 
 
@@ -255,6 +256,7 @@ def fit_decoder(
     *,
     trials: Sequence[int] | npt.NDArray[np.int_] | None = None,
     rejected: Mapping[str, int] | None = None,
+    reasons: Mapping[str, int] | None = None,
     people: Sequence[int] | npt.NDArray[np.int_] | None = None,
     progress: Progress = silent,
 ) -> FittedModel:
@@ -274,6 +276,8 @@ def fit_decoder(
         Trial that each window is from, where a trial gives several.
     rejected : mapping of str to int, optional
         Trials of each class that were rejected before; named in messages.
+    reasons : mapping of str to int, optional
+        Why, and how many for each; named in messages.
     people : sequence of int, length n_windows, optional
         Person or session that each window is from, where several were pooled.
     progress : callable
@@ -288,7 +292,7 @@ def fit_decoder(
     names = np.asarray(labels, dtype=np.str_)
     counts = _count(names, trials)
     _check_shape(windows, names, preprocessing)
-    _check_counts(counts, dict(rejected or {}))
+    _check_counts(counts, dict(rejected or {}), dict(reasons or {}))
     _check_values(windows, names)
     covariance = _mean_covariance(windows)
     notes = _check_channels(covariance, preprocessing.labels)
@@ -360,9 +364,11 @@ def _check_shape(windows: FloatArray, labels: npt.NDArray[np.str_], p: Preproces
         )
 
 
-def _check_counts(counts: dict[str, int], rejected: dict[str, int]) -> None:
+def _check_counts(counts: dict[str, int], rejected: dict[str, int], reasons: dict[str, int]) -> None:
     """Enough trials, of two classes or more."""
     found = _describe(counts, rejected)
+    if reasons:
+        found += f"; left out were {', '.join(f'{n} for {why!r}' for why, n in list(reasons.items())[:REASONS_SHOWN])}"
     total = sum(counts.values())
     if total == 0:
         raise TrainingError(f"no trials to train on ({found}). Record some, or loosen what rejects them.")

@@ -15,8 +15,9 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
 from bci.session.artefacts import measured, with_potato
-from bci.session.epochs import Epochs, Trial, cut, earlier_ends, filled, join, trials_of
+from bci.session.epochs import Epochs, Trial, cut, earlier_ends, filled, join, reasons, trials_of
 from bci.session.fit import DecoderFamily, FittedModel, InformedFamily, fit_decoder, load_family
+from bci.session.marked import UNMARKED, Marked, channels_left_out, leaving_out, marked_in
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
 from bci.settings import SessionConfig
@@ -36,9 +37,12 @@ class LabelledRun:
     name : str
     info : StreamInfo
     raw : Chunk
+        Without numbers where a stretch is marked bad.
     cues : tuple of Trial
         On the signal's clock.
     sha256 : str
+    marked : Marked
+        What people marked bad in it.
     """
 
     name: str
@@ -46,6 +50,7 @@ class LabelledRun:
     raw: Chunk
     cues: tuple[Trial, ...]
     sha256: str
+    marked: Marked = UNMARKED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,8 +133,8 @@ def labelled(recording: Recording, table: MarkerTable, stream: StreamQuery | str
             f"{recording.path}: no marker is a cue. The table knows {', '.join(table.texts)}; the recording holds {listing}. "
             "Give the table with --set markers.table.TEXT=CLASS, or in the configuration file under [markers.table]."
         )
-    raw = Chunk(signal.data, signal.stamps)
-    return LabelledRun(recording.path.name, signal.info, raw, tuple(sorted(cues, key=lambda c: c.time_s)), recording.sha256)
+    ordered = tuple(sorted(cues, key=lambda c: c.time_s))
+    return LabelledRun(recording.path.name, signal.info, signal.chunk(), ordered, recording.sha256, marked_in(signal))
 
 
 def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress = silent) -> Trained:
@@ -148,7 +153,7 @@ def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress
     ------
     TrainingError
     """
-    config = measured(runs, config)
+    config = measured(runs, leaving_out(runs, config))
     return fit([trials(run, config, progress) for run in runs], runs, config, progress)
 
 
@@ -165,6 +170,7 @@ def trials(run: LabelledRun, config: SessionConfig, progress: Progress = silent)
         quality=config.quality,
         progress=partial(progress, f"cutting {run.name}"),
         earlier_s=earlier_ends(preprocessing, config.trial.start_s, config.trial.stop_s) if slides else (),
+        marked=run.marked,
     )
 
 
@@ -188,9 +194,12 @@ def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionCon
     epochs = filled(join(numbered), preprocessing.labels)
     progress("fitting", 0.0)
     rejected = Counter(cue.class_ for cue, _ in epochs.rejected)
+    why = reasons(epochs.rejected)
     windows, labels, numbers = epochs.sliding()
-    model = fit_decoder(_family(config), windows, labels, preprocessing, trials=numbers, rejected=rejected, progress=progress)
-    model = with_potato(model, epochs.windows)
+    model = fit_decoder(
+        _family(config), windows, labels, preprocessing, trials=numbers, rejected=rejected, reasons=why, progress=progress
+    )
+    model = with_potato(replace(model, notes=(*model.notes, *channels_left_out(runs).values())), epochs.windows)
     progress("fitting", 1.0)
     return Trained(model, epochs, runs[0].info, tuple(run.sha256 for run in runs))
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bci.engine.chunk import FloatArray
-from bci.engine.stream_info import StreamInfo
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import ConfigError, RecordingError, StreamMismatch
 from bci.stream.clock_map import SAME_CLOCK, ClockMap
+from bci.stream.marked import BadSpan, without_spans
 from bci.stream.metadata import parse_header, scale_to_microvolts
 from bci.stream.montage import Montage, apply_montage
 from bci.stream.stream_query import EEG, Identity, StreamQuery, rather_eeg, told_apart
@@ -38,6 +39,10 @@ class RecordedSignal:
         The sender's full header, where the file has it.
     assumed_unit : str
         The file declares no unit and its reader took the numbers as these.
+    bad_channels : tuple of str
+        Labels of those that somebody marked bad: in the file, beside it, or in the montage.
+    bad_spans : tuple of BadSpan
+        Stretches that somebody marked bad, pauses that the file fills with something, and seams.
     """
 
     info: StreamInfo
@@ -46,6 +51,13 @@ class RecordedSignal:
     clock: ClockMap = SAME_CLOCK
     header_xml: str = ""
     assumed_unit: str = ""
+    bad_channels: tuple[str, ...] = ()
+    bad_spans: tuple[BadSpan, ...] = ()
+
+    def chunk(self) -> Chunk:
+        """All samples as the engine is to take them: no window reaches into a stretch that is marked bad, or across a seam."""
+        period_s = 1.0 / self.info.rate_hz if self.info.rate_hz else 0.0
+        return Chunk(without_spans(self.data, self.stamps, self.bad_spans, period_s), self.stamps)
 
     @property
     def identity(self) -> Identity:
@@ -183,6 +195,7 @@ def times_on(signal: RecordedSignal | RecordedMarkers, markers: RecordedSignal |
 def with_montage(signal: RecordedSignal, montage: Montage) -> RecordedSignal:
     """The signal as a montage file corrects it; a unit given there replaces the one that was declared."""
     info = apply_montage(signal.info, montage)
+    signal = _marked_by(signal, info, montage)
     taken_as = signal.info
     if signal.assumed_unit:
         taken_as = replace(taken_as, channels=tuple(replace(c, unit=signal.assumed_unit) for c in taken_as.channels))
@@ -197,6 +210,18 @@ def with_montage(signal: RecordedSignal, montage: Montage) -> RecordedSignal:
         data=signal.data * np.where(changed, factor, 1.0),
         assumed_unit="" if declared else signal.assumed_unit,
     )
+
+
+def _marked_by(signal: RecordedSignal, info: StreamInfo, montage: Montage) -> RecordedSignal:
+    """What is marked bad, by the labels that the montage gives; its own list added."""
+    now = {canonical(a.label): b.label for a, b in zip(signal.info.channels, info.channels, strict=True)}
+
+    def renamed(labels: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(now.get(canonical(x), x) for x in labels)
+
+    spans = tuple(replace(span, channels=renamed(span.channels)) for span in signal.bad_spans)
+    known = {canonical(x): x for x in (*renamed(signal.bad_channels), *montage.bad)}
+    return replace(signal, bad_channels=tuple(known.values()), bad_spans=spans)
 
 
 def typical_size(data: FloatArray, rate_hz: float) -> float:

@@ -20,7 +20,7 @@ from bci.session.epochs import Epochs, Trial, cut, filled, join
 from bci.session.evaluation.origin import Origin
 from bci.settings import SessionConfig
 
-FORMAT = 2
+FORMAT = 3
 """Of kept trials; raise it when what is in the file changes."""
 
 
@@ -59,7 +59,8 @@ def cut_all(cuts: Sequence[Cut], config: SessionConfig) -> None:
     opened = cuts[0].origin.open(config)
     for one in cuts:
         run = opened[one.number].labelled
-        epochs = cut(run.info, run.raw, run.cues, one.preprocessing, config.trial.stop_s, quality=config.quality)
+        p, stop_s = one.preprocessing, config.trial.stop_s
+        epochs = cut(run.info, run.raw, run.cues, p, stop_s, quality=config.quality, marked=run.marked)
         left_out = {cue for cue, _ in epochs.rejected}
         keep(one.path, epochs, [i for i, cue in enumerate(run.cues) if cue not in left_out])
 

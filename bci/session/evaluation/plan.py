@@ -13,13 +13,13 @@ from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
 from bci.session.evaluation.cutting import Cut, cut_key
 from bci.session.evaluation.fitting import is_random
-from bci.session.evaluation.sources import RunFacts, shared_labels
+from bci.session.evaluation.sources import RunFacts, good, shared_labels
 from bci.session.training import preprocessing_for
 from bci.settings import DecoderSection, SessionConfig
 
 PROTOCOLS = ("within", "later", "sessions", "people", "few-shot", "pseudo-online", "recentring")
 HEAD_START = "head-start"
-FORMAT = 2
+FORMAT = 3
 """Of kept results; raise it when the meaning of a number changes."""
 
 
@@ -139,7 +139,7 @@ def plan(facts: Sequence[RunFacts], config: SessionConfig, choices: Choices, fol
     cells = []
     for data_set in dict.fromkeys(f.data_set for f in facts):
         own = [f for f in facts if f.data_set == data_set]
-        labels = config.preprocessing.channels or shared_labels(own)
+        labels = good(config.preprocessing.channels, own) or shared_labels(own)
         for decoder in choices.decoders:
             for seed in range(choices.seed, choices.seed + choices.seeds) if is_random(decoder) else (None,):
                 wanted = replace_sections(config, decoder, labels, seed)

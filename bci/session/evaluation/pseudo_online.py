@@ -14,7 +14,7 @@ from bci.engine.engine import Engine, EngineSettings
 from bci.engine.outcome import Reason
 from bci.errors import TrainingError
 from bci.session.chance import interval
-from bci.session.epochs import Epochs, Trial, cut, filled, join, pieces
+from bci.session.epochs import Epochs, Trial, cut, decoded, filled, join
 from bci.session.evaluation.activations import Said, Task, Watched, judge
 from bci.session.evaluation.cutting import select
 from bci.session.evaluation.metrics import (
@@ -108,8 +108,8 @@ def train_with_idle(parts: Sequence[Part], cell: Cell) -> tuple[FittedModel, str
 
 
 def _cut(part: Part, cues: Sequence[Trial], cell: Cell) -> Epochs:
-    c = cell.config
-    return cut(part.run.info, part.run.raw, cues, cell.preprocessing, c.trial.stop_s, quality=c.quality)
+    c, run = cell.config, part.run
+    return cut(run.info, run.raw, cues, cell.preprocessing, c.trial.stop_s, quality=c.quality, marked=run.marked)
 
 
 def task_s(cell: Cell) -> float:
@@ -162,16 +162,15 @@ def listen(engine: Engine, part: Part, names: Sequence[str], idle: str) -> Said:
     """All that the engine says of a recording, from the time on that counts."""
     ends: list[float] = []
     decisions: list[str] = []
-    decoded: list[bool] = []
-    for piece in pieces(part.run.raw, engine.preprocessing.hop):
-        for outcome in engine.outcomes(piece):
-            end_s = engine.end_of(outcome)
-            if not end_s >= part.from_s:
-                continue
-            ends.append(end_s)
-            decisions.append(names[outcome.decision] if outcome.decision >= 0 else idle)
-            decoded.append(outcome.reason in (Reason.DECIDED, Reason.IDLE))
-    return Said(np.array(ends), decisions, np.array(decoded, dtype=np.bool_))
+    known: list[bool] = []
+    for outcome in decoded(engine, part.run.raw, part.run.marked):
+        end_s = engine.end_of(outcome)
+        if not end_s >= part.from_s:
+            continue
+        ends.append(end_s)
+        decisions.append(names[outcome.decision] if outcome.decision >= 0 else idle)
+        known.append(outcome.reason in (Reason.DECIDED, Reason.IDLE))
+    return Said(np.array(ends), decisions, np.array(known, dtype=np.bool_))
 
 
 def _cued(parts: Sequence[Part]) -> set[str]:

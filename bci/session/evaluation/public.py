@@ -9,20 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bci.errors import ConfigError, RecordingError
-from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE
 from bci.session.evaluation.origin import NotHere, OpenedRun, optional
 from bci.session.training import labelled
 from bci.settings import SessionConfig
 from bci.stream.files.mne_raw import recording_from_mne
 from bci.stream.recording import Recording
 from bci.stream.triggers import MarkerTable
-
-NOT_RECORDED = (GAP, NONFINITE, BOUNDARY, "BAD_ACQ_SKIP")
-"""Events that say that samples stand for none; the last is MNE's, for what fills up EDF's last second."""
-BOUNDARY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ class BidsOrigin:
                 raw = mne_bids.read_raw_bids(where, verbose="ERROR")
             except (ValueError, OSError, RuntimeError, LookupError) as error:
                 raise RecordingError(f"{self.path}: mne-bids cannot read it ({type(error).__name__}: {error})") from error
-        recording = _without_gaps(recording_from_mne(raw, self.path), raw.annotations)
+        recording = recording_from_mne(raw, self.path)
         # What a trigger channel says stands in events.tsv too; it must not count twice.
         recording = with_settings(replace(recording, markers=recording.markers[:1]), config)
         run = labelled(recording, MarkerTable(config.markers.table), config.stream.query())
@@ -112,25 +105,6 @@ class MoabbOrigin:
 def _first_words(error: Exception) -> str:
     """What went wrong, without the addresses that were tried."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:80]}"
-
-
-def _without_gaps(recording: Recording, annotations: Any) -> Recording:
-    """The recording without the samples that stand for lost ones, so that no window is decoded across them.
-
-    Beyond a boundary 0.1 s are left out, more than is ever bridged: filters and windows begin anew there.
-    """
-    signal = recording.signals[0]
-    keep = np.ones(len(signal.stamps), dtype=np.bool_)
-    for onset, duration, text in zip(annotations.onset, annotations.duration, annotations.description, strict=True):
-        if text in NOT_RECORDED:
-            first = round(float(onset) * signal.info.rate_hz)
-            keep[first : first + round((BOUNDARY_S if text == BOUNDARY else float(duration)) * signal.info.rate_hz)] = False
-    if keep.all():
-        return recording
-    # Stamps are sample numbers here, so a jump is exactly what is missing.
-    info = replace(signal.info, sample_clock=True)
-    whole = replace(signal, info=info, data=signal.data[keep], stamps=signal.stamps[keep])
-    return replace(recording, signals=(whole, *recording.signals[1:]))
 
 
 def with_settings(recording: Recording, config: SessionConfig) -> Recording:

@@ -95,7 +95,7 @@ def listen(runs: Sequence[LabelledRun], model: FittedModel, way: Way, cell: Cell
     rejected = 0
     for i, (run, engine) in enumerate(zip(runs, engines(runs, model, way, cell), strict=True)):
         places = {cue: n for n, cue in enumerate(run.cues)}
-        for cue, outcome in decode_at_cues(engine, run.raw, run.cues, cell.config.trial.stop_s):
+        for cue, outcome in decode_at_cues(engine, run.raw, run.cues, cell.config.trial.stop_s, run.marked):
             if outcome is None or not np.isfinite(outcome.probabilities).all():
                 rejected += 1
                 continue

@@ -90,6 +90,8 @@ class RunFacts:
     info : StreamInfo
     cues : dict of str to int
         How many of each class.
+    bad : tuple of str
+        Channels that are marked bad in all of it.
     """
 
     origin: Origin
@@ -101,6 +103,7 @@ class RunFacts:
     identity: str
     info: StreamInfo
     cues: dict[str, int]
+    bad: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +132,19 @@ def scan(origin: Origin, config: SessionConfig) -> Scanned:
         return Scanned((), str(error))
     facts = [
         RunFacts(
-            origin, i, r.data_set, r.subject, r.session, r.run, r.identity, r.labelled.info, _counts(r.labelled.cues)
+            origin,
+            i,
+            r.data_set,
+            r.subject,
+            r.session,
+            r.run,
+            r.identity,
+            r.labelled.info,
+            _counts(r.labelled.cues),
+            r.labelled.marked.channels,
         )
         for i, r in enumerate(opened)
-    ]  # fmt: skip
+    ]
     return Scanned(tuple(facts))
 
 
@@ -141,7 +153,7 @@ def _counts(cues: Iterable[Trial]) -> dict[str, int]:
 
 
 def shared_labels(facts: Sequence[RunFacts]) -> tuple[str, ...]:
-    """EEG channels that every run has, as the first names them.
+    """EEG channels that every run has and nobody marked bad in any, as the first names them.
 
     Raises
     ------
@@ -153,7 +165,16 @@ def shared_labels(facts: Sequence[RunFacts]) -> tuple[str, ...]:
         which = "; ".join(f"{r:g} Hz: {next(f.origin.name for f in facts if f.info.rate_hz == r)}" for r in rates)
         raise ConfigError(f"the recordings have different rates ({which}); evaluate each rate on its own")
     everywhere = set.intersection(*({canonical(c.label) for c in f.info.channels if c.type == "EEG"} for f in facts))
-    labels = tuple(c.label for c in facts[0].info.channels if c.type == "EEG" and canonical(c.label) in everywhere)
+    labels = good(tuple(c.label for c in facts[0].info.channels if c.type == "EEG" and canonical(c.label) in everywhere), facts)
     if not labels:
-        raise ConfigError("the recordings have no EEG channel in common; name channels alike in a montage file (stream.montage)")
+        raise ConfigError(
+            "the recordings have no EEG channel in common that nobody marked bad; name channels alike in a montage file "
+            "(stream.montage)"
+        )
     return labels
+
+
+def good(labels: tuple[str, ...], facts: Sequence[RunFacts]) -> tuple[str, ...]:
+    """Those of some channels that are marked bad in no run."""
+    bad = {canonical(label) for fact in facts for label in fact.bad}
+    return tuple(label for label in labels if canonical(label) not in bad)

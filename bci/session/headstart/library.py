@@ -308,7 +308,7 @@ class Library:
             own = Preprocessing(
                 rate_hz, wanted.labels, wanted.reference, wanted.notch_hz, wanted.bands, wanted.order, window, hop
             )
-            parts.append(cut(run.info, run.raw, run.cues, own, entry.note.trial_s[1], number, config.quality))
+            parts.append(cut(run.info, run.raw, run.cues, own, entry.note.trial_s[1], number, config.quality, marked=run.marked))
         epochs = filled(join(parts), wanted.labels)
         matrices = covariances(epochs.windows)
         kept.parent.mkdir(exist_ok=True)

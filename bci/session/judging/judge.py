@@ -24,6 +24,7 @@ from bci.session.judging.permutation import Test, left_out, permutation_test, sh
 from bci.session.judging.settings import JudgeSettings, target
 from bci.session.judging.trials import BandPair, Trials, cut_trials
 from bci.session.judging.verdict import MORE, WORKS, Evidence, Verdict, word
+from bci.session.marked import channels_left_out, leaving_out
 from bci.session.progress import Progress, silent
 from bci.session.training import Judged, LabelledRun, Trained, train
 from bci.settings import SessionConfig
@@ -145,6 +146,7 @@ def judge(
         If the recordings do not fit together or hold nothing that can be decoded.
     """
     settings = settings or JudgeSettings()
+    config = leaving_out(runs, config)
     candidates = load_grid(grid, runs[0].info, config)
     trials = cut_trials(runs, config, bands_of(candidates), settings, progress)
     if not enough(trials):
@@ -158,7 +160,8 @@ def judge(
         eyes_and_muscles(runs, config, settings, found.verdict.accuracy, seed),
         surrogate(runs, config, settings, bands, seed),
     )
-    return with_nulls(found, trials, [null for null in others if null])
+    judged = with_nulls(found, trials, [null for null in others if null])
+    return replace(judged, notes=(*judged.notes, *channels_left_out(runs).values()))
 
 
 def bands_of(grid: Grid) -> tuple[BandPair, ...]:

@@ -160,7 +160,7 @@ def _tested(
 ) -> tuple[float, float] | None:
     """Accuracy and p-value of the best band of one kind of windows, None where there are too few."""
     try:
-        parts = [cut(r.info, r.raw, r.cues, preprocessing, stop_s, i, quality) for i, r in enumerate(runs)]
+        parts = [cut(r.info, r.raw, r.cues, preprocessing, stop_s, i, quality, marked=r.marked) for i, r in enumerate(runs)]
     except StreamMismatch:
         return None
     times = np.concatenate([kept_times(run.cues, part) for run, part in zip(runs, parts, strict=True)])

@@ -19,6 +19,7 @@ from bci.stream.files.brainvision import prepare_brainvision
 from bci.stream.files.edf import check_edf, mended
 from bci.stream.files.gdf import check_gdf
 from bci.stream.files.trigger_channels import trigger_markers
+from bci.stream.marked import BadSpan, span_of
 from bci.stream.metadata import canonical_unit, channel_type, microvolts_per
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 
@@ -121,12 +122,34 @@ def recording_from_mne(raw: Any, path: Path, notes: tuple[str, ...] = ()) -> Rec
         What the reader said.
     """
     data, channels, unknown = _mne_channels(raw)
-    info = StreamInfo(float(raw.info["sfreq"]), channels, name=path.stem, source_id="")
+    # Times are counted samples here, so that a jump of them is exactly what is missing.
+    info = StreamInfo(float(raw.info["sfreq"]), channels, name=path.stem, source_id="", sample_clock=True)
     stamps = np.arange(len(data)) / info.rate_hz
-    signal = RecordedSignal(info, data, stamps, assumed_unit="V" if unknown else "")
     onsets = raw.annotations.onset - raw.first_time
+    signal = RecordedSignal(
+        info,
+        data,
+        stamps,
+        assumed_unit="V" if unknown else "",
+        bad_channels=tuple(_label(name) for name in raw.info["bads"]),
+        bad_spans=_bad_spans(raw.annotations, onsets),
+    )
     annotations = RecordedMarkers("annotations", tuple(map(str, raw.annotations.description)), np.asarray(onsets, np.float64))
     return Recording(path, (signal,), (annotations, *trigger_markers(info, data, stamps)), "", notes)
+
+
+def _bad_spans(annotations: Any, onsets: FloatArray) -> tuple[BadSpan, ...]:
+    """What the annotations mark bad; the beginning of a recording is no seam."""
+    names = annotations.ch_names if annotations.ch_names is not None else [()] * len(onsets)
+    found = (
+        span_of(float(onset), float(duration), str(text), [_label(x) for x in channels])
+        for onset, duration, text, channels in zip(onsets, annotations.duration, annotations.description, names, strict=True)
+    )
+    return tuple(span for span in found if span is not None and (span.start_s > 0 or span.stop_s > 0))
+
+
+def _label(name: str) -> str:
+    return str(name).strip(" .")
 
 
 def _mne_channels(raw: Any) -> tuple[FloatArray, tuple[Channel, ...], bool]:
@@ -135,7 +158,7 @@ def _mne_channels(raw: Any) -> tuple[FloatArray, tuple[Channel, ...], bool]:
     channels = []
     factors = np.ones(data.shape[1])
     for i, (label, kind) in enumerate(zip(raw.ch_names, raw.get_channel_types(), strict=True)):
-        label = label.strip(" .")
+        label = _label(label)
         ours = _MNE_TYPES.get(kind, "AUX")
         ours = channel_type(label, ours) if ours == "EEG" else ours
         declared = canonical_unit(str(raw._orig_units.get(raw.ch_names[i], "V")))

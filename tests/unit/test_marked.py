@@ -1,0 +1,192 @@
+"""What people marked bad in a recording is neither trained on nor decoded, and it is said what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parts import LABELS, decoder, stream
+
+from bci.engine.chunk import Chunk
+from bci.engine.engine import Engine
+from bci.engine.preprocessing import Preprocessing
+from bci.engine.stream_info import Channel, StreamInfo
+from bci.errors import TrainingError
+from bci.session.epochs import Trial, cut, decode_at_cues, decoded, reasons
+from bci.session.marked import Marked
+from bci.session.training import LabelledRun, open_labelled, train
+from bci.settings import SessionConfig
+from bci.stream.marked import BadSpan, span_of
+from bci.stream.montage import Montage
+from bci.stream.readers import open_recording
+from bci.stream.recording import RecordedSignal
+
+RATE = 100
+STOP_S = 1.0
+CUES = tuple(Trial(4.0 + 2 * i, "left" if i % 2 else "right") for i in range(20))
+PREPROCESSING = Preprocessing(RATE, LABELS, notch_hz=0.0, window=120, hop=10)
+CONFIG = SessionConfig.model_validate(
+    {
+        "markers": {"table": {"left": "left", "right": "right"}},
+        "preprocessing": {"window_s": 1.0, "hop_s": 0.1, "notch_hz": 0.0},
+        "trial": {"start_s": 0.0, "stop_s": STOP_S},
+    }
+)
+
+
+def volts(seconds: float = 48.0, rate_hz: int = RATE) -> np.ndarray:
+    """Noise with a rhythm of its own in trials of each class, shape (n_channels, n_samples), volts."""
+    x = np.random.default_rng(0).normal(0, 10, (round(seconds * rate_hz), len(LABELS)))
+    for cue in CUES:
+        a = round(cue.time_s * rate_hz)
+        x[a : a + rate_hz, 0 if cue.class_ == "left" else 2] += 15 * np.sin(2 * np.pi * 11 * np.arange(rate_hz) / rate_hz)
+    return x.T * 1e-6
+
+
+def fif(
+    path: Path, notes: Sequence[tuple[float, float, str]] = (), bads: Sequence[str] = (), data: np.ndarray | None = None
+) -> Path:
+    import mne
+
+    raw = mne.io.RawArray(volts() if data is None else data, mne.create_info(list(LABELS), RATE, "eeg"), verbose="ERROR")
+    raw.info["bads"] = list(bads)
+    all_notes = [(cue.time_s, 0.0, cue.class_) for cue in CUES] + list(notes)
+    raw.set_annotations(mne.Annotations(*(list(column) for column in zip(*all_notes, strict=True))))
+    raw.save(path, verbose="ERROR")
+    return path
+
+
+@pytest.mark.parametrize("text", ["BAD_talking", "bad blink", "Bad", "EDGE boundary", "BAD_ACQ_SKIP", "edge artefact"])
+def test_a_trial_in_a_stretch_that_is_annotated_bad_is_left_out_under_its_name(tmp_path: Path, text: str) -> None:
+    run = open_labelled(fif(tmp_path / "a_raw.fif", [(CUES[5].time_s + 0.2, 0.3, text)]), CONFIG)
+    trained = train([run], CONFIG)
+    assert trained.epochs.rejected == ((CUES[5], text),)
+    assert reasons(trained.epochs.rejected) == {text: 1}
+    assert sum(trained.model.trials.values()) == len(CUES) - 1
+
+
+def test_no_trial_reaches_across_the_seam_of_joined_files(tmp_path: Path) -> None:
+    import mne
+
+    raw = mne.io.read_raw_fif(fif(tmp_path / "a_raw.fif"), preload=True, verbose="ERROR")
+    cut_s = CUES[5].time_s + 0.5
+    joined = mne.concatenate_raws([raw.copy().crop(0, cut_s - 1 / RATE), raw.copy().crop(cut_s)], verbose="ERROR")
+    joined.save(tmp_path / "joined_raw.fif", verbose="ERROR")
+    epochs = train([open_labelled(tmp_path / "joined_raw.fif", CONFIG)], CONFIG).epochs
+    assert [cue for cue, _ in epochs.rejected] == [CUES[5]]
+    assert "boundary" in epochs.rejected[0][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("boundary", BadSpan(3.0, 3.0, "boundary")),
+        ("New Segment/", BadSpan(3.0, 3.0, "New Segment/")),
+        ("BAD_gap", BadSpan(3.0, 5.0, "BAD_gap")),
+        ("left", None),
+        ("basic", None),
+    ],
+)
+def test_what_annotations_mark_bad(text: str, span: BadSpan | None) -> None:
+    assert span_of(3.0, 2.0, text) == span
+
+
+def test_a_bad_channel_of_the_file_is_left_out_of_the_model_and_named(tmp_path: Path) -> None:
+    run = open_labelled(fif(tmp_path / "a_raw.fif", bads=["Pz"]), CONFIG)
+    other = open_labelled(fif(tmp_path / "b_raw.fif", bads=["FC1"]), CONFIG)
+    model = train([run, other], CONFIG).model
+    assert model.preprocessing.labels == ("C3", "Cz", "C4", "CP1", "CP2", "FC2")
+    assert "Pz is marked bad in a_raw.fif and is left out of the model" in model.notes
+    assert "FC1 is marked bad in b_raw.fif and is left out of the model" in model.notes
+
+
+def test_a_bad_channel_is_left_out_also_where_the_settings_name_it(tmp_path: Path) -> None:
+    run = open_labelled(fif(tmp_path / "a_raw.fif", bads=["Pz"]), CONFIG)
+    named = CONFIG.preprocessing.model_copy(update={"channels": ("C3", "C4", "Pz")})
+    assert train([run], CONFIG.model_copy(update={"preprocessing": named})).model.preprocessing.labels == ("C3", "C4")
+
+
+def test_where_all_channels_are_marked_bad_it_is_said(tmp_path: Path) -> None:
+    run = open_labelled(fif(tmp_path / "a_raw.fif", bads=LABELS), CONFIG)
+    with pytest.raises(TrainingError, match=r"all channels of the decoder .*C3.* are marked bad"):
+        train([run], CONFIG)
+
+
+def test_bad_channels_of_the_montage_count_by_the_labels_that_it_gives(tmp_path: Path) -> None:
+    path = fif(tmp_path / "a_raw.fif", bads=["Cz"])
+    signal = open_recording(path, Montage(rename={"Cz": "FCz"}, bad=("Pz",))).eeg()
+    assert signal.bad_channels == ("FCz", "Pz")
+
+
+def run_of(spans: Sequence[BadSpan], stamps: np.ndarray, data: np.ndarray) -> LabelledRun:
+    info = StreamInfo(RATE, tuple(Channel(x) for x in LABELS), name="x", sample_clock=True)
+    signal = RecordedSignal(info, data, stamps, bad_spans=tuple(spans))
+    return LabelledRun("x", info, signal.chunk(), CUES, "", Marked((), tuple(spans)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(1, 46), st.floats(0, 3)), max_size=4),
+    st.lists(st.tuples(st.floats(1, 46), st.sampled_from([0.05, 0.5, 5.0, 30.0])), max_size=2),
+)
+def test_no_window_that_is_trained_on_reaches_into_a_bad_stretch_or_across_a_pause(
+    bad: list[tuple[float, float]], pauses: list[tuple[float, float]]
+) -> None:
+    x = volts().T * 1e6
+    recorded_s = np.arange(len(x)) / RATE
+    stamps = recorded_s + sum((length_s * (recorded_s >= at_s) for at_s, length_s in pauses), np.zeros(len(x)))
+    spans = [BadSpan(float(stamps[round(at_s * RATE)]), float(stamps[round(at_s * RATE)]) + n, "BAD") for at_s, n in bad]
+    p = PREPROCESSING
+    run = run_of(spans, stamps, x)
+    epochs = cut(run.info, run.raw, run.cues, p, STOP_S, marked=run.marked)
+    left_out = {cue for cue, _ in epochs.rejected}
+    kept = [cue for cue in CUES if cue not in left_out]
+    jumps = stamps[1:][np.diff(stamps) > 1.5 / RATE]
+    whole_s = p.window / RATE
+    for cue in kept:
+        first_s, last_s = cue.time_s + STOP_S - whole_s + 1 / RATE, cue.time_s + STOP_S
+        assert not any(s.start_s <= last_s and max(s.stop_s, s.start_s + 1 / RATE) > first_s + p.hop / RATE for s in spans)
+        assert not any(first_s + p.hop / RATE < at_s <= last_s for at_s in jumps)
+    # What was before the last break, filters included, changes no bit of what comes after.
+    breaks = [s.stop_s for s in spans] + list(map(float, jumps))
+    if breaks and max(breaks) < stamps[-1]:
+        other = x + np.where((stamps < max(breaks))[:, None], 40.0 * np.sin(np.arange(len(x)))[:, None], 0.0)
+        again = run_of(spans, stamps, other)
+        found = cut(again.info, again.raw, again.cues, p, STOP_S, marked=again.marked)
+        gone = {cue for cue, _ in found.rejected}
+        later = [cue for cue in kept if cue.time_s + STOP_S - whole_s > max(breaks)]
+        assert not gone & set(later)
+        for cue in later:
+            here, there = kept.index(cue), [c for c in CUES if c not in gone].index(cue)
+            assert epochs.windows[here].tobytes() == found.windows[there].tobytes()
+
+
+def test_a_channel_that_is_bad_for_a_while_is_done_without_so_long_and_trusted_after() -> None:
+    x = volts().T * 1e6
+    stamps = np.arange(len(x)) / RATE
+    marked = Marked(("Pz",), (BadSpan(10.0, 20.0, "BAD_loose", ("CP1",)), BadSpan(15.0, 25.0, "BAD_wet", ("CP1",))))
+    info, p = stream(rate_hz=RATE), PREPROCESSING
+    engine = Engine(info, decoder(prep=p))
+    seen = [(o.stamp, o.mask) for o in decoded(engine, Chunk(x, stamps), marked)]
+    cp1, pz = 1 << LABELS.index("CP1"), 1 << LABELS.index("Pz")
+    assert all(mask & pz for _, mask in seen)
+    bad = [stamp for stamp, mask in seen if mask & cp1]
+    assert bad[0] == pytest.approx(10.0, abs=0.2)
+    assert 25.0 + p.window / RATE <= bad[-1] < 28.0
+    assert not any(seen[i][1] & cp1 for i in range(len(seen)) if not bad[0] <= seen[i][0] <= bad[-1])
+    assert not engine.frontend.quality.marked.any()  # the next recording has marks of its own
+
+
+def test_live_and_trained_trials_do_without_the_same_marked_channel() -> None:
+    x = volts().T * 1e6
+    raw = Chunk(x, np.arange(len(x)) / RATE)
+    info, p, marked = stream(rate_hz=RATE), PREPROCESSING, Marked((), (BadSpan(10.0, 20.0, "BAD_loose", ("CP1",)),))
+    epochs = cut(info, raw, CUES, p, STOP_S, marked=marked)
+    said = decode_at_cues(Engine(info, decoder(prep=p)), raw, CUES, STOP_S, marked)
+    masks = [bool(o.mask >> LABELS.index("CP1") & 1) for _, o in said if o is not None]
+    assert masks == epochs.bad[:, LABELS.index("CP1")].tolist()
+    assert 4 <= sum(masks) <= 8
