@@ -21,6 +21,7 @@ from bci.session.marked import UNMARKED, Marked, channels_left_out, leaving_out,
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
 from bci.settings import SessionConfig
+from bci.stream.foreign_clock import refuse_elsewhere
 from bci.stream.montage import load_montage
 from bci.stream.readers import open_recording
 from bci.stream.recording import RecordedSignal, Recording
@@ -123,6 +124,8 @@ def labelled(recording: Recording, table: MarkerTable, stream: StreamQuery | str
     ------
     TrainingError
         If no marker is a cue; lists the markers that were found.
+    RecordingError
+        If the cues were stamped by another clock than the signal.
     """
     signal = recording.eeg(stream)
     cues = trials_of(recording, signal, table)
@@ -133,6 +136,7 @@ def labelled(recording: Recording, table: MarkerTable, stream: StreamQuery | str
             f"{recording.path}: no marker is a cue. The table knows {', '.join(table.texts)}; the recording holds {listing}. "
             "Give the table with --set markers.table.TEXT=CLASS, or in the configuration file under [markers.table]."
         )
+    refuse_elsewhere(recording, signal, np.array([cue.time_s for cue in cues]))
     ordered = tuple(sorted(cues, key=lambda c: c.time_s))
     return LabelledRun(recording.path.name, signal.info, signal.chunk(), ordered, recording.sha256, marked_in(signal))
 

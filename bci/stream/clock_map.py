@@ -11,7 +11,7 @@ leaves such errors out (Cleveland, J. Am. Stat. Assoc. 74 (1979) 829).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +114,33 @@ class ClockMap:
         """How often the clock was reset, against the other."""
         return max(0, len(self.pieces) - 1)
 
+    @property
+    def unset(self) -> ClockMap:
+        """The clock as it would have gone on, had it never been reset (:meth:`continued`)."""
+        return ClockMap(self.pieces[:1]) if self.resets else self
+
+    def continued(self, times: npt.ArrayLike) -> FloatArray:
+        """Sender's times as its clock would have shown them, had it never been reset: what came later is later.
+
+        Parameters
+        ----------
+        times : array_like, shape (n,)
+            Seconds, in the order in which they were recorded. Those before the first reset are returned as they are.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Seconds, on the clock :attr:`unset`.
+        """
+        given = np.asarray(times, np.float64)
+        if not self.resets:
+            return given
+        found, first = given.copy(), self.pieces[0]
+        for piece, part in self._shares(given):
+            if piece is not first:
+                found[part] = first.to_sender(piece.to_recorder(given[part]))
+        return found
+
     def to_recorder(self, times: npt.ArrayLike) -> FloatArray:
         """Sender's times on the recorder's clock.
 
@@ -130,14 +157,18 @@ class ClockMap:
         given = np.asarray(times, np.float64)
         if not self.pieces:
             return given
-        if len(self.pieces) == 1:
-            return self.pieces[0].to_recorder(given)
-        found, start = given.copy(), 0
-        for piece, after in zip(self.pieces, (*self.pieces[1:], None), strict=True):
-            end = len(given) if after is None else start + _reset_at(given[start:], piece, after)
-            found[start:end] = piece.to_recorder(given[start:end])
-            start = end
+        found = given.copy()
+        for piece, part in self._shares(given):
+            found[part] = piece.to_recorder(given[part])
         return found
+
+    def _shares(self, times: FloatArray) -> Iterator[tuple[ClockPiece, slice]]:
+        """Which of the times, in the order in which they were recorded, are by which piece."""
+        start = 0
+        for piece, after in zip(self.pieces, (*self.pieces[1:], None), strict=True):
+            end = len(times) if after is None else start + _reset_at(times[start:], piece, after)
+            yield piece, slice(start, end)
+            start = end
 
     def to_sender(self, times: npt.ArrayLike) -> FloatArray:
         """Recorder's times on the sender's clock.

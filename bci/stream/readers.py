@@ -11,6 +11,7 @@ from bci.errors import RecordingError
 from bci.stream.files.boundary import in_words
 from bci.stream.files.mne_raw import read_brainvision, read_cnt, read_edf, read_fif, read_gdf
 from bci.stream.files.xdf import read_xdf_recording
+from bci.stream.foreign_clock import other_clocks
 from bci.stream.montage import Montage
 from bci.stream.openvibe import read_openvibe
 from bci.stream.recording import Recording, check_unit_option
@@ -45,9 +46,16 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         recording = replace(reader(path), sha256=sha256)
+    recording = replace(recording, notes=(*recording.notes, *_other_clocks(recording)))
     if unit:
         montage = replace(montage or Montage(), unit=unit)
     return replace(recording, montage=montage)
+
+
+def _other_clocks(recording: Recording) -> list[str]:
+    """Streams of markers that another clock stamped than the signal with the most samples."""
+    signal = max(recording.signals, key=lambda s: len(s.stamps), default=None)
+    return other_clocks(recording, signal) if signal is not None else []
 
 
 READERS: dict[str, Callable[[Path], Recording]] = {

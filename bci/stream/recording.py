@@ -32,7 +32,8 @@ class RecordedSignal:
     data : ndarray, shape (n_samples, n_channels)
         Float64; microvolts where a channel's unit is a voltage or unknown.
     stamps : ndarray, shape (n_samples,)
-        Raw stamps, seconds on the sender's clock. They may run backwards.
+        Raw stamps, seconds on the sender's clock. They may run backwards. Where the clock was reset while it was recorded, and
+        clock offsets tell by how much, they go on by the clock before.
     clock : ClockMap
         From the sender's clock to the recorder's, to compare stamps with those of other streams (:func:`times_on`).
     header_xml : str
@@ -75,7 +76,7 @@ class RecordedMarkers:
     name : str
     texts : tuple of str
     stamps : ndarray, shape (n_markers,)
-        Raw stamps, seconds on the sender's clock.
+        Raw stamps, seconds on the sender's clock, as those of a signal.
     clock : ClockMap
         From the sender's clock to the recorder's, to compare stamps with those of other streams (:func:`times_on`).
     type, source_id, host : str

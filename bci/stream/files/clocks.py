@@ -179,5 +179,5 @@ def _resets(groups: Sequence[Sequence[_Offsets]], clocks: dict[int, ClockMap]) -
         if resets:
             names = ", ".join(repr(one.stream.name) for one in group)
             times = "once" if resets == 1 else f"{resets} times"
-            notes.append(f"the clock of {names} was reset {times} while it was recorded; each part is placed by its own offsets")
+            notes.append(f"the clock of {names} was reset {times} while it was recorded; stamps behind go on by the clock before")
     return notes

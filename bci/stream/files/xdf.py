@@ -21,16 +21,16 @@ def read_xdf_recording(path: Path) -> Recording:
     signals: list[RecordedSignal] = []
     markers: list[RecordedMarkers] = []
     for stream in file.streams:
-        clock = clocks[stream.id]
+        clock, stamps = clocks[stream.id].unset, clocks[stream.id].continued(stream.stamps)
         numeric_markers = stream.rate_hz == 0 and np.shape(stream.values)[1:] == (1,)
         if stream.channel_format == "string" or numeric_markers:
             texts = tuple(v[0] if isinstance(v[0], str) else f"{v[0]:.15g}" for v in stream.values)
             head = parse_header(stream.header_xml)
             source_id, host = (head.findtext(tag) or "" for tag in ("source_id", "hostname"))
-            markers.append(RecordedMarkers(stream.name, texts, stream.stamps, clock, stream.type, source_id, host))
+            markers.append(RecordedMarkers(stream.name, texts, stamps, clock, stream.type, source_id, host))
             continue
         info = stream_info(stream.header_xml)
         data = np.asarray(stream.values, np.float64).reshape(-1, len(info.channels)) * scale_to_microvolts(info)
-        signals.append(RecordedSignal(info, data, stream.stamps, clock, stream.header_xml))
-        markers += trigger_markers(info, data, stream.stamps, clock)
+        signals.append(RecordedSignal(info, data, stamps, clock, stream.header_xml))
+        markers += trigger_markers(info, data, stamps, clock)
     return Recording(path, tuple(signals), tuple(markers), file.sha256, (*file.problems, *notes))
