@@ -5,6 +5,7 @@ Brain Imaging Data Structure, EEG: Pernet et al., Scientific Data 6 (2019) 103, 
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -27,6 +28,7 @@ from bci.session.evaluation.origin import optional
 from bci.session.timeline import NAMES, cue_code
 from bci.session.training import open_with
 from bci.settings import SessionConfig
+from bci.stream.files.bids_events import MARKER
 from bci.stream.paths import label
 from bci.stream.recording import RecordedSignal, Recording, times_on
 from bci.stream.sidecar import sidecar_path
@@ -131,6 +133,7 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
                 format=FORMATS[choices.format][0],
                 physical_range="channelwise" if choices.format == "edf" else "auto",
                 allow_preload=True,
+                extra_columns_descriptions={MARKER: "What was sent, as it was sent."},
                 verbose="ERROR",
             )
         except (ValueError, OSError, RuntimeError) as error:
@@ -197,31 +200,55 @@ def _raw(info: StreamInfo, placed: Even, config: SessionConfig) -> tuple[Any, di
     with described._unlock():
         described["line_freq"] = config.preprocessing.notch_hz or None
     raw = mne.io.RawArray((placed.data * factors).T, described, verbose="ERROR")
-    codes: dict[str, int] = {}
-    table = MarkerTable(config.markers.table)
-    names = [_event(mark.text, table, codes) for mark in placed.marks]
+    names = EventNames(MarkerTable(config.markers.table))
+    texts = [names.of(mark.text) for mark in placed.marks]
     raw.set_annotations(
         mne.Annotations(
             [mark.sample / info.rate_hz for mark in placed.marks],
             [mark.n_samples / info.rate_hz for mark in placed.marks],
-            names,
+            texts,
+            extras=[{MARKER: _one_line(mark.text)} for mark in placed.marks],
         ),
         verbose="ERROR",
     )
-    return raw, codes
+    return raw, names.codes
 
 
-def _event(text: str, table: MarkerTable, codes: dict[str, int]) -> str:
-    """Readable name of a marker; notes its code."""
-    clean = " ".join(canonical_marker(text).split())[:LONGEST]
-    code = OWN_CODES.get(clean) or cue_code(clean)
-    name = table.class_of(text) or (NAMES.get(code, clean) if code is not None else clean)
-    if code is None or codes.get(name, code) != code:
-        # A text without a code, or a second code for the same name: it keeps a name and a code of its own.
-        name = clean if codes.get(name) is not None else name
-        code = codes.get(name) or code or FIRST_FREE_CODE + sum(c >= FIRST_FREE_CODE for c in codes.values())
-    codes[name] = code
-    return name
+def _one_line(text: str) -> str:
+    """A marker's text as a cell of a table; what is nothing there is n/a."""
+    return " ".join(text.split()) or "n/a"
+
+
+class EventNames:
+    """One name and one code for all markers that mean the same.
+
+    A class has one code, however many texts stand for it, because readers of BIDS folders rename events of which one name has
+    several codes. What was sent stands beside it in the column ``marker``.
+
+    Parameters
+    ----------
+    table : MarkerTable
+    """
+
+    def __init__(self, table: MarkerTable) -> None:
+        self._table = table
+        self.codes: dict[str, int] = {}
+
+    def of(self, text: str) -> str:
+        """Readable name of a marker: its class, else what its code is known as, else its text; notes the code."""
+        clean = _one_line(canonical_marker(text))
+        code = OWN_CODES.get(clean) or cue_code(clean)
+        name = (self._table.class_of(text) or NAMES.get(code or 0, clean))[:LONGEST]
+        if name not in self.codes:
+            self.codes[name] = self._free(code)
+        return name
+
+    def _free(self, code: int | None) -> int:
+        """The code itself, or the next free one where there is none or another name has it."""
+        taken = set(self.codes.values())
+        if code and code not in taken:
+            return code
+        return next(n for n in itertools.count(FIRST_FREE_CODE) if n not in taken)
 
 
 def _describe(mne_bids: Any, out: Path, choices: ExportChoices) -> None:

@@ -13,6 +13,7 @@ from bci.errors import ConfigError, RecordingError
 from bci.session.evaluation.origin import NotHere, OpenedRun, optional
 from bci.session.training import labelled
 from bci.settings import SessionConfig
+from bci.stream.files.bids_events import markers_of, read_events
 from bci.stream.files.mne_raw import recording_from_mne
 from bci.stream.recording import Recording
 from bci.stream.triggers import MarkerTable
@@ -44,9 +45,12 @@ class BidsOrigin:
             except (ValueError, OSError, RuntimeError, LookupError) as error:
                 raise RecordingError(f"{self.path}: mne-bids cannot read it ({type(error).__name__}: {error})") from error
         recording = recording_from_mne(raw, self.path)
-        # What a trigger channel says stands in events.tsv too; it must not count twice.
-        recording = with_settings(replace(recording, markers=recording.markers[:1]), config)
-        run = labelled(recording, MarkerTable(config.markers.table), config.stream.query())
+        table = MarkerTable(config.markers.table)
+        events = read_events(self.path)
+        # What a trigger channel or the file itself says stands in events.tsv too; it must not count twice.
+        told = (markers_of(events, table),) if events else recording.markers[:1]
+        recording = with_settings(replace(recording, markers=told), config)
+        run = labelled(recording, table, config.stream.query())
         return [OpenedRun(self.root.name, self.subject, self.session, self.run, run)]
 
 
