@@ -19,6 +19,7 @@ from bci.engine.chunk import window_grid
 from bci.engine.continuity import ContinuitySettings
 from bci.engine.decide import DecisionSettings
 from bci.engine.engine import EngineSettings
+from bci.engine.frontend import FrontSettings
 from bci.engine.guard import GuardSettings
 from bci.engine.pace import PaceSettings
 from bci.engine.preprocessing import REFERENCES, Preprocessing
@@ -424,6 +425,10 @@ class SessionConfig(_Section):
             Of the model; they hold where the configuration says nothing else.
         """
         return EngineSettings(self.decision.over(decision), self.quality, self.continuity, self.recentre, self.rebias)
+
+    def front(self) -> FrontSettings:
+        """Which windows may be decoded: what training, judging and evaluation share with the engine."""
+        return FrontSettings(self.quality, self.continuity)
 
     def at_rate(self, rate_hz: float) -> Self:
         """These settings, checked against a stream's rate.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +22,20 @@ from bci.engine.window import SampleWindow, ScatterWindow
 from bci.errors import ConfigError, StreamMismatch
 
 RATE_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSettings:
+    """All that says which windows may be decoded, before a decoder is asked: one value, live and offline.
+
+    Parameters
+    ----------
+    quality : QualitySettings
+    continuity : ContinuitySettings
+    """
+
+    quality: QualitySettings = field(default_factory=QualitySettings)
+    continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
 
 
 @dataclass(slots=True)

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.engine import Engine
-from bci.engine.frontend import Frontend
+from bci.engine.frontend import Frontend, FrontSettings, Window
 from bci.engine.outcome import Outcome, Reason
 from bci.engine.preprocessing import Preprocessing
-from bci.engine.quality import QualitySettings
 from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
 from bci.session.marked import UNMARKED, Marked, Marks
+from bci.session.rejected import BadChannel, measured_uv
 from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, counted
 from bci.stream.recording import RecordedSignal, Recording, times_on
 from bci.stream.triggers import MarkerTable
@@ -75,6 +75,8 @@ class Epochs:
         Trials left out, and why.
     earlier : Earlier or None
         Further windows of these trials, for decoders that train on windows as they slide.
+    faults : tuple of BadChannel
+        What was wrong with the bad channels of the trials left out.
     """
 
     windows: FloatArray
@@ -83,6 +85,7 @@ class Epochs:
     bad: BoolArray
     rejected: tuple[tuple[Trial, str], ...] = ()
     earlier: Earlier | None = None
+    faults: tuple[BadChannel, ...] = ()
 
     def sliding(self, trials: Sequence[int] | None = None) -> tuple[FloatArray, npt.NDArray[np.str_], npt.NDArray[np.int64]]:
         """All windows of all or some trials with class and trial of each, trial by trial.
@@ -143,7 +146,7 @@ def cut(
     preprocessing: Preprocessing,
     stop_s: float,
     run: int = 0,
-    quality: QualitySettings | None = None,
+    front: FrontSettings | None = None,
     progress: Callable[[float], None] = lambda _: None,
     earlier_s: Sequence[float] = (),
     marked: Marked = UNMARKED,
@@ -162,7 +165,8 @@ def cut(
         Seconds after the cue.
     run : int
         Number of the recording, kept with each trial.
-    quality : QualitySettings
+    front : FrontSettings
+        As the engine has them.
     progress : callable
         Told the share done, 0 to 1.
     earlier_s : sequence of float
@@ -174,35 +178,25 @@ def cut(
     -------
     Epochs
     """
-    frontend = Frontend(info, preprocessing, "samples", quality)
-    memory = preprocessing.window + frontend.settling_blocks * preprocessing.hop
-    marks = marked.inputs(raw.stamps, info.rate_hz, frontend.labels, memory)
-    memory_s = (memory + preprocessing.hop) / info.rate_hz
-    n_channels = len(preprocessing.labels)
-    few = frontend.quality_settings.bad_share * n_channels
-    grid = Grid(cues, stop_s, 0.5 / preprocessing.rate_hz)
     sooner = [Grid(cues, stop_s - before_s, 0.5 / preprocessing.rate_hz) for before_s in earlier_s]
     slid: list[tuple[Trial, FloatArray]] = []
     kept: list[tuple[Trial, FloatArray, BoolArray]] = []
     rejected: list[tuple[Trial, str]] = []
-    for piece in pieces(raw, preprocessing.hop):
-        for mark in marks.due(frontend.consumed + len(piece)):
-            frontend.mark(mark.labels, mark.bad)
-        for window in frontend.push(piece):
-            end_s = frontend.end_of(window)
-            cues_now = [cue for one in sooner for cue in one.take(end_s)]
-            if cues_now and window.reason is Reason.DECIDED and not window.bad.any():
-                slid += [(cue, window.features @ reference_matrix(preprocessing, ~window.bad).T) for cue in cues_now]
-            for cue in grid.take(end_s):
-                bad = window.bad[:n_channels].copy()
-                if window.reason is not Reason.DECIDED:
-                    rejected.append((cue, marked.why(end_s - memory_s, end_s) or window.reason.name.lower()))
-                elif bad.any() and bad.sum() >= few:
-                    rejected.append((cue, _named(preprocessing.labels, bad)))
-                else:
-                    kept.append((cue, window.features @ reference_matrix(preprocessing, ~window.bad).T, bad))
-        progress(frontend.consumed / max(1, len(raw)))
-    rejected += [(cue, "recording ended") for cue in grid.left]
+    faults: list[BadChannel] = []
+
+    def early(window: Window, end_s: float) -> None:
+        cues_now = [cue for one in sooner for cue in one.take(end_s)]
+        if cues_now and window.reason is Reason.DECIDED and not window.bad.any():
+            slid.extend((cue, window.features @ reference_matrix(preprocessing, ~window.bad).T) for cue in cues_now)
+
+    for met in meet(info, raw, cues, preprocessing, stop_s, front, marked, progress, early):
+        if met.why:
+            rejected.append((met.cue, met.why))
+            faults += met.faults
+        elif met.window is not None:
+            bad = met.window.bad[: len(preprocessing.labels)].copy()
+            kept.append((met.cue, met.window.features @ reference_matrix(preprocessing, ~met.window.bad).T, bad))
+    n_channels = len(preprocessing.labels)
     shape = (0, len(preprocessing.bands), preprocessing.window, n_channels)
     return Epochs(
         np.array([w for _, w, _ in kept]) if kept else np.zeros(shape),
@@ -211,7 +205,81 @@ def cut(
         np.array([b for _, _, b in kept], dtype=np.bool_).reshape(-1, n_channels),
         tuple(rejected),
         _earlier(slid, [cue for cue, _, _ in kept]),
+        tuple(faults),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Met:
+    """A cue and the window that counts for it.
+
+    Parameters
+    ----------
+    cue : Trial
+    window : Window or None
+        Valid until the next is asked for; None where the recording ended first.
+    why : str
+        Why the window is not decoded, whatever the decoder; empty where it is.
+    faults : tuple of BadChannel
+        Bad channels, where they are the reason.
+    """
+
+    cue: Trial
+    window: Window | None
+    why: str
+    faults: tuple[BadChannel, ...] = ()
+
+
+def meet(
+    info: StreamInfo,
+    raw: Chunk,
+    cues: Sequence[Trial],
+    preprocessing: Preprocessing,
+    stop_s: float,
+    front: FrontSettings | None = None,
+    marked: Marked = UNMARKED,
+    progress: Callable[[float], None] = lambda _: None,
+    each: Callable[[Window, float], None] = lambda window, end_s: None,
+) -> Iterator[Met]:
+    """Each cue with the first window that ends at or after cue + ``stop_s``, judged as the engine judges it.
+
+    Parameters
+    ----------
+    info, raw, cues, preprocessing, stop_s, front, marked, progress
+        As of :func:`cut`.
+    each : callable
+        Shown every window of the grid and its end, seconds.
+    """
+    front = front or FrontSettings()
+    frontend = Frontend(info, preprocessing, "samples", front.quality, front.continuity)
+    memory = preprocessing.window + frontend.settling_blocks * preprocessing.hop
+    marks = marked.inputs(raw.stamps, info.rate_hz, frontend.labels, memory)
+    memory_s = (memory + preprocessing.hop) / info.rate_hz
+    columns = info.columns(preprocessing.labels)
+    few = front.quality.bad_share * len(preprocessing.labels)
+    grid = Grid(cues, stop_s, 0.5 / preprocessing.rate_hz)
+    for piece in pieces(raw, preprocessing.hop):
+        for mark in marks.due(frontend.consumed + len(piece)):
+            frontend.mark(mark.labels, mark.bad)
+        for window in frontend.push(piece):
+            end_s = frontend.end_of(window)
+            each(window, end_s)
+            for cue in grid.take(end_s):
+                bad = window.bad[: len(columns)]
+                if window.reason is not Reason.DECIDED:
+                    yield Met(cue, window, marked.why(end_s - memory_s, end_s) or window.reason.name.lower())
+                elif window.bad.any() and bad.sum() >= few:
+                    data = raw.data[max(0, window.consumed - preprocessing.window) : window.consumed]
+                    faults = [(i, frontend.quality.why(i)) for i in np.flatnonzero(bad).tolist()]
+                    told = tuple(
+                        BadChannel(preprocessing.labels[i], why, measured_uv(why, data[:, columns[i]], info.rate_hz))
+                        for i, why in faults
+                    )
+                    yield Met(cue, window, _named(preprocessing.labels, bad), told)
+                else:
+                    yield Met(cue, window, "")
+        progress(frontend.consumed / max(1, len(raw)))
+    yield from (Met(cue, None, "recording ended") for cue in grid.left)
 
 
 def _earlier(slid: Sequence[tuple[Trial, FloatArray]], kept: Sequence[Trial]) -> Earlier | None:
@@ -307,6 +375,7 @@ def join(parts: Iterable[Epochs]) -> Epochs:
         np.concatenate([p.bad for p in parts]),
         tuple(r for p in parts for r in p.rejected),
         _joined([p.earlier for p in parts], [len(p.labels) for p in parts]),
+        tuple(fault for p in parts for fault in p.faults),
     )
 
 

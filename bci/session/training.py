@@ -171,7 +171,7 @@ def trials(run: LabelledRun, config: SessionConfig, progress: Progress = silent)
         run.cues,
         preprocessing,
         config.trial.stop_s,
-        quality=config.quality,
+        front=config.front(),
         progress=partial(progress, f"cutting {run.name}"),
         earlier_s=earlier_ends(preprocessing, config.trial.start_s, config.trial.stop_s) if slides else (),
         marked=run.marked,

@@ -13,7 +13,8 @@ from bci.config import load_config
 from bci.errors import ConfigError, TrainingError
 from bci.session.calibration.report import parts_of
 from bci.session.chance import interval
-from bci.session.explore.epochs import Around, around_cues
+from bci.session.epochs import Trial
+from bci.session.explore.epochs import Around, around_cues, decodable
 from bci.session.explore.exploration import explore
 from bci.session.explore.spectra import welch
 from bci.session.explore.time_frequency import Erds, erds
@@ -50,6 +51,7 @@ class Work:
         self._config = SessionConfig()
         self._judged: dict[Selection, tuple[Trials, Answers]] = {}
         self._trials: dict[object, Trials] = {}
+        self._whole: list[tuple[Trial, ...]] = []
 
     def open(self, places: Sequence[Path], config_file: str, progress: Progress) -> Opened:
         """Read recordings of one person, or all of a calibration.
@@ -70,7 +72,7 @@ class Work:
         table = config.markers.table or guessed_table(opened)
         self._config = config.model_copy(update={"markers": config.markers.model_copy(update={"table": table})})
         self._runs = [labelled(recording, MarkerTable(table), config.stream.query()) for recording in opened]
-        self._judged, self._trials = {}, {}
+        self._judged, self._trials, self._whole = {}, {}, []
         first = self._runs[0]
         counts: dict[str, int] = {}
         for cue in (cue for run in self._runs for cue in run.cues):
@@ -168,7 +170,10 @@ class Work:
         return Estimate(found.accuracy, found.low, found.high, trials.chance, len(trials), f"choice among {len(same)}")
 
     def _around(self, start_s: float, stop_s: float, selection: Selection) -> Around:
-        return around_cues(self._runs, start_s, stop_s, "average" if selection.reference == "average" else "none")
+        if not self._whole:
+            self._whole = [decodable(run, self._config) for run in self._runs]
+        reference = selection.reference == "average"
+        return around_cues(self._runs, start_s, stop_s, "average" if reference else "none", self._whole, self._config.continuity)
 
 
 def guessed_table(recordings: Sequence[Recording]) -> dict[str, str]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bci.engine.chunk import Chunk, FloatArray
-from bci.engine.frontend import Frontend
+from bci.engine.frontend import Frontend, FrontSettings
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
-from bci.engine.quality import QualitySettings
 from bci.errors import StreamLost, StreamMismatch
 from bci.session.calibration.room import Room
 from bci.stream.recording import RecordedSignal, check_unit
@@ -82,7 +81,7 @@ class SignalCheck:
 
 
 def check_signal(
-    room: Room, preprocessing: Preprocessing, quality: QualitySettings, seconds: float
+    room: Room, preprocessing: Preprocessing, front: FrontSettings, seconds: float
 ) -> tuple[SignalCheck, list[Chunk]]:
     """Look at the signal for some seconds.
 
@@ -90,7 +89,7 @@ def check_signal(
     ----------
     room : Room
     preprocessing : Preprocessing
-    quality : QualitySettings
+    front : FrontSettings
     seconds : float
         Besides the time that the filters need.
 
@@ -109,7 +108,7 @@ def check_signal(
     """
     info = room.signal.info
     # No value is too large here: to find that out is what this is for.
-    frontend = Frontend(info, preprocessing, "samples", replace(quality, range_uv=1e300))
+    frontend = Frontend(info, preprocessing, "samples", replace(front.quality, range_uv=1e300), front.continuity)
     n = len(preprocessing.labels)
     faults = [Counter[str]() for _ in range(n)]
     sizes: list[FloatArray] = []
@@ -142,7 +141,7 @@ def check_signal(
         )
     size = np.median(sizes, axis=0) if sizes else np.zeros(n)
     channels = tuple(ChannelCheck(label, float(size[c]), _fault(faults[c])) for c, label in enumerate(preprocessing.labels))
-    return SignalCheck(channels, rate_hz, info.rate_hz, quality.bad_share * n), chunks
+    return SignalCheck(channels, rate_hz, info.rate_hz, front.quality.bad_share * n), chunks
 
 
 def _fault(seen: Counter[str]) -> str:

@@ -17,7 +17,7 @@ from bci.errors import ConfigError, ModelError, TrainingError
 from bci.session import wire
 from bci.session.calibration.tuning import Tuning, tuning
 from bci.session.epochs import pieces
-from bci.session.explore.epochs import around_cues
+from bci.session.explore.epochs import around_cues, decodable
 from bci.session.explore.exploration import Exploration, explore
 from bci.session.json_values import from_json
 from bci.session.judging.judge import Judgement
@@ -212,16 +212,19 @@ def explored(runs: Sequence[LabelledRun], config: SessionConfig, missing: dict[s
     wanted = set(config.preprocessing.channels)
     if wanted:
         runs = [replace(run, info=_only(run, wanted)) for run in runs]
+    cues = [decodable(run, config) for run in runs]
     band = (4.0, min(HIGHEST_HZ, 0.45 * rate_hz))
     window = (trial.start_s, trial.stop_s)
     segment_s = min(0.5, (trial.stop_s - trial.start_s) / 2)
     try:
-        trials = around_cues(runs, -BEFORE_S, trial.stop_s + AFTER_S)
+        trials = around_cues(runs, -BEFORE_S, trial.stop_s + AFTER_S, cues=cues, continuity=config.continuity)
         return explore(trials, window, band, segment_s=segment_s, reference_s=REFERENCE_S)
     except (TrainingError, ConfigError) as error:
         missing["change"] = str(error)
     try:
-        return explore(around_cues(runs, 0.0, trial.stop_s), window, band, segment_s=segment_s)
+        return explore(
+            around_cues(runs, 0.0, trial.stop_s, cues=cues, continuity=config.continuity), window, band, segment_s=segment_s
+        )
     except (TrainingError, ConfigError) as error:
         missing["features"] = str(error)
         return None

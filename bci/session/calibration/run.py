@@ -141,7 +141,7 @@ class Calibration:
         self._board.tell(phase="checking", recording=str(self._room.recording))
         while True:
             preprocessing = preprocessing_for(self._room.signal.info, self.config)
-            check, chunks = check_signal(self._room, preprocessing, self.config.quality, CHECK_S)
+            check, chunks = check_signal(self._room, preprocessing, self.config.front(), CHECK_S)
             bad = [{"label": c.label, "fault": c.fault} for c in check.bad]
             self._board.tell(channels=len(check.channels), bad=bad, rate_hz=check.rate_hz)
             for line in check.lines():
@@ -154,7 +154,7 @@ class Calibration:
             self.config = self.config.model_copy(update={"preprocessing": section})
             self._presenter.say(f"going on without {', '.join(c.label for c in check.bad)}")
         preprocessing = preprocessing_for(self._room.signal.info, self.config)
-        watch = SignalWatch(self._room.signal, preprocessing, self.config.quality, self._room.offset_s)
+        watch = SignalWatch(self._room.signal, preprocessing, self.config.front(), self._room.offset_s)
         for chunk in chunks:
             watch.take(chunk)
         return watch

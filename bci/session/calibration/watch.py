@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 from bci.engine.chunk import Chunk
-from bci.engine.frontend import Frontend, Window
+from bci.engine.frontend import Frontend, FrontSettings, Window
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
-from bci.engine.quality import QualitySettings
 from bci.stream.bus import SignalInlet
 
 KEPT_S = 600.0
@@ -22,17 +21,17 @@ class SignalWatch:
     ----------
     inlet : SignalInlet
     preprocessing : Preprocessing
-    quality : QualitySettings
+    front : FrontSettings
     offset_s : float
         To be added to the stream's stamps to compare them with those of the cues.
 
     """
 
-    def __init__(self, inlet: SignalInlet, preprocessing: Preprocessing, quality: QualitySettings, offset_s: float = 0.0) -> None:
+    def __init__(self, inlet: SignalInlet, preprocessing: Preprocessing, front: FrontSettings, offset_s: float = 0.0) -> None:
         self._inlet = inlet
         self._preprocessing = preprocessing
-        self._frontend = Frontend(inlet.info, preprocessing, "samples", quality)
-        self._few = quality.bad_share * len(preprocessing.labels)
+        self._frontend = Frontend(inlet.info, preprocessing, "samples", front.quality, front.continuity)
+        self._few = front.quality.bad_share * len(preprocessing.labels)
         self._half_sample_s = 0.5 / preprocessing.rate_hz
         self._offset_s = offset_s
         self._windows: deque[tuple[float, str]] = deque(maxlen=round(KEPT_S * preprocessing.rate_hz / preprocessing.hop))

@@ -50,7 +50,7 @@ class Cut:
 
 def cut_key(identity: str, preprocessing: Preprocessing, config: SessionConfig) -> str:
     """Hash of the recording and of every setting that its trials depend on."""
-    settings = (FORMAT, repr(preprocessing), config.trial.stop_s, repr(config.quality))
+    settings = (FORMAT, repr(preprocessing), config.trial.stop_s, repr(config.front()))
     return hashlib.sha256(repr((identity, settings)).encode()).hexdigest()[:32]
 
 
@@ -60,7 +60,7 @@ def cut_all(cuts: Sequence[Cut], config: SessionConfig) -> None:
     for one in cuts:
         run = opened[one.number].labelled
         p, stop_s = one.preprocessing, config.trial.stop_s
-        epochs = cut(run.info, run.raw, run.cues, p, stop_s, quality=config.quality, marked=run.marked)
+        epochs = cut(run.info, run.raw, run.cues, p, stop_s, front=config.front(), marked=run.marked)
         left_out = {cue for cue, _ in epochs.rejected}
         keep(one.path, epochs, [i for i, cue in enumerate(run.cues) if cue not in left_out])
 

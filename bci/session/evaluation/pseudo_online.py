@@ -109,7 +109,7 @@ def train_with_idle(parts: Sequence[Part], cell: Cell) -> tuple[FittedModel, str
 
 def _cut(part: Part, cues: Sequence[Trial], cell: Cell) -> Epochs:
     c, run = cell.config, part.run
-    return cut(run.info, run.raw, cues, cell.preprocessing, c.trial.stop_s, quality=c.quality, marked=run.marked)
+    return cut(run.info, run.raw, cues, cell.preprocessing, c.trial.stop_s, front=c.front(), marked=run.marked)
 
 
 def task_s(cell: Cell) -> float:

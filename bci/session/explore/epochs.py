@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bci.engine.chunk import FloatArray, samples
+from bci.engine.continuity import ContinuitySettings
 from bci.errors import ConfigError, TrainingError
+from bci.session.epochs import Trial, meet
 from bci.session.evaluation.grid import BOUNDARY, even
-from bci.session.training import LabelledRun
+from bci.session.training import LabelledRun, preprocessing_for
+from bci.settings import SessionConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +33,7 @@ class Around:
     rate_hz, start_s : float
         Time of the first sample relative to the cue.
     left_out : int
-        Trials that touch a gap, a step of the clock or the recording's ends.
+        Trials that touch a gap, a step of the clock or the recording's ends, or would not be decoded live.
     """
 
     epochs: FloatArray
@@ -58,7 +61,12 @@ class Around:
 
 
 def around_cues(
-    runs: Sequence[LabelledRun], start_s: float = -2.0, stop_s: float = 4.0, reference: Literal["none", "average"] = "none"
+    runs: Sequence[LabelledRun],
+    start_s: float = -2.0,
+    stop_s: float = 4.0,
+    reference: Literal["none", "average"] = "none",
+    cues: Sequence[Sequence[Trial]] = (),
+    continuity: ContinuitySettings | None = None,
 ) -> Around:
     """Cut trials out of runs, placed on the sample grid as live decoding places them.
 
@@ -70,6 +78,9 @@ def around_cues(
         Relative to the cue.
     reference : {"none", "average"}
         Subtract the mean over channels from each sample; with many electrodes it narrows what is seen to its place.
+    cues : sequence of sequence of Trial
+        Of each run those to look at: :func:`decodable`; all where omitted.
+    continuity : ContinuitySettings
 
     Raises
     ------
@@ -88,8 +99,9 @@ def around_cues(
                 f"{run.name} has {run.info.rate_hz:g} Hz, {runs[0].name} {rate_hz:g} Hz; explore each rate on its own"
             )
         columns = run.info.columns(channels)
-        placed = even(run.info, run.raw, [(cue.time_s, f"{i}") for i, cue in enumerate(run.cues)])
-        cue_texts = {f"{i}": cue.class_ for i, cue in enumerate(run.cues)}
+        wanted = cues[number] if cues else run.cues
+        placed = even(run.info, run.raw, [(cue.time_s, f"{i}") for i, cue in enumerate(wanted)], continuity)
+        cue_texts = {f"{i}": cue.class_ for i, cue in enumerate(wanted)}
         broken = [(m.sample, m.sample + m.n_samples) for m in placed.marks if m.n_samples or m.text == BOUNDARY]
         for mark in placed.marks:
             first = mark.sample + round(start_s * rate_hz)
@@ -106,3 +118,11 @@ def around_cues(
     if reference == "average":
         epochs = epochs - epochs.mean(axis=2, keepdims=True)
     return Around(epochs, np.array(labels), np.array(blocks), channels, rate_hz, start_s, asked - len(kept))
+
+
+def decodable(run: LabelledRun, config: SessionConfig) -> tuple[Trial, ...]:
+    """Cues of a run whose window would be decoded live."""
+    p = preprocessing_for(run.info, config)
+    return tuple(
+        met.cue for met in meet(run.info, run.raw, run.cues, p, config.trial.stop_s, config.front(), run.marked) if not met.why
+    )

@@ -294,7 +294,7 @@ class Library:
 
     def _donor(self, entry: Entry, wanted: Preprocessing, config: SessionConfig) -> Donor:
         """One session's covariances, cut now or kept from before."""
-        key = repr((sorted(entry.recordings.values()), entry.note, wanted, config.quality))
+        key = repr((sorted(entry.recordings.values()), entry.note, wanted, config.quality, config.continuity))
         kept = self.path / CUT / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
         if kept.exists():
             with np.load(kept, allow_pickle=False) as arrays:
@@ -308,7 +308,7 @@ class Library:
             own = Preprocessing(
                 rate_hz, wanted.labels, wanted.reference, wanted.notch_hz, wanted.bands, wanted.order, window, hop
             )
-            parts.append(cut(run.info, run.raw, run.cues, own, entry.note.trial_s[1], number, config.quality, marked=run.marked))
+            parts.append(cut(run.info, run.raw, run.cues, own, entry.note.trial_s[1], number, config.front(), marked=run.marked))
         epochs = filled(join(parts), wanted.labels)
         matrices = covariances(epochs.windows)
         kept.parent.mkdir(exist_ok=True)

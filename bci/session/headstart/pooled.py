@@ -90,7 +90,7 @@ def _cut(library: Library, entry: Entry, p: Preprocessing, config: SessionConfig
     parts = []
     for run in library.runs(entry):
         cues = [cue for cue in run.cues if cue.class_ in classes]
-        parts.append(cut(run.info, run.raw, cues, p, stop_s, number, config.quality, earlier_s=earlier_s, marked=run.marked))
+        parts.append(cut(run.info, run.raw, cues, p, stop_s, number, config.front(), earlier_s=earlier_s, marked=run.marked))
     return filled(join(parts), p.labels)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bci.engine.chunk import Chunk, FloatArray, window_grid
+from bci.engine.frontend import FrontSettings
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import QualitySettings
 from bci.errors import StreamMismatch
@@ -77,7 +78,7 @@ def pre_cue(
     """The second before the cue: nobody can know the class yet. None with too few trials."""
     p = whole_trial(runs[0].info, config, bands)
     window, _ = window_grid(PRE_CUE_S, p.hop / p.rate_hz, p.rate_hz)
-    found = _tested(runs, replace(p, window=window), 0.0, config.quality, settings, (seed, 1))
+    found = _tested(runs, replace(p, window=window), 0.0, config.front(), settings, (seed, 1))
     if found is None:
         return None
     passed = found[1] > FAILED
@@ -110,7 +111,7 @@ def eyes_and_muscles(
         return None
     p = whole_trial(info, config, [(1.0, min(45.0, 0.45 * info.rate_hz))])
     p = replace(p, labels=labels, reference="none")
-    found = _tested(runs, p, config.trial.stop_s, ANYTHING, settings, (seed, 2))
+    found = _tested(runs, p, config.trial.stop_s, FrontSettings(ANYTHING, config.continuity), settings, (seed, 2))
     if found is None:
         return None
     passed = found[1] > FAILED or found[0] < accuracy
@@ -124,7 +125,7 @@ def surrogate(
     """Recordings with the same spectra and cross-spectra, but random phases: what happened at a cue is everywhere."""
     fakes = [replace(run, raw=Chunk(phase_randomised(run.raw.data, (seed, i)), run.raw.stamps)) for i, run in enumerate(runs)]
     p = whole_trial(runs[0].info, config, bands)
-    found = _tested(fakes, p, config.trial.stop_s, ANYTHING, settings, (seed, 3))
+    found = _tested(fakes, p, config.trial.stop_s, FrontSettings(ANYTHING, config.continuity), settings, (seed, 3))
     if found is None:
         return None
     passed = found[1] > FAILED
@@ -154,13 +155,13 @@ def _tested(
     runs: Sequence[LabelledRun],
     preprocessing: Preprocessing,
     stop_s: float,
-    quality: QualitySettings,
+    front: FrontSettings,
     settings: JudgeSettings,
     seed: tuple[int, int],
 ) -> tuple[float, float] | None:
     """Accuracy and p-value of the best band of one kind of windows, None where there are too few."""
     try:
-        parts = [cut(r.info, r.raw, r.cues, preprocessing, stop_s, i, quality, marked=r.marked) for i, r in enumerate(runs)]
+        parts = [cut(r.info, r.raw, r.cues, preprocessing, stop_s, i, front, marked=r.marked) for i, r in enumerate(runs)]
     except StreamMismatch:
         return None
     times = np.concatenate([kept_times(run.cues, part) for run, part in zip(runs, parts, strict=True)])

@@ -136,7 +136,7 @@ def cut_trials(
                 f"{run.name}: {run.info.rate_hz:g} Hz, but {runs[0].name} has {info.rate_hz:g} Hz; judge them apart"
             )
         told = partial(progress, f"cutting {run.name}")
-        part = cut(run.info, run.raw, run.cues, p, config.trial.stop_s, number, config.quality, told, marked=run.marked)
+        part = cut(run.info, run.raw, run.cues, p, config.trial.stop_s, number, config.front(), told, marked=run.marked)
         parts.append(part)
         times.append(kept_times(run.cues, part))
     joined, times_s = join(parts), np.concatenate(times)

@@ -69,8 +69,8 @@ def read_events(path: Path) -> tuple[BidsEvent, ...]:
         return tuple(_event(row) for row in rows if (row["onset"] or "").strip().lower() not in (*NOTHING, "nan"))
     except (OSError, UnicodeDecodeError, ValueError, KeyError, csv.Error) as error:
         raise RecordingError(
-            f"{where}: the events cannot be read ({type(error).__name__}: {error}); it must be a table in UTF-8 with tabs between "
-            "the columns, among them onset, duration, and trial_type or value"
+            f"{where}: the events cannot be read ({type(error).__name__}: {error}); it must be a table in UTF-8 with tabs "
+            "between the columns, among them onset, duration, and trial_type or value"
         ) from error
 
 

@@ -1,0 +1,104 @@
+"""Training, judging, evaluation and explorer take exactly the windows that the engine decodes, whatever the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bci.config import load_config
+from bci.engine.chunk import Chunk
+from bci.engine.engine import Engine
+from bci.engine.outcome import Reason
+from bci.session.epochs import Trial, cut, decode_at_cues
+from bci.session.evaluation.cutting import cut_key
+from bci.session.explore.epochs import decodable
+from bci.session.judging.settings import JudgeSettings
+from bci.session.judging.trials import cut_trials
+from bci.session.training import LabelledRun, trials
+from bci.settings import SessionConfig
+from tests.parts import decoder, eeg, preprocessing, stream
+
+RATE_HZ = 250.0
+LOSSES = {
+    "none": (),
+    "three samples": ((1800, 3),),
+    "12 samples": ((1500, 12), (2500, 12)),
+    "25 samples": ((2500, 25),),
+    "many": tuple((at, 4) for at in range(1200, 1600, 40)),
+    "a second": ((1800, 250),),
+}
+FAULTS: dict[str, Callable[[np.ndarray], None]] = {
+    "none": lambda data: None,
+    "burst": lambda data: data[1500:1550].__iadd__(3000.0),
+    "flat": lambda data: data[1000:2000, :2].__imul__(0.0),
+    "railed": lambda data: data[1200:1300, 0].__iadd__(300_000.0),
+    "no number": lambda data: data[2100:2101, 3].__imul__(np.nan),
+}
+SETTINGS = (
+    {},
+    {"continuity.bridge_s": "0.2", "quality.bridged_share": "0.5"},
+    {"continuity.bridge_s": "0.0"},
+    {"quality.bad_share": "0.0"},
+    {"quality.bad_share": "0.9", "quality.heavy_share": "100"},
+    {"quality.amplitude_uv": "20", "quality.bad_share": "0.3"},
+)
+
+
+def recording(loss: str, fault: str, seed: int) -> LabelledRun:
+    """12 s with cues every 0.4 s."""
+    raw = eeg(3000, seed=seed)
+    data = raw.data.copy()
+    FAULTS[fault](data)
+    keep = np.ones(len(data), dtype=np.bool_)
+    for at, n in LOSSES[loss]:
+        keep[at : at + n] = False
+    cues = tuple(Trial(1000.0 + 0.6 + 0.4 * i, ("a", "b")[i % 2]) for i in range(26))
+    return LabelledRun("made", stream(), Chunk(data[keep], raw.stamps[keep]), cues, "")
+
+
+@pytest.mark.parametrize("given", SETTINGS, ids=lambda s: ",".join(f"{k}={v}" for k, v in s.items()) or "usual")
+def test_what_is_cut_is_what_the_engine_decodes(given: dict[str, str]) -> None:
+    config = load_config(None, given)
+    p = preprocessing()
+    for seed, (loss, fault) in enumerate(zip(LOSSES, [*FAULTS, "burst"], strict=True)):
+        run = recording(loss, fault, seed)
+        live = decode_at_cues(Engine(run.info, decoder(prep=p), config.engine_settings()), run.raw, run.cues, 1.0)
+        decoded = {cue.time_s for cue, o in live if o is not None and o.reason in (Reason.DECIDED, Reason.IDLE)}
+        epochs = cut(run.info, run.raw, run.cues, p, 1.0, front=config.front())
+        left_out = {cue.time_s for cue, _ in epochs.rejected}
+        assert {cue.time_s for cue in run.cues} - left_out == decoded, (loss, fault)
+        assert len(epochs.labels) == len(decoded)
+
+
+def by_training(run: LabelledRun, config: SessionConfig) -> int:
+    return len(trials(run, config).labels)
+
+
+def by_judging(run: LabelledRun, config: SessionConfig) -> int:
+    return len(cut_trials([run], config, [(8.0, 30.0)], JudgeSettings()))
+
+
+def by_exploring(run: LabelledRun, config: SessionConfig) -> int:
+    return len(decodable(run, config))
+
+
+@pytest.mark.parametrize("way", [by_training, by_judging, by_exploring])
+def test_every_way_of_cutting_obeys_continuity_and_quality(way: Callable[[LabelledRun, SessionConfig], int]) -> None:
+    run = recording("12 samples", "none", 1)
+    shape = {"preprocessing.window_s": "0.48", "preprocessing.hop_s": "0.04", "trial.start_s": "0.5", "trial.stop_s": "1.0"}
+    usual, tolerant, strict = (
+        way(run, load_config(None, shape | more))
+        for more in (
+            {},
+            {"continuity.bridge_s": "0.2", "quality.bridged_share": "0.5"},
+            {"quality.amplitude_uv": "20"},
+        )
+    )
+    assert strict == 0 < usual < tolerant == len(run.cues)
+
+
+def test_trials_that_were_kept_of_an_evaluation_are_cut_anew_when_continuity_changes() -> None:
+    keys = {cut_key("a", preprocessing(), load_config(None, given)) for given in ({}, *SETTINGS[1:])}
+    assert len(keys) == len(SETTINGS)
