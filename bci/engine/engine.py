@@ -166,6 +166,31 @@ class Engine:
                 if self._rebias is not None:
                     self._rebias.expect(class_, first, last)
 
+    def begin(self, info: StreamInfo) -> None:
+        """Go on with another recording: clock, filters, windows, counts and decisions begin anew, recentring stays where it is.
+
+        The stamps of one recording say nothing about those of the next: they may restart, or be of another clock.
+
+        Parameters
+        ----------
+        info : StreamInfo
+            Of that recording; its channels may have another order.
+
+        Raises
+        ------
+        StreamMismatch
+            If the decoder does not fit it.
+        """
+        p = self.preprocessing
+        features = self._decoder.kernel.features
+        self._frontend = Frontend(info, p, features, self.settings.quality, self.settings.continuity)
+        self.info = info
+        self._skip_until = 0
+        self._decide.restart()
+        self._rebias_on(self._rebias is not None)
+        if self._steering is not None:
+            self._steering.restart()
+
     def prepare(self) -> None:
         """Do early what the next samples will need. Call it while waiting; bits do not depend on it."""
         self._frontend.prepare()

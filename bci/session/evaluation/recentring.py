@@ -35,7 +35,7 @@ class Way:
         Follows the decoder's.
     settings : RecentreSettings
     anew : bool
-        A new engine for each recording; else one for all, as in a session with pauses.
+        A new engine for each recording; else one for all, that keeps what recentring learned and nothing else.
     """
 
     name: str
@@ -86,6 +86,8 @@ def engines(runs: Sequence[LabelledRun], model: FittedModel, way: Way, cell: Cel
         if engine is None or way.anew:
             settings = EngineSettings(c.decision.over(), c.quality, c.continuity, way.settings)
             engine = Engine(run.info, model.decoder(), settings)
+        else:
+            engine.begin(run.info)
         yield engine
 
 
