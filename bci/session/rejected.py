@@ -113,7 +113,7 @@ def _fault(fault: str, values: Sequence[float], front: FrontSettings) -> str:
     """A fault with what was measured and the limit."""
     name = SETTING.get(fault, "")
     limits: Mapping[str, float] = {f.name: getattr(front.quality, f.name) for f in fields(front.quality)}
-    limit = f"quality.{name} = {limits[name]:g}" if name in limits else ""
+    limit = f"quality.{name} = {limits[name]:g}" if limits.get(name) else ""
     value = f"{np.nanmedian(values):.4g} µV" if np.isfinite(values).any() else ""
     inside = ", ".join(part for part in (value, limit) if part)
     return f"{fault} ({inside})" if inside else fault
