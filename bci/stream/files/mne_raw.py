@@ -17,6 +17,7 @@ from bci.errors import RecordingError
 from bci.stream.files.boundary import refuse_text_transfer
 from bci.stream.files.brainvision import prepare_brainvision
 from bci.stream.files.edf import check_edf, mended
+from bci.stream.files.edf_pauses import Note, Records, interrupted
 from bci.stream.files.gdf import check_gdf
 from bci.stream.files.trigger_channels import trigger_markers
 from bci.stream.marked import BadSpan, span_of
@@ -24,6 +25,8 @@ from bci.stream.metadata import canonical_unit, channel_type, microvolts_per
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 
 _MNE_TYPES = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "stim": "TRIG"}
+GDF_NEW_SEGMENT = "32766"
+"""0x7FFE of GDF's table of events; data sets 2a and 2b of BCI Competition IV have it at the start of each run."""
 _SAID_BY_US = ("Number of records from the header does not match", "MarkerFile")
 """Warnings of MNE for which there is a sentence of ours."""
 
@@ -37,6 +40,7 @@ def read_edf(path: Path) -> Recording:
     with TemporaryDirectory(prefix="bci-") as folder, _mne_notes() as notes:
         notes += layout.notes()
         good = mended(path, layout, Path(folder))
+        records = interrupted(good, layout)
         try:
             raw = read(good, preload=True, verbose="ERROR")
         except Exception as error:  # a bare one is what MNE raises for an annotation that is not UTF-8
@@ -48,7 +52,10 @@ def read_edf(path: Path) -> Recording:
     nanovolts = [name for name in raw.ch_names if canonical_unit(str(raw._orig_units.get(name, ""))) == "nV"]
     if nanovolts:
         raw.apply_function(lambda x: x * 1e-9, picks=nanovolts, channel_wise=False)
-    return recording_from_mne(raw, path, tuple(notes))
+    if records is not None:
+        # What MNE says of annotations that lie beyond its end of the file is not so.
+        notes = [*(text for text in notes if "annotation" not in text or "Latin-1" in text), records.said()]
+    return recording_from_mne(raw, path, tuple(notes), records)
 
 
 def read_gdf(path: Path) -> Recording:
@@ -58,7 +65,7 @@ def read_gdf(path: Path) -> Recording:
     check_gdf(path)
     with _mne_notes() as notes:
         raw = mne.io.read_raw_gdf(path, preload=True, verbose="ERROR")
-    return recording_from_mne(raw, path, tuple(notes))
+    return recording_from_mne(raw, path, tuple(notes), seams=(GDF_NEW_SEGMENT,))
 
 
 def read_brainvision(path: Path) -> Recording:
@@ -110,7 +117,9 @@ def _mne_notes() -> Iterator[list[str]]:
     notes += [text for text in said if not text.startswith(_SAID_BY_US)]
 
 
-def recording_from_mne(raw: Any, path: Path, notes: tuple[str, ...] = ()) -> Recording:
+def recording_from_mne(
+    raw: Any, path: Path, notes: tuple[str, ...] = (), records: Records | None = None, seams: tuple[str, ...] = ()
+) -> Recording:
     """A recording that MNE has read already: from a BIDS folder, or from a program's own data set.
 
     Parameters
@@ -120,31 +129,42 @@ def recording_from_mne(raw: Any, path: Path, notes: tuple[str, ...] = ()) -> Rec
         For messages; its stem names the stream.
     notes : tuple of str
         What the reader said.
+    records : Records, optional
+        True times, where the file was interrupted and MNE took it for one piece.
+    seams : tuple of str
+        Annotations of this format at which a new stretch begins, besides those that are one everywhere.
     """
     data, channels, unknown = _mne_channels(raw)
     # Times are counted samples here, so that a jump of them is exactly what is missing.
     info = StreamInfo(float(raw.info["sfreq"]), channels, name=path.stem, source_id="", sample_clock=True)
-    stamps = np.arange(len(data)) / info.rate_hz
-    onsets = raw.annotations.onset - raw.first_time
+    stamps = np.arange(len(data)) / info.rate_hz if records is None else records.stamps(len(data), info.rate_hz)
+    annotated = _annotated(raw) if records is None else records.notes
     signal = RecordedSignal(
         info,
         data,
         stamps,
         assumed_unit="V" if unknown else "",
         bad_channels=tuple(_label(name) for name in raw.info["bads"]),
-        bad_spans=_bad_spans(raw.annotations, onsets),
+        bad_spans=_bad_spans(annotated, seams),
     )
-    annotations = RecordedMarkers("annotations", tuple(map(str, raw.annotations.description)), np.asarray(onsets, np.float64))
+    times = np.array([n.onset_s for n in annotated], np.float64)
+    annotations = RecordedMarkers("annotations", tuple(n.text for n in annotated), times)
     return Recording(path, (signal,), (annotations, *trigger_markers(info, data, stamps)), "", notes)
 
 
-def _bad_spans(annotations: Any, onsets: FloatArray) -> tuple[BadSpan, ...]:
+def _annotated(raw: Any) -> tuple[Note, ...]:
+    """MNE's annotations, with times since the first sample."""
+    found = raw.annotations
+    onsets = np.asarray(found.onset - raw.first_time, np.float64)
+    names = found.ch_names if found.ch_names is not None else [()] * len(onsets)
+    rows = zip(onsets.tolist(), found.duration.tolist(), found.description, names, strict=True)
+    return tuple(Note(onset, duration, str(text), tuple(map(str, channels))) for onset, duration, text, channels in rows)
+
+
+def _bad_spans(annotated: tuple[Note, ...], seams: tuple[str, ...]) -> tuple[BadSpan, ...]:
     """What the annotations mark bad; the beginning of a recording is no seam."""
-    names = annotations.ch_names if annotations.ch_names is not None else [()] * len(onsets)
-    found = (
-        span_of(float(onset), float(duration), str(text), [_label(x) for x in channels])
-        for onset, duration, text, channels in zip(onsets, annotations.duration, annotations.description, names, strict=True)
-    )
+    found = [span_of(n.onset_s, n.duration_s, n.text, [_label(x) for x in n.channels]) for n in annotated]
+    found += [BadSpan(n.onset_s, n.onset_s, f"new run ({n.text})") for n in annotated if n.text in seams]
     return tuple(span for span in found if span is not None and (span.start_s > 0 or span.stop_s > 0))
 
 
