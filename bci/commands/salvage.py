@@ -13,12 +13,13 @@ The old file is only read. What could not be rescued is listed."""
 EXAMPLES = """
 bci salvage FILE                     writes FILE_salvaged.xdf beside it
 bci salvage FILE -o rescued.xdf
+bci salvage night.edf                writes night_salvaged.edf: all whole records, and a header that counts them
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("file", type=Path, help="an XDF file")
+    parser.add_argument("file", type=Path, help="an XDF, EDF or BDF file")
     parser.add_argument("-o", "--out", type=Path, metavar="OUT", help="the new file; must not exist")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bci.errors import RecordingError
 from bci.stream.files.boundary import in_words
+from bci.stream.files.eeglab import read_eeglab
 from bci.stream.files.mne_raw import read_brainvision, read_cnt, read_edf, read_fif, read_gdf
 from bci.stream.files.xdf import read_xdf_recording
 from bci.stream.foreign_clock import other_clocks
@@ -65,6 +66,7 @@ READERS: dict[str, Callable[[Path], Recording]] = {
     ".gdf": read_gdf,
     ".vhdr": read_brainvision,
     **dict.fromkeys((".fif", ".fif.gz"), read_fif),
+    ".set": read_eeglab,
     ".cnt": read_cnt,
 }
 

@@ -1,19 +1,25 @@
-"""Recover what is readable of a damaged XDF file into a new, closed one."""
+"""Recover what is readable of a damaged XDF, EDF or BDF file into a new, closed one."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bci.errors import RecordingError
+from bci.stream.files.boundary import in_words
 from bci.stream.files.clocks import on_sender
+from bci.stream.files.edf import RECORDS_AT, RECORDS_END, check_edf
 from bci.stream.sidecar import read_sidecar
 from bci.stream.xdf_reader import XdfStream, open_buffer, scan_file, streams_of
 from bci.stream.xdf_writer import CollectionTimes, XdfWriter
 
 BOUNDARY_EVERY_BYTES = 1 << 20
+PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def salvage(path: Path | str, out: Path | str | None = None) -> Salvaged:
     ----------
     path : Path or str
     out : Path or str or None
-        The new file, which must not exist; ``NAME_salvaged.xdf`` for None.
+        The new file, which must not exist; ``NAME_salvaged.xdf`` (or ``.edf``, ``.bdf``) for None.
 
     Raises
     ------
@@ -59,14 +65,20 @@ def salvage(path: Path | str, out: Path | str | None = None) -> Salvaged:
         If there is nothing to recover, or the new file cannot be written.
     """
     path = Path(path)
-    target = path.with_name(f"{path.stem}_salvaged.xdf") if out is None else Path(out)
+    kind = path.suffix.lower()
+    if kind in (".edf", ".bdf"):
+        return _salvage_edf(path, path.with_name(f"{path.stem}_salvaged{kind}") if out is None else Path(out))
+    if kind not in (".xdf", ".xdfz", ".gz"):
+        raise RecordingError(f"{path}: XDF, EDF and BDF files can be salvaged; what is left of others is read as it is")
+    stem = path.stem.removesuffix(".xdf")
+    target = path.with_name(f"{stem}_salvaged.xdf") if out is None else Path(out)
     with open_buffer(path) as data:
         found, _, _ = scan_file(path, data, tolerant=True)
         streams = streams_of(data, found)
     if not streams:
         raise RecordingError(f"{path}: no stream header is readable, so nothing can be recovered")
     clock: CollectionTimes = "sender" if on_sender(found.header, streams) else "recorder"
-    with XdfWriter(target, collection_times=clock) as writer:
+    with XdfWriter(target, collection_times=clock) as writer, _gone_on_failure(target):
         _copy(writer, {s.id: s for s in streams}, list(found.order))
     return Salvaged(
         path=target,
@@ -75,6 +87,46 @@ def salvage(path: Path | str, out: Path | str | None = None) -> Salvaged:
         left_out=found.left_out,
         problems=tuple(found.problems),
     )
+
+
+def _salvage_edf(path: Path, target: Path) -> Salvaged:
+    """The whole records of an EDF or BDF file, under a header that counts them."""
+    with in_words(path):
+        layout = check_edf(path)
+        size = path.stat().st_size
+    kept = layout.header_size + layout.held * layout.record_size
+    try:
+        with path.open("rb") as old, target.open("xb") as new, _gone_on_failure(target):
+            header = bytearray(old.read(layout.header_size))
+            header[RECORDS_AT:RECORDS_END] = str(layout.held).encode("ascii").ljust(RECORDS_END - RECORDS_AT)
+            new.write(header)
+            left = kept - layout.header_size
+            while piece := old.read(min(left, PIECE_BYTES)):
+                new.write(piece)
+                left -= len(piece)
+    except FileExistsError as error:
+        raise RecordingError(f"{target}: exists already and is never overwritten; choose another name with -o") from error
+    except OSError as error:
+        raise RecordingError(f"{target}: cannot be written ({error.strerror})") from error
+    groups = Counter(layout.per_record)
+    names = {n: f"each of {many} signals" if many > 1 else f"the signal of {n} samples a record" for n, many in groups.items()}
+    return Salvaged(
+        path=target,
+        recovered={name: n * layout.held for n, name in names.items()},
+        missing={name: n * layout.missing for n, name in names.items() if layout.missing},
+        left_out=size - kept,
+        problems=layout.notes(),
+    )
+
+
+@contextmanager
+def _gone_on_failure(target: Path) -> Iterator[None]:
+    """Leave no half of a file behind."""
+    try:
+        yield
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _copy(writer: XdfWriter, streams: dict[int, XdfStream], order: list[int]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from format_writers import write_brainvision, write_edf
+from scipy.io import savemat
 
+from bci.commands import main
 from bci.errors import RecordingError
 from bci.stream import unpack
 from bci.stream.metadata import header_xml, text_info
@@ -224,3 +227,124 @@ def test_whatever_a_reader_raises_is_one_sentence_about_the_file(tmp_path: Path,
         monkeypatch.setitem(readers.READERS, ".ov", fail)
         with pytest.raises(RecordingError, match=says):
             open_recording(path)
+
+
+@pytest.mark.parametrize("bdf", [False, True])
+def test_a_cut_edf_or_bdf_file_is_salvaged_into_a_whole_one_that_mne_reads_without_a_word(
+    tmp_path: Path, data: np.ndarray, bdf: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import mne
+
+    path = write_edf(tmp_path / f"a.{'bdf' if bdf else 'edf'}", data, RATE, LABELS, CUES, bdf=bdf)
+    before = path.read_bytes()[:-500]
+    path.write_bytes(before)
+    assert main(["salvage", str(path)]) == 0
+    assert "each of 3 signals: 1800 samples, 200 are missing" in capsys.readouterr().out
+    rescued = tmp_path / f"a_salvaged{path.suffix}"
+    assert same(rescued, data[: 9 * RATE]) == ()
+    (mne.io.read_raw_bdf if bdf else mne.io.read_raw_edf)(rescued, preload=True, verbose="ERROR")
+    assert path.read_bytes() == before
+    assert main(["salvage", str(path)]) == 5
+    assert "never overwritten" in capsys.readouterr().err
+
+
+def test_salvaging_what_cannot_be_rescued_leaves_no_file_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.edf").write_bytes(b"0" + b" " * 300)
+    (tmp_path / "a.gdf").write_bytes(b"GDF 2.20")
+    for name in ("a.edf", "a.gdf"):
+        assert main(["salvage", str(tmp_path / name)]) == 5
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.edf", "a.gdf"]
+    assert "XDF, EDF and BDF files can be salvaged" in capsys.readouterr().err
+
+
+def set_of(data: np.ndarray, **fields: object) -> dict[str, object]:
+    """An EEGLAB data set; latencies count from 1."""
+    events = np.array(
+        [(text, at * RATE + 1, 0.0) for at, text in CUES], dtype=[("type", "O"), ("latency", "f8"), ("duration", "f8")]
+    )
+    places = np.array([(label, "EEG") for label in LABELS], dtype=[("labels", "O"), ("type", "O")])
+    base = {
+        "nbchan": len(LABELS),
+        "trials": 1,
+        "pnts": len(data),
+        "srate": float(RATE),
+        "xmin": 0.0,
+        "epoch": [],
+        "ref": "common",
+    }
+    return base | {"data": data.T.astype("f4"), "chanlocs": places, "event": events} | fields
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_eeglab_data_set_is_read_in_microvolts_with_its_events(tmp_path: Path, data: np.ndarray, nested: bool) -> None:
+    content = set_of(data)
+    savemat(tmp_path / "a.set", {"EEG": content} if nested else content)
+    assert same(tmp_path / "a.set", data) == ()
+
+
+def test_an_eeglab_data_set_may_have_its_samples_beside_it_and_be_renamed_with_them(tmp_path: Path, data: np.ndarray) -> None:
+    savemat(tmp_path / "new.set", set_of(data, data="old.fdt"))
+    with pytest.raises(RecordingError, match=r"samples are in old\.fdt.*neither that nor new\.fdt"):
+        open_recording(tmp_path / "new.set")
+    data.astype("<f4").tofile(tmp_path / "new.fdt")
+    assert same(tmp_path / "new.set", data) == ("names old.fdt, which is not there; new.fdt beside it is read instead",)
+    data[:-100].astype("<f4").tofile(tmp_path / "new.fdt")
+    assert "100 of 2000 samples are missing" in same(tmp_path / "new.set", data[:-100])[1]
+
+
+def test_event_types_of_eeglab_may_be_numbers_and_a_single_event_may_stand_alone(tmp_path: Path, data: np.ndarray) -> None:
+    savemat(tmp_path / "a.set", set_of(data, event={"type": 769.0, "latency": 201.0}))
+    (markers,) = open_recording(tmp_path / "a.set").markers
+    assert markers.texts == ("769",)
+    np.testing.assert_allclose(markers.stamps, [1.0])
+
+
+def test_events_of_eeglab_without_a_place_in_the_signal_are_left_out_and_said(tmp_path: Path, data: np.ndarray) -> None:
+    lost = np.array([("x", np.nan), ("left", 201.0), ("y", 1e7)], dtype=[("type", "O"), ("latency", "O")])
+    savemat(tmp_path / "a.set", set_of(data, event=lost))
+    recording = open_recording(tmp_path / "a.set")
+    assert recording.markers[0].texts == ("left",)
+    assert "2 events lie outside of the signal" in recording.notes[0]
+
+
+def test_epochs_of_eeglab_and_other_matlab_files_are_refused_in_words(tmp_path: Path, data: np.ndarray) -> None:
+    cube = data[:1000].T.reshape(3, 100, 10).astype("f4")
+    savemat(tmp_path / "a.set", set_of(data, trials=10, pnts=100, data=cube))
+    with pytest.raises(RecordingError, match="10 epochs.*before EEGLAB extracted epochs"):
+        open_recording(tmp_path / "a.set")
+    savemat(tmp_path / "b.set", {"x": 1})
+    with pytest.raises(RecordingError, match="no EEGLAB data set"):
+        open_recording(tmp_path / "b.set")
+
+
+def test_a_data_set_of_matlab_7_3_is_read_with_h5py_and_otherwise_says_what_to_do(
+    tmp_path: Path, data: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.set"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(2000))
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(RecordingError, match=r"pip install h5py.*save it anew as version 7"):
+        open_recording(path)
+    monkeypatch.undo()
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed, and is not asked for")
+    path.unlink()
+    with h5py.File(path, "w") as file:
+        refs, group = file.create_group("#refs#"), file.create_group("EEG")
+
+        def cells(values: list[object]) -> np.ndarray:
+            found = []
+            for value in values:
+                content = np.array([[ord(c)] for c in value], "u2") if isinstance(value, str) else np.array([[value]], "f8")
+                item = refs.create_dataset(str(len(refs)), data=content)
+                if isinstance(value, str):
+                    item.attrs["MATLAB_class"] = np.bytes_("char")
+                found.append([item.ref])
+            return np.array(found, h5py.ref_dtype)
+
+        for name, value in {"srate": RATE, "nbchan": 3, "trials": 1, "pnts": len(data)}.items():
+            group[name] = np.array([[float(value)]])
+        group["data"] = data.astype("f4")
+        group.create_group("chanlocs")["labels"] = cells(list(LABELS))
+        events = group.create_group("event")
+        events["type"], events["latency"] = cells([t for _, t in CUES]), cells([at * RATE + 1 for at, _ in CUES])
+    assert same(path, data) == ()

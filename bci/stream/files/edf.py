@@ -32,6 +32,8 @@ class EdfLayout:
         Duration of a record, seconds.
     declared : int
         Records that the header promises; -1 where the recorder did not come to write it.
+    per_record : tuple of int
+        Samples of each signal in a record.
     held : int
         Whole records that are there.
     rest : int
@@ -43,6 +45,7 @@ class EdfLayout:
     record_size: int
     record_s: float
     declared: int
+    per_record: tuple[int, ...]
     held: int
     rest: int
 
@@ -98,7 +101,7 @@ def check_edf(path: Path) -> EdfLayout:
         raise RecordingError(f"{path}: holds no complete record ({size} bytes; one needs {header_size + record_size})")
     refuse_text_transfer(path, header_size)
     held, rest = divmod(size - header_size, record_size)
-    return EdfLayout(n_signals, header_size, record_size, record_s, n_records, held, rest)
+    return EdfLayout(n_signals, header_size, record_size, record_s, n_records, tuple(per_record), held, rest)
 
 
 def mended(path: Path, layout: EdfLayout, folder: Path) -> Path:

@@ -1,0 +1,72 @@
+"""MATLAB files of version 7.3, which are HDF5: one struct out of them, where h5py is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bci.errors import RecordingError
+
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+_DEEPEST = 4
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a MATLAB file is one of version 7.3; its first 512 bytes are a header of text."""
+    with path.open("rb") as file:
+        head = file.read(520)
+    return head.startswith(_MAGIC) or head[512:520] == _MAGIC
+
+
+def read_hdf5_struct(path: Path, name: str) -> dict[str, Any]:
+    """The fields of a struct, as :func:`scipy.io.loadmat` gives them with ``simplify_cells``.
+
+    Raises
+    ------
+    RecordingError
+        If h5py is not installed, or there is no such struct.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise RecordingError(
+            f"{path}: is a MATLAB file of version 7.3 (HDF5). Install what reads those (pip install h5py), or save it anew as "
+            "version 7 (in MATLAB: save -v7; in EEGLAB: the option for files larger than 2 GB off)"
+        ) from error
+    with h5py.File(path, "r") as file:
+        group = file.get(name, file)
+        if "srate" not in group or "data" not in group:
+            raise RecordingError(f"{path}: is a MATLAB file, but no EEGLAB data set (it has no EEG.srate and EEG.data)")
+        return {key: _value(file, group[key], key, 0) for key in group if key in _WANTED}
+
+
+_WANTED = ("data", "srate", "trials", "nbchan", "pnts", "chanlocs", "event")
+
+
+def _value(file: Any, item: Any, name: str, depth: int) -> Any:
+    """A number, text, matrix, or list of structs; MATLAB stores a struct array as one dataset of references per field."""
+    if depth > _DEEPEST:
+        return None
+    if hasattr(item, "keys"):
+        return _structs(file, item, depth)
+    if item.attrs.get("MATLAB_empty", 0):
+        return np.empty(0)
+    if item.dtype.kind == "O":
+        return [_value(file, file[reference], name, depth + 1) for reference in np.ravel(item[()])]
+    values = item[()]
+    if item.attrs.get("MATLAB_class", b"") == b"char":
+        return "".join(map(chr, np.ravel(values, "F")))
+    return values.T if name == "data" else values
+
+
+def _structs(file: Any, group: Any, depth: int) -> Any:
+    """A struct as a dict, a struct array as a list of dicts."""
+    fields = {key: _value(file, group[key], key, depth + 1) for key in group}
+    sizes = {len(group[key]) for key in group if not hasattr(group[key], "keys") and group[key].dtype.kind == "O"}
+    if len(sizes) != 1:
+        return fields
+    n = sizes.pop()
+    columns = {key: value if isinstance(value, list) and len(value) == n else [value] * n for key, value in fields.items()}
+    return [{key: column[i] for key, column in columns.items()} for i in range(n)]
