@@ -257,7 +257,7 @@ def test_salvaging_what_cannot_be_rescued_leaves_no_file_behind(tmp_path: Path, 
     assert "XDF, EDF and BDF files can be salvaged" in capsys.readouterr().err
 
 
-def set_of(data: np.ndarray, **fields: object) -> dict[str, object]:
+def set_of(data: np.ndarray, /, **fields: object) -> dict[str, object]:
     """An EEGLAB data set; latencies count from 1."""
     events = np.array(
         [(text, at * RATE + 1, 0.0) for at, text in CUES], dtype=[("type", "O"), ("latency", "f8"), ("duration", "f8")]
@@ -310,7 +310,7 @@ def test_events_of_eeglab_without_a_place_in_the_signal_are_left_out_and_said(tm
 def test_epochs_of_eeglab_and_other_matlab_files_are_refused_in_words(tmp_path: Path, data: np.ndarray) -> None:
     cube = data[:1000].T.reshape(3, 100, 10).astype("f4")
     savemat(tmp_path / "a.set", set_of(data, trials=10, pnts=100, data=cube))
-    with pytest.raises(RecordingError, match="10 epochs.*before EEGLAB extracted epochs"):
+    with pytest.raises(RecordingError, match=r"10 epochs.*before EEGLAB extracted epochs"):
         open_recording(tmp_path / "a.set")
     savemat(tmp_path / "b.set", {"x": 1})
     with pytest.raises(RecordingError, match="no EEGLAB data set"):
