@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bci.errors import StreamMismatch
+
+POSITION = r"(?:fp|afp|af|aff|f|ffc|fft|fc|ft|fcc|ftt|c|t|ccp|ttp|cp|tp|cpp|tpp|p|ppo|po|poo|o|oi|i|n|a|m)(?:z|[1-9]|10)h?"
+"""Positions of the 10-5 system by their spelling (Oostenveld & Praamstra 2001), in small letters."""
+
+# What stands behind an electrode in the labels of clinical systems: the common reference. Another electrode of the
+# scalp there makes the channel a bipolar one, which is no electrode.
+_REFERENCE = r"ref\d*|le|ar|av|avg|cav|car|org|(?:[am][12]){1,2}|[am]1\s*\+\s*[am]2"
+_CLINICAL = re.compile(rf"(?:eeg\s*[-_:.]?\s*)?({POSITION})(?:\s*[-_/:]\s*({_REFERENCE})|\s+({_REFERENCE}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,37 @@ class StreamInfo:
         """Channel labels in stream order."""
         return tuple(c.label for c in self.channels)
 
+    def eeg_labels(self, chosen: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Labels of the EEG channels in stream order, or those that were chosen.
+
+        Parameters
+        ----------
+        chosen : tuple of str
+            Labels that somebody named; where there are any, they are meant.
+
+        Raises
+        ------
+        StreamMismatch
+            If there are none.
+        """
+        labels = chosen or tuple(c.label for c in self.channels if c.type == "EEG")
+        if not labels:
+            kinds = ", ".join(sorted({c.type for c in self.channels}))
+            raise StreamMismatch(
+                f"stream {self.name!r} (type {self.type!r}) has no EEG channel: it declares its {len(self.channels)} channels as "
+                f"{kinds}, and none is named like an electrode ({', '.join(self.labels[:8])}). Say in a montage file which are "
+                'EEG: names = ["C3", "C4", …] in the order of the stream, or types = { LABEL = "EEG" }, and give it with '
+                "--set stream.montage=FILE."
+            )
+        return labels
+
     def columns(self, labels: tuple[str, ...]) -> list[int]:
         """Columns of this stream that carry ``labels``, matched by name and never by position.
 
         Parameters
         ----------
         labels : tuple of str
-            Wanted labels, in the wanted order. Case and surrounding dots or blanks do not matter.
+            Wanted labels, in the wanted order, compared as :func:`canonical`.
 
         Returns
         -------
@@ -98,9 +131,24 @@ class StreamInfo:
 
 
 def canonical(label: str) -> str:
-    """Label as it is compared: no surrounding blanks or dots, lower case.
+    """Label as it is compared: lower case, no surrounding blanks or dots, an electrode without "EEG" and its reference.
 
-    >>> canonical(" C3.. ")
-    'c3'
+    Channels between two electrodes of the scalp stay as they are.
+
+    >>> canonical(" C3.. "), canonical("EEG C3-REF"), canonical("C3-A2"), canonical("C3-C4"), canonical("EEG 1")
+    ('c3', 'c3', 'c3', 'c3-c4', 'eeg 1')
     """
-    return label.strip(" .\t").lower()
+    bare = label.strip(" .\t").lower()
+    clinical = _CLINICAL.fullmatch(bare)
+    return clinical[1] if clinical else bare
+
+
+def reference_in(labels: tuple[str, ...]) -> str:
+    """The reference electrode that all labels name, as "C3-A1" does; empty where they name none, several or no electrode.
+
+    >>> reference_in(("EEG C3-A1", "EEG C4-A1")), reference_in(("C3-A2", "C4-A1")), reference_in(("EEG C3-REF",))
+    ('A1', '', '')
+    """
+    found = {(m[2] or m[3] or "") if (m := _CLINICAL.fullmatch(x.strip(" .\t").lower())) else "" for x in labels}
+    one = found.pop() if len(found) == 1 else ""
+    return one.upper() if re.fullmatch("[am][12]", one) else ""

@@ -68,7 +68,7 @@ def _filtered(runs: Sequence[LabelledRun], config: SessionConfig, sections: Call
     parts = []
     for run in runs:
         info = run.info
-        built = plain.build(info.rate_hz, tuple(c.label for c in info.channels if c.type == "EEG"))
+        built = plain.build(info.rate_hz, info.eeg_labels(config.preprocessing.channels))
         data = run.raw.data[:, info.columns(inputs(built))]
         data = data[np.isfinite(data).all(axis=1)]
         filtered = sosfilt(sections(info.rate_hz), data - data[:1], axis=0)

@@ -210,7 +210,7 @@ def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionCon
 
 def preprocessing_for(info: StreamInfo, config: SessionConfig) -> Preprocessing:
     """The configured preprocessing for this stream, with the bands that the decoder family wants."""
-    labels = tuple(c.label for c in info.channels if c.type == "EEG")
+    labels = info.eeg_labels(config.preprocessing.channels)
     built = config.preprocessing.build(info.rate_hz, labels)
     if len(built.bands) > 1:
         return built

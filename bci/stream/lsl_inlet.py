@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -57,21 +58,30 @@ class LslSignalInlet:
     StreamLost
         If the sender does not answer.
     StreamError
-        If the stream is not numeric and regular, or its header cannot be read.
+        If the stream is not numeric, neither it nor the montage declares a rate, or its header cannot be read.
     """
 
     def __init__(
         self, found: FoundStream, montage: Montage | None = None, buffer_s: int = 60, timeout_s: float = OPEN_TIMEOUT_S
     ) -> None:
-        if found.channel_format == "string" or found.rate_hz <= 0:
-            raise StreamError(f"{found} is no signal: it needs a numeric format and a rate above 0; read it as markers")
+        rate_hz = found.rate_hz or (montage.rate_hz if montage else 0.0)
+        if found.channel_format == "string":
+            raise StreamError(f"{found} is no signal: it sends texts; read it as markers")
+        if rate_hz <= 0:
+            raise StreamError(
+                f"{found} declares no sampling rate, and without one nothing can be filtered. Declare the true rate in a montage "
+                "file (rate_hz = 250), and give it with --set stream.montage=FILE; what sends markers is named by markers.stream"
+            )
         self._what = str(found)
-        self._inlet, self.header_xml = _connect(found, buffer_s, timeout_s)
+        # liblsl counts the buffer of a stream without a rate in hundreds of samples.
+        self._inlet, self.header_xml = _connect(
+            found, buffer_s if found.rate_hz else math.ceil(buffer_s * rate_hz / 100), timeout_s
+        )
         declared = stream_info(self.header_xml)
         self.info: StreamInfo = apply_montage(declared, montage) if montage else declared
         self._scale = scale_to_microvolts(self.info)
-        self._capacity = max(1, round(buffer_s * found.rate_hz))
-        room = max(64, min(self._capacity, round(4 * found.rate_hz)))
+        self._capacity = max(1, round(buffer_s * rate_hz))
+        room = max(64, min(self._capacity, round(4 * rate_hz)))
         self._pull: liblsl.NumericPull | None = liblsl.NumericPull(self._inlet, self._what, False, room)
         self._head = FalseHead(found.rate_hz)
         self.received, self.overflows, self.overflow_risk = 0, 0, 0.0

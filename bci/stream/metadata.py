@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bci.engine.chunk import FloatArray
-from bci.engine.stream_info import Channel, StreamInfo
+from bci.engine.stream_info import POSITION, Channel, StreamInfo, canonical, reference_in
 from bci.errors import ConfigError, StreamError
 
 VERSION = "1"  # of docs/streams.md
@@ -33,12 +33,11 @@ _UNITS = {
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _CONTROL_REFERENCE = re.compile(r"&#(?:x0*(?:[0-8bcBC]|0?[eEfF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));")
-# Positions of the 10-5 system (Oostenveld & Praamstra 2001) by their spelling, and a device's "EEG 1".
-_ELECTRODE = re.compile(
-    r"(?:fp|afp|af|aff|f|ffc|fft|fc|ft|fcc|ftt|c|t|ccp|ttp|cp|tp|cpp|tpp|p|ppo|po|poo|o|oi|i|n|a|m)(?:z|[1-9]|10)h?"
-    r"|eeg[ _-]?(?:ch[ _-]?)?\d+",
-    re.IGNORECASE,
-)
+# Positions, and a device's "EEG 1".
+_ELECTRODE = re.compile(rf"{POSITION}|eeg[ _-]?(?:ch[ _-]?)?\d+", re.IGNORECASE)
+_OF_EEG = re.compile(r"eeg[ _:.-]+(?=[a-z])", re.IGNORECASE)
+# A stream of these kinds may label its columns by electrodes and hold no signal of them.
+_ABOUT_EEG = re.compile(r"quality|impedance|power|band|metric|feature|marker|^bci-|^acc|gyro|motion|gaze", re.IGNORECASE)
 _TRIGGER = re.compile(
     r"(?:digital|hardware)?[ _-]?trig(?:ger)?s?[ _-]?\d*|sti ?\d*|stim|status|markerhardware|hardwaremarker", re.I
 )
@@ -59,8 +58,9 @@ def stream_info(header_xml: str) -> StreamInfo:
     """Identity and layout of a stream from its LSL or XDF header.
 
     Labels may stand in ``label`` or ``name``; missing ones become ``ch1``, ``ch2``, …; units in any common
-    spelling; a channel's type is corrected where its label contradicts it (counters typed EEG, electrodes typed
-    AUX); control characters become U+FFFD.
+    spelling, or as MNE-LSL's powers of ten; a channel's type is corrected where its label contradicts it (counters typed
+    EEG; electrodes typed otherwise, where no channel is typed EEG); a reference that all labels name is that of the
+    stream; control characters become U+FFFD.
 
     Parameters
     ----------
@@ -84,11 +84,12 @@ def stream_info(header_xml: str) -> StreamInfo:
     desc = ET.Element("desc") if desc is None else desc
     elements = [*desc.findall("channels/channel")][:count]
     elements += [ET.Element("channel")] * (count - len(elements))
-    eeg_by_label = kind.upper() == "EEG" and not any(_text(e, "type").upper() == "EEG" for e in elements)
+    eeg_by_label = not any(_text(e, "type").upper() == "EEG" for e in elements) and not _ABOUT_EEG.search(kind)
+    channels = tuple(_channel(e, i, kind, eeg_by_label) for i, e in enumerate(elements, start=1))
     return StreamInfo(
         rate_hz=rate_hz,
-        channels=tuple(_channel(e, i, kind, eeg_by_label) for i, e in enumerate(elements, start=1)),
-        reference=_text(desc, "reference/label"),
+        channels=channels,
+        reference=_text(desc, "reference/label") or reference_in(tuple(c.label for c in channels if c.type == "EEG")),
         source_id=_text(root, "source_id"),
         name=name,
         type=kind,
@@ -129,9 +130,9 @@ def scale_to_microvolts(info: StreamInfo) -> FloatArray:
     Returns
     -------
     ndarray, shape (n_channels,)
-        1 where the unit is µV, unknown or not a voltage.
+        1 where the unit is µV, unknown or not a voltage, and for trigger channels: their values are codes.
     """
-    return np.array([_SCALES.get(c.unit, 1.0) for c in info.channels], dtype=np.float64)
+    return np.array([1.0 if c.type == "TRIG" else _SCALES.get(c.unit, 1.0) for c in info.channels], dtype=np.float64)
 
 
 def microvolts_per(unit: str) -> float | None:
@@ -140,7 +141,7 @@ def microvolts_per(unit: str) -> float | None:
     >>> microvolts_per("millivolts"), microvolts_per("counts")
     (1000.0, None)
     """
-    return _SCALES.get(canonical_unit(unit))
+    return _SCALES.get("V" if unit.strip() == "0" else canonical_unit(unit))
 
 
 def canonical_unit(text: str) -> str:
@@ -152,7 +153,7 @@ def canonical_unit(text: str) -> str:
     ['uV', 'uV', 'uV', 'g', '']
     """
     bare = unicodedata.normalize("NFKC", text).strip()
-    return _UNITS.get(bare.lower(), "" if bare.lower() in ("none", "unknown", "0") else text.strip())
+    return _UNITS.get(bare.lower(), "" if bare.lower() in ("none", "unknown", "n/a", "0") else text.strip())
 
 
 def header_xml(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | None = None) -> str:
@@ -250,16 +251,16 @@ def channel_type(label: str, declared: str, eeg_by_label: bool = False) -> str:
     eeg_by_label : bool
         Take channels named like electrodes for EEG although they are declared otherwise.
 
-    >>> channel_type("Counter", "EEG"), channel_type("C3", "AUX", eeg_by_label=True)
+    >>> channel_type("Counter", "EEG"), channel_type("EEG C3-REF", "signal", eeg_by_label=True)
     ('AUX', 'EEG')
     """
-    bare = label.strip(" .")
+    bare = _OF_EEG.sub("", canonical(label))
     kind = _TYPES.get(declared.upper(), "AUX")
     if kind == "EEG" and _TRIGGER.fullmatch(bare):
         return "TRIG"
     if kind == "EEG" and _NOT_EEG.fullmatch(bare):
         return next((t for t in ("EOG", "EMG") if t in bare.upper()), "AUX")
-    if kind == "AUX" and eeg_by_label and _ELECTRODE.fullmatch(bare):
+    if kind == "AUX" and eeg_by_label and _ELECTRODE.fullmatch(bare) and not _ABOUT_EEG.search(declared):
         return "EEG"
     return kind
 
@@ -285,12 +286,10 @@ def _channel(element: ET.Element, number: int, stream_type: str, eeg_by_label: b
     label = _text(element, "label") or _text(element, "name") or f"ch{number}"
     unit = _text(element, "unit")
     declared = _text(element, "type").upper() or stream_type.upper()
-    return Channel(
-        label=label,
-        type=channel_type(label, declared, eeg_by_label),
-        unit=canonical_unit(unit),
-        position=_position(element),
-    )
+    kind = channel_type(label, declared, eeg_by_label)
+    # MNE-LSL's player writes units as powers of ten of a volt, and 0 for what is no voltage too.
+    volts = unit == "0" and kind in ("EEG", "EOG", "EMG")
+    return Channel(label=label, type=kind, unit="V" if volts else canonical_unit(unit), position=_position(element))
 
 
 def _position(element: ET.Element) -> tuple[float, float, float] | None:

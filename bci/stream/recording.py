@@ -152,7 +152,7 @@ class Recording:
         ConfigError
             If a text is no query.
         RecordingError
-            If there is no such stream or more than one; lists what there is.
+            If there is no such stream or more than one; lists what there is. If it has no sampling rate.
         StreamMismatch
             If the signal's size cannot be that of microvolts: the unit is not what it is taken for.
         """
@@ -171,6 +171,7 @@ class Recording:
                 f"{_listing(found)}"
             )
         signal = with_montage(found[0], self.montage) if self.montage else found[0]
+        check_rate(signal, str(self.path))
         check_unit(signal, str(self.path))
         return signal
 
@@ -239,6 +240,25 @@ def typical_size(data: FloatArray, rate_hz: float) -> float:
     spread = blocks.std(axis=1)
     spread = spread[np.isfinite(spread) & (spread > 0)]
     return float(np.median(spread)) if len(spread) else float("nan")
+
+
+def check_rate(signal: RecordedSignal, where: str) -> None:
+    """Refuse a signal whose samples come at no rate.
+
+    Raises
+    ------
+    RecordingError
+        With the rate that its stamps suggest, and where to declare it.
+    """
+    if signal.info.rate_hz > 0:
+        return
+    span_s = float(np.ptp(signal.stamps)) if len(signal.stamps) > 1 else 0.0
+    about = f"{(len(signal.stamps) - 1) / span_s:.4g}" if span_s > 0 else ""
+    raise RecordingError(
+        f"{where}: stream {signal.info.name!r} declares no sampling rate (0 Hz), and without one nothing can be filtered. "
+        f"{f'Its stamps suggest {about} Hz. ' if about else ''}"
+        f"Declare the true rate in a montage file (rate_hz = {about or 250}), and give it with --set stream.montage=FILE."
+    )
 
 
 def check_unit(signal: RecordedSignal, where: str) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from bci.session.doctor.observe.network import interfaces
 from bci.session.doctor.ports import PortFacts, check_ports
 from bci.session.doctor.streams import DeclaredChannel, StreamFacts
 from bci.session.doctor.windows import PACKAGES, WindowFacts, check_windows
+from bci.stream.stream_query import StreamQuery
 
 LO = Interface("lo", True, True, False, ("127.0.0.1",))
 ETH = Interface("eth0", True, False, True, ("192.168.1.5",), heard=True)
@@ -368,3 +370,13 @@ def test_the_terminal_shows_level_and_remedy_in_words_and_what_strangers_named_a
 def test_a_time_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--seconds", "0", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"] == "ConfigError"
+
+
+@pytest.mark.parametrize("name", ["openvibeSignal", "EEG, 8 channels", 'it\'s "raw"', ""])
+def test_the_option_that_is_advised_for_a_stream_of_another_type_means_that_stream(name: str) -> None:
+    odd = stream(name=name, type="signal", channels=channels(type=""))
+    advice = next(f.remedy for f in found(odd) if "--stream" in f.remedy)
+    given = shlex.split(advice)[shlex.split(advice).index("--stream") + 1]
+    query = StreamQuery.parse(given)
+    assert query.matches(odd.name, odd.type, odd.source_id, odd.host)
+    assert not query.matches("another", odd.type, "another", odd.host)

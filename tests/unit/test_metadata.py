@@ -68,6 +68,8 @@ def test_a_header_without_any_description_still_gives_numbered_eeg_channels() ->
         *[(text, 1e3) for text in ("mV", "millivolts")],
         *[(text, 1e6) for text in ("V", "volts")],
         ("nV", 1e-3),
+        *[("0", 1e6), ("-3", 1e3), ("-6", 1.0), ("-9", 1e-3)],  # powers of ten, as MNE-LSL's player writes them
+        *[(text, 1.0) for text in ("none", "unknown", "N/A")],
     ],
 )
 def test_units_in_any_usual_spelling_become_microvolts(unit: str, factor: float) -> None:
@@ -75,15 +77,34 @@ def test_units_in_any_usual_spelling_become_microvolts(unit: str, factor: float)
     assert scale_to_microvolts(info).tolist() == [factor]
 
 
+def test_a_power_of_ten_is_a_voltage_only_where_voltages_are_measured() -> None:
+    kinds = {"EOG": 1e6, "EMG": 1e6, "AUX": 1.0, "TRIG": 1.0}
+    info = stream_info(header("".join(channel(f"x{kind}", kind, "0") for kind in kinds), len(kinds)))
+    assert scale_to_microvolts(info).tolist() == list(kinds.values())
+
+
+def test_codes_of_a_trigger_channel_are_never_scaled() -> None:
+    assert scale_to_microvolts(stream_info(header(channel("TRIGGER", "TRIG", "V"), 1))).tolist() == [1.0]
+
+
+def test_labels_of_clinical_systems_are_electrodes_with_their_reference() -> None:
+    labels = ("EEG C3-A1", "EEG C4-A1", "EEG EKG1-REF", "C3-C4")
+    info = stream_info(header("".join(channel(x, "") for x in labels), len(labels), kind="signal"))
+    assert [c.type for c in info.channels] == ["EEG", "EEG", "AUX", "AUX"]
+    assert info.columns(("C4", "c3")) == [1, 0]
+    assert info.reference == "A1"
+
+
 def test_counters_typed_eeg_are_not_eeg() -> None:
     emotiv = ("Timestamp", "Counter", "Interpolated", "AF3", "T7", "HardwareMarker", "Battery")
     assert types(*map(channel, emotiv)) == ["AUX", "AUX", "AUX", "EEG", "EEG", "TRIG", "AUX"]
 
 
-def test_electrodes_typed_aux_are_eeg_in_an_eeg_stream_and_only_there() -> None:
+def test_electrodes_are_eeg_by_name_where_no_channel_is_typed_eeg() -> None:
     unicorn = [channel(x, "AUX") for x in ("EEG 1", "C3", "FCz", "Accelerometer X", "Battery Level", "Counter", "AFF5h")]
     assert types(*unicorn) == ["EEG", "EEG", "EEG", "AUX", "AUX", "AUX", "EEG"]
-    assert types(*unicorn, kind="ACC") == ["AUX"] * 7
+    assert types(*unicorn, kind="signal") == types(*unicorn, kind="Data") == types(*unicorn)
+    assert types(*unicorn, kind="ACC") == types(*unicorn, kind="EEG-Quality") == ["AUX"] * 7
     # where a sender does type its EEG channels, an AUX channel named like an electrode stays AUX
     assert types(channel("C3"), channel("C4", "AUX")) == ["EEG", "AUX"]
 

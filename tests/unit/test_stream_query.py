@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import permutations
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bci.config import load_config
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.errors import ConfigError, RecordingError
+from bci.errors import ConfigError, RecordingError, StreamMismatch
+from bci.stream.montage import Montage
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 from bci.stream.stream_query import EEG, Identity, StreamQuery, told_apart
 
@@ -120,3 +121,18 @@ def test_a_setting_and_an_option_name_the_stream_alike() -> None:
 def test_a_setting_that_is_no_query_is_refused_with_its_key(key: str) -> None:
     with pytest.raises(ConfigError, match=key):
         load_config(None, {key: "type=EEG,colour=red"})
+
+
+def test_eeg_without_a_rate_is_refused_with_the_setting_and_read_once_it_is_declared() -> None:
+    one = signal("Amp")
+    held = recording(replace(one, info=replace(one.info, rate_hz=0.0)))
+    with pytest.raises(RecordingError, match=r"'Amp'.*suggest 100 Hz.*montage.*rate_hz = 100"):
+        held.eeg()
+    assert replace(held, montage=Montage(rate_hz=100.0)).eeg().info == one.info
+
+
+def test_a_stream_without_electrodes_says_what_to_declare() -> None:
+    info = StreamInfo(100.0, tuple(Channel(f"Channel {i}", "AUX") for i in range(1, 5)), name="openvibeSignal", type="signal")
+    with pytest.raises(StreamMismatch, match=r"'openvibeSignal' \(type 'signal'\).*Channel 1.*names = .*stream.montage"):
+        info.eeg_labels()
+    assert info.eeg_labels(("Channel 1",)) == ("Channel 1",)

@@ -182,7 +182,7 @@ def channel_quality(runs: Sequence[LabelledRun], config: SessionConfig) -> tuple
     runs : sequence of LabelledRun
     config : SessionConfig
     """
-    labels = tuple(c.label for c in runs[0].info.channels if c.type == "EEG")
+    labels = runs[0].info.eeg_labels()
     everything = config.preprocessing.model_copy(
         update={"channels": (), "reference": "none", "bands": config.preprocessing.bands[:1]}
     )

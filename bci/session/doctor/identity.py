@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,6 +10,7 @@ from bci.engine.stream_info import canonical
 from bci.session.doctor.finding import Finding, listed, problem, warn
 from bci.session.doctor.streams import StreamFacts
 from bci.stream.metadata import channel_type
+from bci.stream.stream_query import StreamQuery
 
 MONTAGE = "name the channels in a montage file (--set stream.montage=FILE)"
 
@@ -44,16 +46,18 @@ def _stream_type(s: StreamFacts) -> Iterator[Finding]:
         yield problem("types", f"{s.title} is of type EEG but sends text", "Declare it as Markers, or send numbers.")
     elif kind == "EEG" and s.rate_hz <= 0:
         text = f"{s.title} is of type EEG but declares no sampling rate"
-        yield problem("types", text, "Have its sender declare the rate: without one nothing can be filtered.")
+        remedy = "Have its sender declare it, or declare it in a montage file (rate_hz = 250, --set stream.montage=FILE)"
+        yield problem("types", text, f"{remedy}: without one nothing can be filtered.")
     elif kind == "EEG" and s.type != "EEG":
         text = f"{s.title} is of type {s.type!r}; programs look for 'EEG', and LSL minds the case"
-        yield warn("types", text, f"Have its sender write EEG, or name it: --source name={s.name}")
+        yield warn("types", text, "bci takes it as it is; for other programs have its sender write EEG.")
     elif s.regular and kind == "MARKERS":
         text = f"{s.title} is of type Markers but sends numbers at {s.rate_hz:g} Hz"
         yield warn("types", text, "If it is a trigger channel, declare it as such; markers have the rate 0.")
     elif s.regular and kind != "EEG" and _looks_like_eeg(s):
         text = f"{s.title} is of type {s.type!r}, but its channels are named like electrodes"
-        yield warn("types", text, f"Have its sender declare the type EEG, or name it: --source name={s.name}")
+        option = shlex.quote(StreamQuery(name=s.name, source_id="" if s.name else s.source_id).words())
+        yield warn("types", text, f"Have its sender declare the type EEG, or name it: --stream {option}")
 
 
 def _description(s: StreamFacts) -> Iterator[Finding]:
@@ -91,8 +95,8 @@ def _electrode(label: str) -> bool:
 
 
 def _looks_like_eeg(s: StreamFacts) -> bool:
-    named = [s.label(i) for i in range(s.n_channels)]
-    return sum(map(_electrode, named)) > len(named) / 2 and not any(c.type and c.type.upper() != "EEG" for c in s.channels)
+    electrodes = [i for i in range(s.n_channels) if channel_type(s.label(i), s.declared_type(i), eeg_by_label=True) == "EEG"]
+    return len(electrodes) >= 2 and not s.eeg()
 
 
 def _repeated(streams: Sequence[StreamFacts], what: Callable[[StreamFacts], str]) -> list[tuple[str, str, int]]:

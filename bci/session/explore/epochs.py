@@ -87,7 +87,7 @@ def around_cues(
     TrainingError
         If no trial is whole.
     """
-    channels = tuple(c.label for c in runs[0].info.channels if c.type == "EEG")
+    channels = runs[0].info.eeg_labels()
     rate_hz = runs[0].info.rate_hz
     n = samples(stop_s - start_s, rate_hz)
     kept: list[FloatArray] = []

@@ -170,7 +170,7 @@ def on_grid(share: Sequence[float], rate_hz: float, config: SessionConfig) -> tu
 
 def _channels(which: str, info: StreamInfo, config: SessionConfig) -> tuple[str, ...]:
     """Labels of a named set, in the stream's order; empty where it would be no other set."""
-    labels = config.preprocessing.channels or tuple(c.label for c in info.channels if c.type == "EEG")
+    labels = info.eeg_labels(config.preprocessing.channels)
     if which == "all":
         return labels
     if which != "motor":

@@ -172,7 +172,7 @@ def _filled(epochs: Epochs, labels: Sequence[str]) -> tuple[Epochs, BoolArray]:
 
 def whole_trial(info: StreamInfo, config: SessionConfig, bands: Sequence[BandPair]) -> Preprocessing:
     """What cuts a trial as one window."""
-    labels = tuple(c.label for c in info.channels if c.type == "EEG")
+    labels = info.eeg_labels(config.preprocessing.channels)
     built = config.preprocessing.build(info.rate_hz, labels)
     window, hop = window_grid(config.trial.stop_s - config.trial.start_s, config.preprocessing.hop_s, info.rate_hz)
     return replace(built, bands=tuple(bands), window=window, hop=hop)
