@@ -7,7 +7,7 @@ them from files, presets and the command line.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -31,6 +31,7 @@ from bci.errors import ConfigError
 
 if TYPE_CHECKING:
     from bci.stream.stream_query import StreamQuery
+    from bci.stream.triggers import MarkerTable
 
 USUAL = DecisionSettings()
 Seconds = Annotated[float, Field(gt=0)]
@@ -116,14 +117,46 @@ class MarkersSection(_Section):
     Parameters
     ----------
     stream : str
-        Which marker streams, as in ``--stream``: name, type or source_id, or ``type=Markers,host=*``; empty for none.
+        Which marker streams, as in ``--stream``: name, type or source_id, or ``type=Markers,host=*``. Only their markers are
+        cues, live and in files. The trigger channels of an amplifier go by the name of its stream, as ``Amp triggers``.
+        Empty: live those trigger channels, in files all markers.
     table : dict of str to str
         Class of each marker text that is a cue. Numbers match however they are written:
         ``"2"`` stands for ``"2.000000"`` too.
+    field : str
+        Where in a marker the text stands: a column's number (from 1) or name, or a key of a JSON text (``"event"``,
+        ``"trial.class"``). Empty: the first column.
+    pattern : str
+        Regular expression whose group is the text: ``"^Stimulus/S *([0-9]+)$"``. Empty: all of it.
     """
 
     stream: StreamText = ""
     table: dict[str, str] = {}
+    field: str | int = ""
+    pattern: str = ""
+
+    @field_validator("pattern")
+    @classmethod
+    def _bounded(cls, value: str) -> str:
+        from bci.stream.marker_shapes import checked_pattern
+
+        try:
+            checked_pattern(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    def marker_table(self, table: Mapping[str, str] | None = None) -> MarkerTable:
+        """Which class each marker stands for.
+
+        Parameters
+        ----------
+        table : mapping of str to str, optional
+            Instead of the one that is set.
+        """
+        from bci.stream.triggers import MarkerTable
+
+        return MarkerTable(self.table if table is None else table, str(self.field), self.pattern)
 
 
 class PreprocessingSection(_Section):

@@ -211,16 +211,15 @@ def _present(  # type: ignore[no-untyped-def]
 def _verify(recording: Path, model: Path, config: SessionConfig) -> dict[str, Any]:
     """Replay the live session, compare, and score it."""
     from bci.session.chance import interval
-    from bci.session.epochs import trials_of
+    from bci.session.cues import trials_of
     from bci.session.model import load_model
     from bci.session.replay import find_model, read_session, verify
     from bci.session.score import latency, score
     from bci.stream.readers import open_recording
-    from bci.stream.triggers import MarkerTable
 
     result = verify(read_session(recording), lambda sha256: find_model(recording, sha256))
     opened = open_recording(recording)
-    trials = trials_of(opened, opened.eeg(), MarkerTable(config.markers.table))
+    trials = trials_of(opened, opened.eeg(), config.markers.marker_table(), config.markers.stream)
     scored = score(recording, trials, load_model(model).header)
     right = sum(s.class_ == s.decided for s in scored)
     late = latency(recording)

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from bci.session.chance import interval
     from bci.session.epochs import reasons
     from bci.session.progress import progress_bar
-    from bci.session.training import cross_validated, open_labelled, train, write_model
+    from bci.session.training import cross_validated, notes_of, open_labelled, train, write_model
 
     config = _started(args, config_of(args))
     path = Path(args.model)
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         "interval": list(interval(correct, n)) if n else None,
         "chance": max(trained.model.trials.values()) / sum(trained.model.trials.values()),
         "dimensions": trained.model.decoder().n_dims,
-        "notes": list(trained.model.notes),
+        "notes": [*notes_of(runs), *trained.model.notes],
     }
     print(json.dumps(result) if args.json else _told(result))
     return 0
@@ -220,7 +220,7 @@ def _head_start(args: argparse.Namespace, config: SessionConfig, path: Path) -> 
     from bci.session.headstart.library import Library
     from bci.session.headstart.training import head_start
     from bci.session.progress import progress_bar
-    from bci.session.training import open_labelled, write_model
+    from bci.session.training import notes_of, open_labelled, write_model
 
     library = Library.open(args.library)
     with progress_bar("reading", quiet=args.json) as told:
@@ -230,6 +230,7 @@ def _head_start(args: argparse.Namespace, config: SessionConfig, path: Path) -> 
         n = len(found.trained.epochs.labels)
         sha256 = write_model(path, found.trained, config, found.correct / n if n else None)
     model = found.trained.model
+    notes = [*notes_of(runs), *model.notes]
     result: dict[str, object] = {
         "model": str(path),
         "sha256": sha256,
@@ -239,7 +240,7 @@ def _head_start(args: argparse.Namespace, config: SessionConfig, path: Path) -> 
         "donors": list(found.donors),
         "accuracy": found.correct / n if n else None,
         "interval": list(interval(found.correct, n)) if n else None,
-        "notes": list(model.notes),
+        "notes": notes,
     }
     if args.json:
         print(json.dumps(result))
@@ -248,7 +249,7 @@ def _head_start(args: argparse.Namespace, config: SessionConfig, path: Path) -> 
     if n:
         low, high = (100 * x for x in interval(found.correct, n))
         print(f"held-out own trials: {100 * found.correct / n:.0f} % correct (95 % interval {low:.0f}–{high:.0f})")
-    print("\n".join(f"note: {note}" for note in model.notes))
+    print("\n".join(f"note: {note}" for note in notes))
     return 0
 
 

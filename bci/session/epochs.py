@@ -17,29 +17,13 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.spatial import expectation, reference_matrix
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
+from bci.session.cues import Trial as Trial
+from bci.session.cues import trials_of as trials_of
 from bci.session.marked import UNMARKED, Marked, Marks
 from bci.session.rejected import BadChannel, measured_uv
-from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, counted
-from bci.stream.recording import RecordedSignal, Recording, times_on
-from bci.stream.triggers import MarkerTable
 
 MIN_WHOLE = 10
 """Trials with all channels good, from which it is learned what a bad channel would have shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One cued trial.
-
-    Parameters
-    ----------
-    time_s : float
-        On the EEG stream's clock.
-    class_ : str
-    """
-
-    time_s: float
-    class_: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -422,20 +406,3 @@ def decode_at_cues(
     for outcome in decoded(engine, raw, marked):
         found += [(cue, outcome) for cue in grid.take(engine.end_of(outcome))]
     return found + [(cue, None) for cue in grid.left]
-
-
-def trials_of(recording: Recording, signal: RecordedSignal, table: MarkerTable) -> list[Trial]:
-    """Cues of trials that count (:func:`~bci.session.timeline.counted`) and that a table knows.
-
-    In order of time, on the clock of one signal of the recording. In a calibration that somebody else's program presents, our
-    own stream of cues says what counts.
-    """
-    ours = any(markers.type == CALIBRATION_TYPE for markers in recording.markers)
-    found = [
-        Trial(time_s, table.class_of(text))
-        for markers in recording.markers
-        if not ours or markers.name == CUE_STREAM
-        for text, time_s, counts in zip(markers.texts, times_on(signal, markers).tolist(), counted(markers.texts), strict=True)
-        if counts and table.class_of(text)
-    ]
-    return sorted(found, key=lambda trial: trial.time_s)

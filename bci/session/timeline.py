@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -320,32 +320,6 @@ def cue_code(text: str) -> int | None:
     if number:
         return int(number.group(1))
     return _CODES.get(re.sub(r"[\s_-]+", "_", text.strip().lower()))
-
-
-def counted(texts: Sequence[str]) -> tuple[bool, ...]:
-    """Which markers of a stream, in order, belong to a trial that counts, were they cues.
-
-    A trial does not count where "rejected" (1023) comes between its cue and the next trial, or, in a stream that marks
-    the ends of trials (800), where the recording broke off before that.
-
-    Parameters
-    ----------
-    texts : sequence of str
-
-    >>> counted(["768", "769", "1023", "800", "768", "770", "800", "768", "769"])
-    (False, False, True, True, True, True, True, False, False)
-    """
-    codes = [cue_code(text) for text in texts]
-    valid, keep = [True] * len(codes), TRIAL_END not in codes
-    for i in range(len(codes) - 1, -1, -1):
-        if codes[i] == TRIAL_END:
-            keep = True
-        valid[i] = keep
-        if codes[i] == REJECTED:
-            keep = False
-        elif codes[i] == TRIAL_START:
-            keep = True
-    return tuple(valid)
 
 
 def present(

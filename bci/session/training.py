@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,8 @@ from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
 from bci.errors import TrainingError
 from bci.session.artefacts import measured, with_potato
-from bci.session.epochs import Epochs, Trial, cut, earlier_ends, filled, join, reasons, trials_of
+from bci.session.cues import Trial, find_cues, no_cue
+from bci.session.epochs import Epochs, cut, earlier_ends, filled, join, reasons
 from bci.session.fit import DecoderFamily, FittedModel, InformedFamily, fit_decoder, load_family
 from bci.session.marked import UNMARKED, Marked, channels_left_out, leaving_out, marked_in
 from bci.session.model import save_model
@@ -25,8 +26,6 @@ from bci.stream.foreign_clock import refuse_elsewhere
 from bci.stream.montage import load_montage
 from bci.stream.readers import open_recording
 from bci.stream.recording import RecordedSignal, Recording
-from bci.stream.stream_query import StreamQuery
-from bci.stream.triggers import MarkerTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +43,8 @@ class LabelledRun:
     sha256 : str
     marked : Marked
         What people marked bad in it.
+    notes : tuple of str
+        What a person should know of how it was read and its cues were found.
     """
 
     name: str
@@ -52,6 +53,7 @@ class LabelledRun:
     cues: tuple[Trial, ...]
     sha256: str
     marked: Marked = UNMARKED
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,31 +116,46 @@ def open_signal(path: Path, config: SessionConfig) -> RecordedSignal:
 
 def open_labelled(path: Path, config: SessionConfig) -> LabelledRun:
     """Read a recording and label its trials, as the sections ``stream`` and ``markers`` say."""
-    return labelled(open_with(path, config), MarkerTable(config.markers.table), config.stream.query())
+    return labelled(open_with(path, config), config)
 
 
-def labelled(recording: Recording, table: MarkerTable, stream: StreamQuery | str = "") -> LabelledRun:
-    """The EEG of a recording with the cues that ``table`` knows.
+def labelled(recording: Recording, config: SessionConfig, table: Mapping[str, str] | None = None) -> LabelledRun:
+    """The EEG of a recording with its cues, as the sections ``stream`` and ``markers`` say.
+
+    Parameters
+    ----------
+    recording : Recording
+    config : SessionConfig
+    table : mapping of str to str, optional
+        Class of each marker, instead of ``markers.table``.
 
     Raises
     ------
     TrainingError
         If no marker is a cue; lists the markers that were found.
     RecordingError
-        If the cues were stamped by another clock than the signal.
+        If it has not the stream that ``markers.stream`` names, or if the cues were stamped by another clock than the signal.
     """
-    signal = recording.eeg(stream)
-    cues = trials_of(recording, signal, table)
-    if not cues:
-        seen = Counter(text for markers in recording.markers for text in markers.texts)
-        listing = ", ".join(f"{text!r} × {n}" for text, n in seen.most_common(20)) or "no markers at all"
-        raise TrainingError(
-            f"{recording.path}: no marker is a cue. The table knows {', '.join(table.texts)}; the recording holds {listing}. "
-            "Give the table with --set markers.table.TEXT=CLASS, or in the configuration file under [markers.table]."
-        )
-    refuse_elsewhere(recording, signal, np.array([cue.time_s for cue in cues]))
-    ordered = tuple(sorted(cues, key=lambda c: c.time_s))
-    return LabelledRun(recording.path.name, signal.info, signal.chunk(), ordered, recording.sha256, marked_in(signal))
+    signal = recording.eeg(config.stream.query())
+    markers = config.markers.marker_table(table)
+    found = find_cues(recording, signal, markers, config.markers.stream)
+    if not found.trials:
+        raise TrainingError(no_cue(recording, markers, config.markers.stream, found))
+    refuse_elsewhere(recording, signal, np.array([cue.time_s for cue in found.trials]))
+    return LabelledRun(
+        recording.path.name,
+        signal.info,
+        signal.chunk(),
+        found.trials,
+        recording.sha256,
+        marked_in(signal),
+        (*recording.notes, *found.notes),
+    )
+
+
+def notes_of(runs: Sequence[LabelledRun]) -> tuple[str, ...]:
+    """What a person should know of recordings, each with the name of its recording."""
+    return tuple(f"{run.name}: {note}" for run in runs for note in run.notes)
 
 
 def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress = silent) -> Trained:

@@ -118,6 +118,11 @@ def parse_header(header_xml: str) -> ET.Element:
     return root
 
 
+def sender_host(header_xml: str) -> str:
+    """Name of the computer that sent a stream; empty where the header does not say."""
+    return _text(parse_header(header_xml), "hostname")
+
+
 def bci_fields(header_xml: str) -> dict[str, str]:
     """What our own streams say of themselves in ``desc/bci`` (docs/streams.md)."""
     element = parse_header(header_xml).find("desc/bci")

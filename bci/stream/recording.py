@@ -75,12 +75,19 @@ class RecordedMarkers:
     ----------
     name : str
     texts : tuple of str
+        Their first column.
     stamps : ndarray, shape (n_markers,)
         Raw stamps, seconds on the sender's clock, as those of a signal.
     clock : ClockMap
         From the sender's clock to the recorder's, to compare stamps with those of other streams (:func:`times_on`).
     type, source_id, host : str
         As the sender declares them, for a stream of LSL.
+    rows : tuple of tuple of str
+        All columns of each marker, where there are more than one; see :meth:`row`.
+    columns : tuple of str
+        Names of the columns.
+    on_samples : bool
+        They come from a channel of the amplifier, so that each is stamped as its sample is.
     """
 
     name: str
@@ -90,11 +97,18 @@ class RecordedMarkers:
     type: str = "Markers"
     source_id: str = ""
     host: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
+    columns: tuple[str, ...] = ()
+    on_samples: bool = False
 
     @property
     def identity(self) -> Identity:
         """What a query looks at."""
         return Identity(self.name, self.type, self.source_id, self.host)
+
+    def row(self, i: int) -> tuple[str, ...]:
+        """All columns of one marker."""
+        return self.rows[i] if self.rows else (self.texts[i],)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,17 +1,25 @@
-"""Cues: trigger channels become markers, and marker texts become classes."""
+"""Cues: trigger channels become markers, and markers become classes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bci.engine.chunk import Chunk
+from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError
+from bci.stream.marker_shapes import MarkerShape
 from bci.stream.toml import read_toml
+
+SETTLE = 2
+"""Lines of a parallel port rise and fall up to so many samples apart."""
+MOST_SHORT = 16
+BIOSEMI = "status"
+BIOSEMI_CODE = 0xFFFF
 
 
 def canonical_marker(text: str) -> str:
@@ -36,6 +44,8 @@ class MarkerTable:
     ----------
     texts : mapping of str to str
         From marker text to class name; ``"2"`` also stands for ``"2.0"`` and the like.
+    field, pattern : str
+        Where in a marker the text stands (:class:`~bci.stream.marker_shapes.MarkerShape`).
 
     Raises
     ------
@@ -43,8 +53,9 @@ class MarkerTable:
         With every fault at once.
     """
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    def __init__(self, texts: Mapping[str, str], field: str = "", pattern: str = "") -> None:
         self._classes: dict[str, str] = {}
+        self.shape = MarkerShape(field, pattern)
         problems = []
         for text, class_ in texts.items():
             key = canonical_marker(text)
@@ -75,6 +86,19 @@ class MarkerTable:
         """
         return self._classes.get(canonical_marker(text), "")
 
+    def code(self, row: Sequence[str], columns: Sequence[str] = ()) -> str:
+        """What a marker of one or more columns says, as the table is asked for it; its first column where that is nothing."""
+        text = self.shape.text(row, columns)
+        return canonical_marker(text) if text else " ".join(row[0].split())
+
+    def class_of_row(self, row: Sequence[str], columns: Sequence[str] = ()) -> str:
+        """Class that a marker of one or more columns stands for, or ``""``."""
+        return self.class_of(self.shape.text(row, columns))
+
+    def knows(self, text: str) -> bool:
+        """Whether a text stands for a class."""
+        return canonical_marker(text) in self._classes
+
 
 def load_markers(path: Path | str) -> MarkerTable:
     """Read a marker table: a TOML file of ``"text" = "class"`` lines.
@@ -103,11 +127,40 @@ def load_markers(path: Path | str) -> MarkerTable:
     return found
 
 
+def trigger_stream(info: StreamInfo) -> str:
+    """Name under which the trigger channels of a signal are a stream of markers.
+
+    >>> trigger_stream(StreamInfo(250.0, (), name="Amp"))
+    'Amp triggers'
+    """
+    return f"{info.name} triggers"
+
+
+@dataclass(slots=True)
+class _Line:
+    """One trigger channel: the level that stands, and the change that is under way."""
+
+    level: float
+    stamp: float = 0.0
+    length: int = SETTLE + 1
+    settled: float = 0.0
+    since: float | None = None
+    short: list[tuple[float, int]] | None = None
+
+
 class TriggerEdges:
     """Markers from amplifier trigger channels: one at each change to a value other than zero.
 
     The value at the start of the stream is the resting level and no marker. A pulse that was lost with its
     samples is lost; one that lasts over the loss is met by its level.
+
+    Lines of a port change up to two samples apart, so a level counts when it has lasted longer, or when the channel is back
+    at zero; it is stamped with the first sample of the change. What stands for two samples on the way from one level to
+    another is no marker, and neither are lines that fall one by one.
+
+    BioSemi's ``Status`` (www.biosemi.com/faq/trigger_signals.htm) holds codes in its low 16 bits; the others say when an
+    epoch began, whether the electrodes' loop is closed, and the like. Inputs of it that are open read as one all the time:
+    bits that were never seen as zero are none of a code.
 
     Parameters
     ----------
@@ -117,14 +170,96 @@ class TriggerEdges:
 
     def __init__(self, info: StreamInfo) -> None:
         self.columns = [i for i, c in enumerate(info.channels) if c.type == "TRIG"]
-        self._last: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None
+        self._biosemi = [info.channels[i].label.strip().lower() == BIOSEMI for i in self.columns]
+        self._stuck = [BIOSEMI_CODE] * len(self.columns)
+        self._lines: list[_Line] = []
 
     def __call__(self, chunk: Chunk) -> list[tuple[str, float]]:
-        """Markers in these samples: the new level as text, and the stamp of its first sample."""
+        """Markers that are certain with these samples: the new level as text, and the stamp with which the change began."""
         if not self.columns or not len(chunk):
             return []
         levels = np.rint(np.nan_to_num(chunk.data[:, self.columns]))
-        before = np.vstack([levels[:1] if self._last is None else self._last[None], levels[:-1]])
-        self._last = levels[-1].copy()
-        rows, which = np.nonzero((levels != before) & (levels != 0))
-        return [(f"{levels[r, c]:.15g}", float(chunk.stamps[r])) for r, c in zip(rows.tolist(), which.tolist(), strict=True)]
+        for i, biosemi in enumerate(self._biosemi):
+            if biosemi:
+                levels[:, i] = self._code(i, levels[:, i])
+        if not self._lines:
+            self._lines = [_Line(level, settled=level) for level in levels[0].tolist()]
+        found: list[tuple[str, float]] = []
+        for line, column in zip(self._lines, levels.T, strict=True):
+            found += _run(line, column, chunk.stamps)
+        return sorted(found, key=lambda marker: marker[1])
+
+    def finish(self) -> list[tuple[str, float]]:
+        """The stream is over: what has not lasted long enough counts too."""
+        return [marker for line in self._lines for marker in _end(line)]
+
+    def _code(self, i: int, values: FloatArray) -> FloatArray:
+        """Codes of a Status channel."""
+        bits = values.astype(np.int64) & BIOSEMI_CODE
+        stuck = np.bitwise_and.accumulate(np.concatenate([[self._stuck[i]], bits]))
+        self._stuck[i] = int(stuck[-1])
+        return np.asarray(bits & ~stuck[1:], np.float64)
+
+
+def _run(line: _Line, levels: FloatArray, stamps: FloatArray) -> list[tuple[str, float]]:
+    """Markers of one channel in some samples, one stretch of equal levels after the other."""
+    ends = [*(np.flatnonzero(np.diff(levels)) + 1).tolist(), len(levels)]
+    found = []
+    begin = 0
+    for end in ends:
+        level = float(levels[begin])
+        if level != line.level:
+            found += _change(line, level, float(stamps[begin]))
+        line.length += end - begin
+        found += _settle(line)
+        begin = end
+    return found
+
+
+def _change(line: _Line, level: float, stamp: float) -> list[tuple[str, float]]:
+    """The level changes; a marker if it is back at zero after something too short to settle."""
+    found = []
+    if line.length <= SETTLE and line.level != 0:
+        line.short = [*(line.short or []), (line.level, line.length)][-MOST_SHORT:]
+    if level == 0:
+        found = _pulse(line)
+    elif line.since is None:
+        line.since = stamp
+    line.level, line.stamp, line.length = level, stamp, 0
+    return found
+
+
+def _settle(line: _Line) -> list[tuple[str, float]]:
+    """A marker if the level has lasted long enough now and is another one than before."""
+    if line.length <= SETTLE or line.level == 0:
+        return []
+    new, since = line.level != line.settled, line.since
+    line.settled, line.since, line.short = line.level, None, None
+    return [(f"{line.level:.15g}", line.stamp if since is None else since)] if new else []
+
+
+def _pulse(line: _Line) -> list[tuple[str, float]]:
+    """Back at zero: what was there too shortly to settle, unless lines only fell one by one."""
+    short, since, before = line.short or [], line.since, line.settled
+    line.settled, line.since, line.short = 0.0, None, None
+    new = [(level, n) for level, n in short if not _part(level, before)]
+    if not new or since is None:
+        return []
+    level, _ = max(new, key=lambda one: (one[1], _bits(one[0])))
+    return [(f"{level:.15g}", since)]
+
+
+def _end(line: _Line) -> list[tuple[str, float]]:
+    if line.since is None or line.level == 0:
+        return []
+    line.short = [*(line.short or []), (line.level, line.length)]
+    return _pulse(line)
+
+
+def _part(level: float, whole: float) -> bool:
+    """Whether a level is made of lines that were up before."""
+    return level == whole or (0 < level < whole and int(level) & int(whole) == int(level))
+
+
+def _bits(level: float) -> int:
+    return int(abs(level)).bit_count()

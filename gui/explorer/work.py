@@ -29,7 +29,6 @@ from bci.session.timeline import CLASS_CODES, cue_code
 from bci.session.training import LabelledRun, labelled, open_with
 from bci.settings import SessionConfig
 from bci.stream.recording import Recording
-from bci.stream.triggers import MarkerTable
 from gui.explorer.selection import Selection
 from gui.explorer.shapes import Compared, Estimate, Look, Opened
 from gui.history import growing
@@ -71,7 +70,7 @@ class Work:
         opened = [open_with(path, config) for path in paths]
         table = config.markers.table or guessed_table(opened)
         self._config = config.model_copy(update={"markers": config.markers.model_copy(update={"table": table})})
-        self._runs = [labelled(recording, MarkerTable(table), config.stream.query()) for recording in opened]
+        self._runs = [labelled(recording, self._config) for recording in opened]
         self._judged, self._trials, self._whole = {}, {}, []
         first = self._runs[0]
         counts: dict[str, int] = {}

@@ -12,7 +12,6 @@ from bci.session.explore.exploration import Exploration
 from bci.session.progress import Progress
 from bci.session.training import labelled, open_with
 from bci.settings import SessionConfig
-from bci.stream.triggers import MarkerTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +36,7 @@ class Looker:
         """Explore the trials that there are; the last recording may still be growing."""
         told("reading", 0.0)
         chosen = SessionConfig.model_validate_json(json.dumps(config))
-        table = MarkerTable(chosen.markers.table)
-        runs = [labelled(open_with(Path(path), chosen), table, chosen.stream.query()) for path in recordings]
+        runs = [labelled(open_with(Path(path), chosen), chosen) for path in recordings]
         missing: dict[str, str] = {}
         found = explored(runs, chosen, missing)
         return Seen(found, missing.get("features", ""))

@@ -13,7 +13,7 @@ from bci.errors import ConfigError
 from bci.session.calibration.history import protocol_of, start_note
 from bci.session.calibration.protocol import Baseline, load_protocol, protocols, waiting
 from bci.session.calibration.texts import Texts, languages
-from bci.session.timeline import CLASS_CODES, counted
+from bci.session.timeline import CLASS_CODES
 from bci.session.wire import parse
 
 
@@ -98,17 +98,6 @@ def test_a_rejected_trial_comes_again_and_a_block_always_ends(order: list[str], 
     if kept.count(False) <= len(order):
         assert good == Counter(order)
     assert len(kept) <= 2 * len(order) + 1
-
-
-def test_a_trial_counts_if_it_was_neither_rejected_nor_broken_off() -> None:
-    stream = ["768", "769", "800", "768", "770", "1023", "800", "practice left_hand", "768", "769", "800", "768", "770"]
-    kept = [text for text, counts in zip(stream, counted(stream), strict=True) if counts and text in ("769", "770")]
-    assert kept == ["769", "769"]
-
-
-def test_streams_without_ends_of_trials_and_marks_before_the_cue_count_as_ever() -> None:
-    assert all(counted(["769", "770", "769"]))
-    assert counted(["768", "1023", "769", "768", "770"])[2]
 
 
 @pytest.mark.parametrize("language", languages())

@@ -58,9 +58,42 @@ def trigger(levels: list[float]) -> Chunk:
     return Chunk(data, 10 + np.arange(len(levels)) / 100)
 
 
+def markers(levels: list[float], info: StreamInfo = INFO) -> list[tuple[str, float]]:
+    edges = TriggerEdges(info)
+    return [*edges(trigger(levels)), *edges.finish()]
+
+
 def test_a_marker_is_the_change_to_a_level_and_the_level_at_the_start_is_none() -> None:
-    found = TriggerEdges(INFO)(trigger([7, 7, 0, 0, 2, 2, 3, 0, 3]))
-    assert found == [("2", 10.04), ("3", 10.06), ("3", 10.08)]
+    assert markers([7, 7, 0, 0, 2, 2, 2, 3, 0, 3]) == [("2", 10.04), ("3", 10.07), ("3", 10.09)]
+
+
+@pytest.mark.parametrize(
+    ("levels", "codes"),
+    [
+        ([0, 1, 3, 3, 3, 3, 0], ["3"]),  # lines rise one sample apart
+        ([0, 1, 1, 3, 3, 3, 3, 0], ["3"]),  # two samples
+        ([0, 3, 3, 3, 3, 1, 0, 0], ["3"]),  # they fall so
+        ([0, 1, 3, 1, 0], ["3"]),  # and both in a pulse of one sample
+        ([0, 3, 3, 3, 7, 4, 4, 4, 0], ["3", "4"]),  # from one code to another without rest
+        ([0, 3, 3, 3, 0, 4, 4, 4, 0], ["3", "4"]),
+        ([0, 1, 0, 1, 0, 2, 0], ["1", "1", "2"]),  # pulses of one sample
+        ([0, 5, 5, 5, 4, 5, 5, 5, 0], ["5"]),  # a line drops out for a sample
+        ([0, 2, 2, 2, 2, 1, 1, 1, 0], ["2", "1"]),
+    ],
+)
+def test_lines_of_a_port_that_change_one_after_the_other_are_one_marker(levels: list[float], codes: list[str]) -> None:
+    found = markers(levels)
+    assert [text for text, _ in found] == codes
+    assert found[0][1] == 10.01
+
+
+def test_biosemi_status_holds_the_code_in_its_low_bits_and_open_inputs_are_none_of_it() -> None:
+    info = StreamInfo(100.0, (Channel("C3"), Channel("Status", "TRIG", "")))
+    for base in (0x110000, 0x100000, 0x11FF00):
+        levels = [base, base, base | 1, base | 1, base | 1, base, base | 2, base | 2, base | 2, base | 0x400000]
+        assert [text for text, _ in markers(levels, info)] == ["1", "2"]
+    held = [0x110007, 0x110007, 0x110000, 0x110000, 0x110007, 0x110007, 0x110007, 0x110000]  # recording began in a pulse
+    assert markers(held, info) == [("7", 10.04)]
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.lists(st.integers(1, 39), max_size=5))
@@ -70,7 +103,7 @@ def test_markers_do_not_depend_on_how_the_stream_is_cut(levels: list[int], place
     ends = sorted({0, len(levels), *(p for p in places if p < len(levels))})
     for a, b in pairwise(ends):
         found += edges(Chunk(chunk.data[a:b], chunk.stamps[a:b]))
-    assert found == TriggerEdges(INFO)(chunk)
+    assert [*found, *edges.finish()] == markers([float(x) for x in levels])
 
 
 def test_a_stream_without_trigger_channels_has_no_markers() -> None:

@@ -27,7 +27,6 @@ from bci.session.timeline import CALIBRATION_TYPE
 from bci.session.training import LabelledRun, labelled, open_with
 from bci.settings import SessionConfig
 from bci.stream.recording import Recording
-from bci.stream.triggers import MarkerTable
 
 BEFORE_S, AFTER_S, REFERENCE_S = 2.0, 0.6, (-1.2, -0.3)
 """Epochs for looking at reach so far beyond the trial; power is compared with what it was in this interval."""
@@ -158,8 +157,7 @@ def gather(
         If the model was trained on other recordings.
     """
     opened = [open_with(path, config) for path in recordings]
-    table = MarkerTable(config.markers.table)
-    runs = tuple(labelled(recording, table, config.stream.query()) for recording in opened)
+    runs = tuple(labelled(recording, config) for recording in opened)
     if model is not None and not set(model.header.recordings) & {run.sha256 for run in runs}:
         raise ModelError(f"{model.path}: was trained on other recordings than {', '.join(run.name for run in runs)}")
     missing: dict[str, str] = {}

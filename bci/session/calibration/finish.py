@@ -14,7 +14,6 @@ from bci.session.model import load_model
 from bci.session.progress import Progress, silent
 from bci.session.training import LabelledRun, labelled, open_with, write_model
 from bci.settings import SessionConfig
-from bci.stream.triggers import MarkerTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +102,7 @@ def finish(
     check_counts(calibrated)
     config, last = calibrated.config, calibrated.recordings[-1]
     opened = [open_with(path, config) for path in calibrated.recordings]
-    table = MarkerTable(config.markers.table)
-    runs = [labelled(recording, table, config.stream.query()) for recording in opened]
+    runs = [labelled(recording, config) for recording in opened]
     trained = fit_best(runs, config, judgement.best, judgement, progress)
     progress("thresholds", 0.0)
     sensitivity = tuning(runs, opened, config, judgement, progress, false_per_min)

@@ -16,7 +16,6 @@ from bci.settings import SessionConfig
 from bci.stream.files.bids_events import markers_of, read_events
 from bci.stream.files.mne_raw import recording_from_mne
 from bci.stream.recording import Recording
-from bci.stream.triggers import MarkerTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,19 @@ class BidsOrigin:
             except (ValueError, OSError, RuntimeError, LookupError) as error:
                 raise RecordingError(f"{self.path}: mne-bids cannot read it ({type(error).__name__}: {error})") from error
         recording = recording_from_mne(raw, self.path)
-        table = MarkerTable(config.markers.table)
+        plain = of_tables(config)
         events = read_events(self.path)
         # What a trigger channel or the file itself says stands in events.tsv too; it must not count twice.
-        told = (markers_of(events, table),) if events else recording.markers[:1]
+        told = (markers_of(events, plain.markers.marker_table()),) if events else recording.markers[:1]
         recording = with_settings(replace(recording, markers=told), config)
-        run = labelled(recording, table, config.stream.query())
+        run = labelled(recording, plain)
         return [OpenedRun(self.root.name, self.subject, self.session, self.run, run)]
+
+
+def of_tables(config: SessionConfig) -> SessionConfig:
+    """The configuration for data sets whose events are texts in a table: there is no stream and no shape of markers to choose."""
+    plain = {"stream": "", "field": "", "pattern": ""}
+    return config.model_copy(update={"markers": config.markers.model_copy(update=plain)})
 
 
 def bids_origins(root: Path) -> list[BidsOrigin]:
@@ -93,13 +98,13 @@ class MoabbOrigin:
             except OSError as error:  # whatever loses the network is one, and so is a full or read-only disk
                 raise NotHere(f"cannot be fetched ({_first_words(error)})") from error
         shift_s = float(data_set.interval[0])
-        table = MarkerTable(config.markers.table or {name: name for name in data_set.event_id})
+        table = config.markers.table or {name: name for name in data_set.event_id}
         found = []
         for session, runs in sessions.items():
             for run, raw in runs.items():
                 path = Path(f"{self.spec} subject {self.subject} session {session} run {run}")
                 recording = with_settings(_named_events(recording_from_mne(raw, path), data_set.event_id), config)
-                one = labelled(recording, table, config.stream.query())
+                one = labelled(recording, of_tables(config), table)
                 cues = tuple(replace(cue, time_s=cue.time_s + shift_s) for cue in one.cues)
                 opened = replace(one, name=str(path), cues=cues)
                 found.append(OpenedRun(str(data_set.code), str(self.subject), str(session), str(run), opened))

@@ -8,7 +8,7 @@ from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.stream.clock_map import SAME_CLOCK, ClockMap
 from bci.stream.recording import RecordedMarkers
-from bci.stream.triggers import TriggerEdges
+from bci.stream.triggers import TriggerEdges, trigger_stream
 
 
 def trigger_markers(
@@ -18,6 +18,6 @@ def trigger_markers(
     edges = TriggerEdges(info)
     if not edges.columns:
         return []
-    found = edges(Chunk(data, stamps))
+    found = [*edges(Chunk(data, stamps)), *edges.finish()]
     texts, times = tuple(t for t, _ in found), np.array([s for _, s in found], np.float64)
-    return [RecordedMarkers(f"{info.name} triggers", texts, times, clock)]
+    return [RecordedMarkers(trigger_stream(info), texts, times, clock, on_samples=True)]

@@ -3,34 +3,73 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bci.engine.chunk import FloatArray
+from bci.stream.clock_map import ClockMap
 from bci.stream.files.trigger_channels import trigger_markers
-from bci.stream.metadata import parse_header, scale_to_microvolts, stream_info
+from bci.stream.marker_shapes import row_of
+from bci.stream.marker_streams import Levels, is_markers
+from bci.stream.metadata import scale_to_microvolts, sender_host, stream_info
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
+
+if TYPE_CHECKING:
+    from bci.stream.xdf_reader import XdfStream
 
 
 def read_xdf_recording(path: Path) -> Recording:
-    """Streams as recorded: numeric ones become signals, strings and single numbers without a rate become markers."""
+    """Streams as recorded: what :func:`~bci.stream.marker_streams.is_markers` takes for markers, and signals."""
     from bci.stream.files.clocks import clocks_of
     from bci.stream.xdf_reader import read_xdf
 
     file = read_xdf(path)
-    clocks, notes = clocks_of(file)
+    clocks, said_of_clocks = clocks_of(file)
+    notes = list(said_of_clocks)
     signals: list[RecordedSignal] = []
     markers: list[RecordedMarkers] = []
     for stream in file.streams:
         clock, stamps = clocks[stream.id].unset, clocks[stream.id].continued(stream.stamps)
-        numeric_markers = stream.rate_hz == 0 and np.shape(stream.values)[1:] == (1,)
-        if stream.channel_format == "string" or numeric_markers:
-            texts = tuple(v[0] if isinstance(v[0], str) else f"{v[0]:.15g}" for v in stream.values)
-            head = parse_header(stream.header_xml)
-            source_id, host = (head.findtext(tag) or "" for tag in ("source_id", "hostname"))
-            markers.append(RecordedMarkers(stream.name, texts, stamps, clock, stream.type, source_id, host))
+        width = 1 if stream.channel_format == "string" else np.shape(stream.values)[1]
+        if is_markers(stream.type, stream.channel_format, stream.rate_hz, width):
+            found, said = _markers(stream, stamps, clock)
+            markers.append(found)
+            notes += said
             continue
         info = stream_info(stream.header_xml)
         data = np.asarray(stream.values, np.float64).reshape(-1, len(info.channels)) * scale_to_microvolts(info)
         signals.append(RecordedSignal(info, data, stamps, clock, stream.header_xml))
         markers += trigger_markers(info, data, stamps, clock)
     return Recording(path, tuple(signals), tuple(markers), file.sha256, (*file.problems, *notes))
+
+
+def _markers(stream: XdfStream, stamps: FloatArray, clock: ClockMap) -> tuple[RecordedMarkers, list[str]]:
+    """A stream of markers, and what a person should know of how it was taken."""
+    levels = Levels(0.0 if stream.channel_format == "string" else stream.rate_hz)
+    kept = [*levels(map(row_of, stream.values), stamps.tolist()), *levels.flush()]
+    rows = tuple(row for row, _ in kept)
+    info = stream_info(stream.header_xml)
+    found = RecordedMarkers(
+        stream.name,
+        tuple(row[0] for row in rows),
+        np.array([stamp for _, stamp in kept], np.float64),
+        clock,
+        stream.type,
+        info.source_id,
+        sender_host(stream.header_xml),
+        rows if any(len(row) > 1 for row in rows) else (),
+        info.labels,
+    )
+    said = []
+    if levels.held:
+        said = [
+            f"stream {stream.name!r} of type {stream.type!r} declares {stream.rate_hz:g} Hz and holds a level: only its "
+            f"{len(rows)} changes to a value other than 0 are markers"
+        ]
+    elif stream.rate_hz and stream.channel_format != "string":
+        said = [
+            f"stream {stream.name!r} of type {stream.type!r} declares {stream.rate_hz:g} Hz but sends single markers: "
+            f"each of the {len(rows)} counts"
+        ]
+    return found, said

@@ -152,7 +152,7 @@ def _compared(name: str, seconds: float, recorded: Path, recording: Recording, m
     session = read_session(recorded)
     found = open_recording(recorded)
     scored = score(recorded, trials_of(found, found.eeg(session.info.source_id), table), model.header)
-    run = labelled(recording, table)
+    run = labelled(recording, config)
     rows = decode_rows(run.info, run.raw.data, run.raw.stamps, model, config.engine_settings())
     skipped, identical = _equal(session.rows, rows, -(-len(model.header.preprocessing.labels) // MASK_BITS))
     engine = Engine(run.info, model.decoder, config.engine_settings())

@@ -1,0 +1,265 @@
+"""How the markers of a recording become trials: the one place that everything which counts trials asks.
+
+What the rules are and why: ``docs/cues.md``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bci.errors import RecordingError
+from bci.session.cue_matching import MATCH_S, SeenCue, Sighting, copies, matched
+from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, REJECTED, TRIAL_END, TRIAL_START, cue_code
+from bci.stream.marker_shapes import parsed, shown, suggestion
+from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording, times_on
+from bci.stream.stream_query import StreamQuery
+from bci.stream.triggers import MarkerTable
+
+SAME_S = 0.02
+"""Marks that belong to one moment may be stamped so far apart, and in either order."""
+WAS_REJECTED, BROKEN_OFF = "marked as rejected (1023)", "broken off before the end (800) that its stream marks"
+OURS = "BCI-"
+"""Types of streams on which our own processes talk to each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One cued trial.
+
+    Parameters
+    ----------
+    time_s : float
+        On the EEG stream's clock.
+    class_ : str
+    """
+
+    time_s: float
+    class_: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One marker of a recording, its copies left out.
+
+    Parameters
+    ----------
+    time_s : float
+        On the EEG stream's clock.
+    text : str
+        As it was sent: its first column.
+    code : str
+        What the table was asked for.
+    class_ : str
+        What it is a cue for; empty where it is none.
+    """
+
+    time_s: float
+    text: str
+    code: str
+    class_: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCues:
+    """The cues of a recording.
+
+    Parameters
+    ----------
+    trials : tuple of Trial
+        Those that count, in order of time.
+    marks : tuple of Mark
+        All markers, cues or not, each once, in order of time.
+    notes : tuple of str
+        What a person should know: copies, contradictions, trials that were rejected or broken off.
+    """
+
+    trials: tuple[Trial, ...]
+    marks: tuple[Mark, ...]
+    notes: tuple[str, ...]
+
+
+def find_cues(recording: Recording, signal: RecordedSignal, table: MarkerTable, stream: str = "") -> FoundCues:
+    """The cues of a recording, each once.
+
+    Parameters
+    ----------
+    recording : Recording
+    signal : RecordedSignal
+        On whose clock they are placed.
+    table : MarkerTable
+    stream : str
+        Query for the streams whose markers may be cues; empty for all. In a calibration that somebody else's program
+        presents, our own stream of cues says what counts.
+
+    Raises
+    ------
+    RecordingError
+        If the recording has no such stream; lists those that it has.
+    """
+    ours = any(markers.type == CALIBRATION_TYPE for markers in recording.markers)
+    heard = [(i, m) for i, m in enumerate(recording.markers) if not ours or m.name == CUE_STREAM]
+    chosen = {i for i, m in heard if ours or not stream or means(stream, m)}
+    if stream and not ours and not chosen:
+        raise RecordingError(_missing(recording, stream))
+    seen = [s for i, markers in heard for s in _sightings(i, markers, signal, table, i in chosen)]
+    cues, rest = matched([s for s in seen if s.class_]), matched([s for s in seen if not s.class_])
+    lost = uncounted(cues, [s for mark in rest for s in mark.sightings])
+    trials = tuple(Trial(cue.time_s, cue.class_) for cue in cues if cue not in lost and not cue.doubted)
+    marks = [Mark(c.time_s, c.best.text, c.best.code, "" if c.doubted else c.class_) for c in (*cues, *rest)]
+    notes = (*copies(cues), *_doubted(cues), *_lost(lost), *_apart(cues), *hints(recording, table, chosen))
+    return FoundCues(trials, tuple(sorted(marks, key=lambda mark: mark.time_s)), notes)
+
+
+def trials_of(recording: Recording, signal: RecordedSignal, table: MarkerTable, stream: str = "") -> list[Trial]:
+    """Trials of a recording that count (:func:`find_cues`), in order of time, on the clock of one of its signals."""
+    return list(find_cues(recording, signal, table, stream).trials)
+
+
+def means(query: str, markers: RecordedMarkers) -> bool:
+    """Whether a query means a stream of a recording."""
+    identity = markers.identity
+    return StreamQuery.parse(query).matches(identity.name, identity.type, identity.source_id, identity.host)
+
+
+def no_cue(recording: Recording, table: MarkerTable, stream: str, found: FoundCues) -> str:
+    """Why a recording has no trial: what the table knows, what the recording holds, and what would help."""
+    if any(mark.class_ for mark in found.marks):
+        return f"{recording.path}: no trial is left of its cues: {'; '.join(found.notes)}."
+    rows = [m.row(k) for m in recording.markers if not stream or means(stream, m) for k in range(len(m.texts))]
+    seen = Counter(map(shown, rows)).most_common(20)
+    listing = ", ".join(f"{text} × {n}" for text, n in seen) or "no markers at all"
+    helps = "".join(f" {note}." for note in found.notes)
+    return (
+        f"{recording.path}: no marker is a cue. The table knows {', '.join(table.texts)}; the recording holds {listing}.{helps} "
+        "Give the table with --set markers.table.TEXT=CLASS, or in the configuration file under [markers.table]."
+    )
+
+
+def hints(recording: Recording, table: MarkerTable, chosen: set[int]) -> list[str]:
+    """For each chosen stream of which no marker is a cue: how its markers look, and the setting that would make them cues."""
+    found = []
+    for i, markers in enumerate(recording.markers):
+        rows = [markers.row(k) for k in range(min(len(markers.texts), 500))]
+        plain = not rows or markers.type.startswith(OURS)
+        if i not in chosen or plain or any(table.class_of_row(row, markers.columns) for row in rows):
+            continue
+        how = suggestion(rows, markers.columns, table.knows)
+        of = shown(rows[0])
+        kind = "JSON texts" if any(parsed(text) is not None for text in rows[0]) else "markers"
+        if how:
+            found.append(f"Stream {markers.name!r} sends {kind} like {of}: {how} takes the cue out of them")
+        elif kind != "markers":
+            found.append(f"Stream {markers.name!r} sends {kind} like {of}: --set markers.field=KEY says what the cue is")
+    return found
+
+
+def uncounted(cues: Sequence[SeenCue], marks: Sequence[Sighting]) -> dict[SeenCue, str]:
+    """Cues of trials that do not count, and why: rejected (1023), or broken off before their end (800).
+
+    A rejection belongs to the trial in which it stands, from one beginning (768) to the next: at its beginning to all of it,
+    else to the cue before it, or, where there is none, to the one after it. Where no beginnings are marked it belongs to the
+    cue before it. What is stamped with the same moment is taken for simultaneous, whatever the order. A stream that marks ends
+    of trials says by that which of its cues were broken off: those after the last one.
+
+    Parameters
+    ----------
+    cues : sequence of SeenCue
+        In order of time.
+    marks : sequence of Sighting
+        All other markers.
+    """
+    moments: dict[int, list[float]] = {TRIAL_START: [], REJECTED: []}
+    ends: dict[Hashable, float] = {}
+    for mark in marks:
+        code = cue_code(mark.code)
+        if code in moments:
+            moments[code].append(mark.time_s)
+        elif code == TRIAL_END:
+            ends[mark.source] = max(mark.time_s, ends.get(mark.source, mark.time_s))
+    starts = _once(moments[TRIAL_START])
+    found: dict[SeenCue, str] = {}
+    for cue in cues:
+        own = [ends[source] for source in cue.sources if source in ends]
+        if own and max(own) < cue.time_s:
+            found[cue] = BROKEN_OFF
+    for time_s in moments[REJECTED]:
+        found |= dict.fromkeys(_rejected(time_s, starts, cues), WAS_REJECTED)
+    return found
+
+
+def _once(times: Sequence[float]) -> list[float]:
+    """Moments in order, those of several sources taken together."""
+    found: list[float] = []
+    for time_s in sorted(times):
+        if not found or time_s - found[-1] > MATCH_S:
+            found.append(time_s)
+    return found
+
+
+def _rejected(time_s: float, starts: Sequence[float], cues: Sequence[SeenCue]) -> list[SeenCue]:
+    """The cues that a rejection at a time belongs to."""
+    number = bisect_right(starts, time_s + SAME_S)
+    begin = starts[number - 1] if number else float("-inf")
+    end = starts[number] if number < len(starts) else float("inf")
+    inside = [cue for cue in cues if begin - SAME_S <= cue.time_s < end - SAME_S]
+    if abs(time_s - begin) <= SAME_S:
+        return inside
+    before = [cue for cue in inside if cue.time_s <= time_s + SAME_S]
+    return before[-1:] or (inside[:1] if number else [])
+
+
+def _sightings(
+    number: int, markers: RecordedMarkers, signal: RecordedSignal, table: MarkerTable, chosen: bool
+) -> Iterator[Sighting]:
+    """Markers of one stream that were stamped; none is a cue where the stream was not chosen."""
+    if markers.type.startswith(OURS):
+        return
+    for i, (time_s, stamp) in enumerate(zip(times_on(signal, markers).tolist(), markers.stamps.tolist(), strict=True)):
+        row = markers.row(i)
+        if np.isfinite(time_s) and any(text.strip() for text in row):
+            code = table.code(row, markers.columns)
+            class_ = table.class_of_row(row, markers.columns) if chosen else ""
+            yield Sighting(time_s, code, class_, number, markers.name, markers.on_samples, stamp, markers.texts[i])
+
+
+def _doubted(cues: Sequence[SeenCue]) -> list[str]:
+    """Sources contradict each other."""
+    doubted = [cue for cue in cues if cue.doubted]
+    if not doubted:
+        return []
+    names = dict.fromkeys(s.name for cue in doubted for s in cue.sightings)
+    return [
+        f"{len(doubted)} cues are left out because {' and '.join(map(repr, names))} contradict each other within {MATCH_S:g} s, "
+        f"for the first time at {doubted[0].time_s:.3f} s; name the stream that counts with --set markers.stream=NAME"
+    ]
+
+
+def _lost(lost: Mapping[SeenCue, str]) -> list[str]:
+    counts = Counter(lost.values())
+    return [f"{n} trial{'s are' if n != 1 else ' is'} left out: {why}" for why, n in counts.items()]
+
+
+def _apart(cues: Sequence[SeenCue]) -> list[str]:
+    """Several streams have cues, and mostly not the same ones: perhaps only one of them was meant."""
+    names = {source: name for cue in cues for source, name in cue.sources.items()}
+    alone = Counter(next(iter(cue.sources)) for cue in cues if len(cue.sources) == 1)
+    if len(alone) < 2 or 2 * sum(alone.values()) <= len(cues):
+        return []
+    each = " and ".join(f"{n} only on {names[source]!r}" for source, n in alone.most_common())
+    return [f"cues come from several streams: {each}; if only one of them counts, name it with --set markers.stream=NAME"]
+
+
+def _missing(recording: Recording, stream: str) -> str:
+    """The named stream is not there."""
+    there = [
+        f"\n  {m.name!r} (type {m.type!r}, {len(m.texts)} markers)" for m in recording.markers if not m.type.startswith(OURS)
+    ]
+    return (
+        f"{recording.path}: has no marker stream {stream!r} (markers.stream); name one of those that it holds, or none with "
+        f"--set markers.stream= for all of them:{''.join(there) or ' no markers at all'}"
+    )

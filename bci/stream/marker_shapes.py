@@ -1,0 +1,226 @@
+"""Markers as they are sent, and where in them the cue stands: a column, a place in a JSON text, a part of a text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from bci.errors import ConfigError
+
+Row = tuple[str, ...]
+LONGEST_PATTERN, LONGEST_TEXT = 200, 160
+"""Of a pattern, and of the part of a marker that it is compared with, in characters."""
+MOST_OPEN, MOST_CHOICES = 2, 6
+"""Repetitions without a bound, and optional parts and alternatives, that a pattern may have."""
+MOST_JSON = 100_000
+SHOWN = 60
+
+
+def row_of(values: Iterable[Any]) -> Row:
+    """One sample of a marker stream as texts; numbers as short as they can be.
+
+    >>> row_of([769.0, 3]), row_of(["left"])
+    (('769', '3'), ('left',))
+    """
+    return tuple(v if isinstance(v, str) else f"{v:.15g}" for v in values)
+
+
+class MarkerShape:
+    """Where in a marker its cue stands.
+
+    Parameters
+    ----------
+    field : str
+        Empty: the first column. A column's number (from 1) or name; in JSON texts a key, or a path of keys and list numbers
+        with dots between (``"trial.class"``); a column and a path in it (``"2.trial.class"``).
+    pattern : str
+        Regular expression; its group, or all of it where it has none, is the cue. Markers in which it is not found are no cues.
+
+    Raises
+    ------
+    ConfigError
+        If the pattern is no regular expression, has more than one group, or could take very long.
+
+    Examples
+    --------
+    >>> MarkerShape("event").text(('{"event": "left", "trial": 3}',))
+    'left'
+    >>> MarkerShape(pattern="^Stimulus/S *([0-9]+)$").text(("Stimulus/S  2",))
+    '2'
+    """
+
+    def __init__(self, field: str = "", pattern: str = "") -> None:
+        self.field, self.pattern = field.strip(), pattern
+        self._pattern = checked_pattern(pattern) if pattern else None
+
+    def text(self, row: Sequence[str], columns: Sequence[str] = ()) -> str:
+        """What is looked up in the table; empty where the marker does not have it.
+
+        Parameters
+        ----------
+        row : sequence of str
+            All columns of one marker.
+        columns : sequence of str
+            Names of the columns, where they have some.
+        """
+        found = at(row, columns, self.field) if row else ""
+        if self._pattern is None or not found:
+            return found
+        match = self._pattern.search(found[:LONGEST_TEXT])
+        return (match[match.re.groups] or "") if match else ""
+
+
+def at(row: Sequence[str], columns: Sequence[str], field: str) -> str:
+    """The part of a marker that a field names; empty where it has no such part."""
+    if not field:
+        return row[0]
+    if field in columns:
+        return row[list(columns).index(field)] if list(columns).index(field) < len(row) else ""
+    head, _, path = field.partition(".")
+    names = [name.lower() for name in columns]
+    place = names.index(head.lower()) if head.lower() in names else int(head) - 1 if head.isdecimal() else -1
+    if 0 <= place < len(row):
+        return _in_json(row[place], path) if path else row[place]
+    return _in_json(row[0], field)
+
+
+def _in_json(text: str, path: str) -> str:
+    """The value at a path of keys in a JSON text; empty where there is none."""
+    found = parsed(text)
+    if isinstance(found, dict) and path in found:
+        return _as_text(found[path])
+    for key in path.split("."):
+        if isinstance(found, dict):
+            found = found.get(key)
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return ""
+    return _as_text(found)
+
+
+def parsed(text: str) -> Any:
+    """A JSON object or list; None for all other texts."""
+    if len(text) > MOST_JSON or text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.15g}" if isinstance(value, int | float) else ""
+
+
+def checked_pattern(pattern: str) -> re.Pattern[str]:
+    """A regular expression whose search ends soon, whatever it is searched in.
+
+    Repeated groups, references and looking around are refused, and so are many parts of open length: the number of ways in
+    which a text can be tried grows with the product of what may vary.
+
+    Raises
+    ------
+    ConfigError
+    """
+    bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
+    choices = len(re.findall(r"(?<![*+?}(])\?|\|", bare))
+    problem = ""
+    if len(pattern) > LONGEST_PATTERN:
+        problem = f"has {len(pattern)} characters; at most {LONGEST_PATTERN} are allowed"
+    elif re.search(r"\)[*+{]", bare):
+        problem = "repeats a group, which can take for ever"
+    elif re.search(r"\(\?(?!:|P<)", bare) or re.search(r"(?<!\\)(?:\\\\)*\\[1-9]", pattern):
+        problem = "looks around or refers back, which markers do not need"
+    elif len(re.findall(r"[*+{]", bare)) > MOST_OPEN or choices > MOST_CHOICES:
+        problem = f"has more than {MOST_OPEN} repetitions or {MOST_CHOICES} choices, which can take for ever"
+    if problem:
+        raise ConfigError(f"markers.pattern = {pattern!r}: {problem}. Write for instance ^cue/(.+)$")
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError) as error:
+        raise ConfigError(f"markers.pattern = {pattern!r}: is no regular expression ({error})") from error
+    if compiled.groups > 1:
+        raise ConfigError(f"markers.pattern = {pattern!r}: has {compiled.groups} groups; one, around what is the cue, is needed")
+    return compiled
+
+
+def suggestion(rows: Sequence[Row], columns: Sequence[str], known: Callable[[str], bool]) -> str:
+    """The setting under which markers would be cues; empty where none would do.
+
+    Parameters
+    ----------
+    rows : sequence of tuple of str
+        Some markers of one stream.
+    columns : sequence of str
+    known : callable
+        Whether the table has a text.
+
+    >>> suggestion([("cue/left",), ("cue/right",)], (), {"left", "right"}.__contains__)
+    '--set "markers.pattern=^cue/(.+)$"'
+    """
+    width = max((len(row) for row in rows), default=0)
+    named = [columns[i] if i < len(columns) and columns[i] else str(i + 1) for i in range(width)]
+    fields = [named[i] for i in range(1, width)]
+    for i in range(width):
+        inside = dict.fromkeys(path for row in rows if i < len(row) for path in paths(parsed(row[i])))
+        fields += [path if i == 0 else f"{named[i]}.{path}" for path in inside]
+    hits = {field: sum(known(at(row, columns, field)) for row in rows) for field in fields}
+    best = max(hits, key=lambda field: hits[field], default="")
+    if best and hits[best]:
+        return f"--set {_quoted(f'markers.field={best}')}"
+    for row in rows:
+        if pattern := _pattern_for(row[0][:LONGEST_TEXT], known):
+            return f'--set "markers.pattern={pattern}"'
+    return ""
+
+
+def _quoted(setting: str) -> str:
+    return setting if re.fullmatch(r"[\w.=-]+", setting) else f'"{setting}"'
+
+
+def paths(value: Any, depth: int = 3) -> list[str]:
+    """Paths of all texts and numbers in a JSON value.
+
+    >>> paths({"cue": {"class": "left"}, "n": 1})
+    ['cue.class', 'n']
+    """
+    if isinstance(value, dict) and depth:
+        return [
+            str(key) + (f".{rest}" if rest else "")
+            for key, inner in list(value.items())[:50]
+            for rest in (paths(inner, depth - 1) if isinstance(inner, dict | list) else [""])
+        ]
+    if isinstance(value, list) and depth:
+        return [f"{i}" + (f".{p}" if p else "") for i, v in enumerate(value[:50]) for p in (paths(v, depth - 1) or [""])]
+    return []
+
+
+def _pattern_for(text: str, known: Callable[[str], bool]) -> str:
+    """A pattern that takes a known text out of a longer one; empty where there is none in it."""
+    words = list(re.finditer(r"[^\s/:;,=|_]+", text))
+    for first in range(len(words)):
+        for last in range(len(words) - 1, first - 1, -1):
+            begin, end = words[first].start(), words[last].end()
+            if not known(text[begin:end]):
+                continue
+            before, after = text[:begin], text[end:]
+            if not after:
+                return f"^{re.escape(before)}(.+)$"
+            return f"^{re.escape(before)}(.+?){re.escape(after)}$"
+    return ""
+
+
+def shown(row: Sequence[str]) -> str:
+    """One marker for people, not too long.
+
+    >>> shown(("1", "17")), shown(("left",))
+    ("'1', '17'", "'left'")
+    """
+    return ", ".join(repr(text if len(text) <= SHOWN else text[:SHOWN] + "…") for text in row[:6])
