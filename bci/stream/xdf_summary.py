@@ -1,15 +1,33 @@
-"""What a recording holds, in numbers that a person can judge it by."""
+"""What a stream of a recording holds, in numbers that a person can judge it by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.continuity import Continuity
+from bci.errors import StreamError
+from bci.stream.metadata import stream_info
+from bci.stream.triggers import TriggerEdges
 from bci.stream.xdf_reader import XdfStream
 
 SEGMENT_S = 10.0
-GAP_S = 0.5
+MOST_COLUMNS = 4
+"""A stream of numbers at no fixed rate with more of them holds measurements, and no markers."""
+OWN = "BCI-"
+"""Types of the streams with which our own processes talk to each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSummary:
+    """One channel, as its stream declares it."""
+
+    label: str
+    type: str
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +38,18 @@ class StreamSummary:
     ----------
     id : int
     name, type, channel_format : str
+        The format is empty where the file keeps numbers in one of its own.
     channels, samples : int
     nominal_hz : float
         0 for irregular streams.
     measured_hz : float or None
-        Samples per second outside gaps; None for irregular streams and fewer than two samples.
+        Samples per second outside gaps; None for irregular streams, fewer than two samples, and files that keep no stamps.
     duration_s : float
         Sum over segments, gaps included.
     segments : int
-        Stretches between which stamps jump by more than 10 s.
+        Stretches between steps of the clock.
     gaps : int
-        Times at which no sample was stamped for more than 0.5 s (regular streams).
+        Losses of samples in a signal, as live decoding finds them.
     missing_s : float
         Their sum.
     backward : int
@@ -39,6 +58,13 @@ class StreamSummary:
         Median; None: unknown.
     closed : bool
     notes : str
+    layout : tuple of ChannelSummary
+    texts : dict of str to int
+        What its markers say, and how often; of a signal, what its trigger channels say.
+    bad_channels : tuple of str
+        That somebody marked bad.
+    bad_spans : tuple of (start_s, stop_s, why)
+        Stretches that somebody marked bad.
     """
 
     id: int
@@ -57,22 +83,93 @@ class StreamSummary:
     clock_offset_s: float | None
     closed: bool
     notes: str
+    layout: tuple[ChannelSummary, ...] = ()
+    texts: dict[str, int] = field(default_factory=dict)
+    bad_channels: tuple[str, ...] = ()
+    bad_spans: tuple[tuple[float, float, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What the stamps of a stream say.
+
+    Parameters
+    ----------
+    measured_hz : float or None
+    duration_s, missing_s : float
+    segments, gaps, backward : int
+    """
+
+    measured_hz: float | None
+    duration_s: float
+    segments: int
+    gaps: int
+    missing_s: float
+    backward: int
+
+
+def times_of(stamps: FloatArray, rate_hz: float, sample_clock: bool = False) -> Times:
+    """Measure stamps; those that are no number are left out.
+
+    Losses are found as live decoding finds them, so that what is said here is what happens there.
+
+    Parameters
+    ----------
+    stamps : ndarray, shape (n_samples,)
+        Seconds.
+    rate_hz : float
+        0 where the stream has none: then a pause is no gap.
+    sample_clock : bool
+        The stamps count samples.
+    """
+    stamps = stamps[np.isfinite(stamps)]
+    steps = np.diff(stamps)
+    regular = rate_hz > 0
+    jumps = np.abs(steps) > SEGMENT_S if regular else steps < -SEGMENT_S
+    parts = [part for part in np.split(stamps, np.flatnonzero(jumps) + 1) if len(part)]
+    # The running maximum: stamps of chunk-wise senders run backwards, which is neither a gap nor a new segment.
+    duration_s = float(sum(np.maximum.accumulate(part)[-1] - part[0] for part in parts))
+    lost, segments = _losses(stamps, rate_hz, sample_clock) if regular else ([], len(parts))
+    missing_s = sum(lost) / rate_hz if regular else 0.0
+    # What is longer parts two stretches, and is in the duration of neither.
+    covered_s = duration_s - sum(n / rate_hz for n in lost if n / rate_hz <= SEGMENT_S)
+    measured = (len(stamps) - len(parts)) / covered_s if regular and covered_s > 0 else None
+    return Times(measured, duration_s, segments, len(lost), missing_s, int((steps < 0).sum()))
+
+
+def _losses(stamps: FloatArray, rate_hz: float, sample_clock: bool) -> tuple[list[int], int]:
+    """Samples lost in each gap, and the number of stretches between steps of the clock."""
+    continuity = Continuity(rate_hz, sample_clock)
+    lost: list[int] = []
+    before, filled, segment = 0, 0, 0
+    n = max(1, round(rate_hz))
+    for start in range(0, len(stamps), n):
+        piece = stamps[start : start + n]
+        for placed in continuity.push(Chunk(np.zeros((len(piece), 1)), piece)):
+            if placed.segment != segment:
+                segment, before = placed.segment, filled
+            missing = before + placed.start - filled
+            if missing > 0:
+                lost.append(missing)
+            filled += max(missing, 0) + len(placed)
+    return lost, segment + 1 if len(stamps) else 0
 
 
 def summarise(stream: XdfStream) -> StreamSummary:
-    """Measure one stream. Stamps that are no number are left out."""
-    stamps = stream.stamps[np.isfinite(stream.stamps)]
-    steps = np.diff(stamps)
-    regular = stream.rate_hz > 0
-    parts = np.split(stamps, np.flatnonzero(np.abs(steps) > SEGMENT_S) + 1) if len(stamps) else []
-    # The running maximum: stamps of chunk-wise senders run backwards, which is neither a gap nor a new segment.
-    risen = [np.maximum.accumulate(part) for part in parts]
-    leaps = np.concatenate([np.diff(part) for part in risen]) if risen else np.empty(0)
-    longest_s = max(GAP_S, 2.0 / stream.rate_hz) if regular else np.inf
-    gaps = leaps[leaps > longest_s]
-    missing_s = float((gaps - 1.0 / stream.rate_hz).sum()) if regular else 0.0
-    duration_s = float(sum(part[-1] - part[0] for part in risen))
-    covered_s = duration_s - missing_s
+    """Measure one stream of an XDF file.
+
+    A stream of texts that declares a rate has none: its pauses are no gaps.
+    """
+    rate_hz = 0.0 if stream.channel_format == "string" else stream.rate_hz
+    try:
+        info = stream_info(stream.header_xml)
+    except StreamError:
+        info = None
+    times = times_of(stream.stamps, rate_hz, info is not None and info.sample_clock)
+    texts = _texts(stream)
+    if info is not None and rate_hz and len(stream):
+        edges = TriggerEdges(info)
+        texts = dict(Counter(text for text, _ in edges(Chunk(np.asarray(stream.values, np.float64), stream.stamps))))
     return StreamSummary(
         id=stream.id,
         name=stream.name,
@@ -81,13 +178,26 @@ def summarise(stream: XdfStream) -> StreamSummary:
         channels=stream.header.n_channels,
         samples=len(stream),
         nominal_hz=stream.rate_hz,
-        measured_hz=(len(stamps) - len(parts)) / covered_s if regular and covered_s > 0 else None,
-        duration_s=duration_s,
-        segments=len(parts),
-        gaps=len(gaps),
-        missing_s=missing_s,
-        backward=int((steps < 0).sum()),
+        measured_hz=times.measured_hz,
+        duration_s=times.duration_s,
+        segments=times.segments,
+        gaps=times.gaps,
+        missing_s=times.missing_s,
+        backward=times.backward,
         clock_offset_s=float(np.median(stream.offsets)) if len(stream.offsets) else None,
         closed=stream.footer is not None,
         notes=(stream.footer or {}).get("note", ""),
+        layout=tuple(ChannelSummary(c.label, c.type, c.unit) for c in info.channels) if info else (),
+        texts=texts,
     )
+
+
+def _texts(stream: XdfStream) -> dict[str, int]:
+    """What a stream of markers says, and how often."""
+    if stream.type.startswith(OWN):
+        return {}
+    if stream.channel_format == "string":
+        return dict(Counter(", ".join(row) for row in stream.values))
+    if stream.rate_hz or stream.header.n_channels > MOST_COLUMNS:
+        return {}
+    return dict(Counter(", ".join(f"{value:.15g}" for value in row) for row in stream.values))

@@ -1,0 +1,146 @@
+"""What a recording of any format holds, and whether it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from bci.errors import RecordingError
+from bci.stream.files.boundary import in_words
+from bci.stream.files.edf import check_edf
+from bci.stream.readers import READERS, open_recording, reader_of
+from bci.stream.recording import RecordedMarkers, RecordedSignal
+from bci.stream.unpack import is_compressed
+from bci.stream.xdf_reader import Verified, read_xdf
+from bci.stream.xdf_summary import ChannelSummary, StreamSummary, summarise, times_of
+
+FORMATS = {
+    ".xdf": "XDF", ".xdf.gz": "XDF, compressed", ".xdfz": "XDF, compressed", ".edf": "EDF", ".bdf": "BDF", ".gdf": "GDF",
+    ".vhdr": "BrainVision", ".fif": "FIF", ".fif.gz": "FIF, compressed", ".set": "EEGLAB", ".cnt": "Neuroscan CNT",
+    ".ov": "OpenViBE",
+}  # fmt: skip
+STAMPED = ".ov"
+"""Of the formats beside XDF, the one whose blocks carry times of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """A recording in numbers.
+
+    Parameters
+    ----------
+    path : Path
+    format : str
+    closed : bool or None
+        The recorder ended in good order; None where the format does not show it.
+    verified : {"verified", "unverified", "damaged"}
+        As :class:`bci.stream.xdf_reader.XdfFile` has it.
+    sha256 : str
+        Of the file.
+    problems : tuple of str
+        What is damaged, what was put right, and what had to be guessed.
+    left_out : int
+        Bytes that could not be used.
+    streams : tuple of StreamSummary
+    """
+
+    path: Path
+    format: str
+    closed: bool | None
+    verified: Verified
+    sha256: str
+    problems: tuple[str, ...]
+    left_out: int
+    streams: tuple[StreamSummary, ...]
+
+
+def summarise_file(path: Path) -> FileSummary:
+    """Read a recording of any format and measure it.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read.
+    """
+    if reader_of(path) is None:
+        raise RecordingError(f"{path}: files of type {path.suffix!r} are not read; there are {', '.join(sorted(READERS))}")
+    name = path.name.lower()
+    kind = next(FORMATS[ending] for ending in sorted(FORMATS, key=len, reverse=True) if name.endswith(ending))
+    return _xdf(path, kind) if kind.startswith("XDF") else _other(path, kind)
+
+
+def _xdf(path: Path, kind: str) -> FileSummary:
+    with in_words(path):
+        file = read_xdf(path)
+        streams = tuple(summarise(stream) for stream in file.streams)
+        with path.open("rb") as opened:
+            kind = "XDF, compressed" if is_compressed(opened) else kind
+        return FileSummary(path, kind, file.closed, file.verified, _sha256(path), file.problems, file.left_out, streams)
+
+
+def _sha256(path: Path) -> str:
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _other(path: Path, kind: str) -> FileSummary:
+    recording = open_recording(path)
+    streams = [_signal(i, s, path.suffix.lower() == STAMPED) for i, s in enumerate(recording.signals, 1)]
+    streams += [_markers(i, m) for i, m in enumerate(recording.markers, len(streams) + 1)]
+    closed, left_out = None, 0
+    if path.suffix.lower() in (".edf", ".bdf"):
+        layout = check_edf(path)
+        closed, left_out = layout.whole, layout.rest
+    return FileSummary(path, kind, closed, "unverified", recording.sha256, recording.notes, left_out, tuple(streams))
+
+
+def _signal(number: int, signal: RecordedSignal, stamped: bool) -> StreamSummary:
+    info = signal.info
+    times = times_of(signal.stamps, info.rate_hz, info.sample_clock)
+    return StreamSummary(
+        id=number,
+        name=info.name,
+        type=info.type,
+        channel_format="",
+        channels=len(info.channels),
+        samples=len(signal.stamps),
+        nominal_hz=info.rate_hz,
+        measured_hz=times.measured_hz if stamped else None,
+        duration_s=times.duration_s,
+        segments=times.segments,
+        gaps=times.gaps,
+        missing_s=times.missing_s,
+        backward=times.backward,
+        clock_offset_s=None,
+        closed=True,
+        notes=f"declares no unit; its numbers are taken as {signal.assumed_unit}" if signal.assumed_unit else "",
+        layout=tuple(ChannelSummary(c.label, c.type, c.unit) for c in info.channels),
+        bad_channels=signal.bad_channels,
+        bad_spans=tuple((span.start_s, span.stop_s, span.why) for span in signal.bad_spans),
+    )
+
+
+def _markers(number: int, markers: RecordedMarkers) -> StreamSummary:
+    times = times_of(markers.stamps, 0.0)
+    return StreamSummary(
+        id=number,
+        name=markers.name,
+        type=markers.type,
+        channel_format="string",
+        channels=1,
+        samples=len(markers.texts),
+        nominal_hz=0.0,
+        measured_hz=None,
+        duration_s=times.duration_s,
+        segments=times.segments,
+        gaps=0,
+        missing_s=0.0,
+        backward=times.backward,
+        clock_offset_s=None,
+        closed=True,
+        notes="",
+        texts=dict(Counter(markers.texts)),
+    )
