@@ -205,7 +205,7 @@ class Met:
     why : str
         Why the window is not decoded, whatever the decoder; empty where it is.
     faults : tuple of BadChannel
-        Bad channels, where they are the reason.
+        Channels that are bad in a window that is whole, whether they are the reason or it is decoded without them.
     """
 
     cue: Trial
@@ -252,16 +252,14 @@ def meet(
                 bad = window.bad[: len(columns)]
                 if window.reason is not Reason.DECIDED:
                     yield Met(cue, window, marked.why(end_s - memory_s, end_s) or window.reason.name.lower())
-                elif window.bad.any() and bad.sum() >= few:
-                    data = raw.data[max(0, window.consumed - preprocessing.window) : window.consumed]
-                    faults = [(i, frontend.quality.why(i)) for i in np.flatnonzero(bad).tolist()]
-                    told = tuple(
-                        BadChannel(preprocessing.labels[i], why, measured_uv(why, data[:, columns[i]], info.rate_hz))
-                        for i, why in faults
-                    )
-                    yield Met(cue, window, _named(preprocessing.labels, bad), told)
-                else:
-                    yield Met(cue, window, "")
+                    continue
+                data = raw.data[max(0, window.consumed - preprocessing.window) : window.consumed]
+                faults = [(i, frontend.quality.why(i)) for i in np.flatnonzero(bad).tolist()]
+                told = tuple(
+                    BadChannel(preprocessing.labels[i], why, measured_uv(why, data[:, columns[i]], info.rate_hz))
+                    for i, why in faults
+                )
+                yield Met(cue, window, _named(preprocessing.labels, bad) if told and len(told) >= few else "", told)
         progress(frontend.consumed / max(1, len(raw)))
     yield from (Met(cue, None, "recording ended") for cue in grid.left)
 

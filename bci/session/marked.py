@@ -100,8 +100,8 @@ def marked_in(signal: RecordedSignal) -> Marked:
     return Marked(signal.bad_channels, signal.bad_spans)
 
 
-def channels_left_out(runs: Sequence[LabelledRun]) -> dict[str, str]:
-    """Channels that a training goes without, and why: what is bad in a whole recording teaches nothing.
+def channels_marked(runs: Sequence[LabelledRun]) -> dict[str, str]:
+    """Channels that people marked bad in a whole recording; they teach nothing.
 
     Returns
     -------
@@ -118,20 +118,6 @@ def channels_left_out(runs: Sequence[LabelledRun]) -> dict[str, str]:
         for label in brain
         if canonical(label) in where
     }
-
-
-def leaving_out(runs: Sequence[LabelledRun], config: SessionConfig) -> SessionConfig:
-    """The configuration without the channels that :func:`channels_left_out` names.
-
-    Raises
-    ------
-    TrainingError
-        If no channel is left.
-    """
-    bad = channels_left_out(runs)
-    return (
-        without_channels(config, tuple(c.label for c in runs[0].info.channels if c.type == "EEG"), tuple(bad)) if bad else config
-    )
 
 
 def without_channels(config: SessionConfig, labels: Sequence[str], bad: Sequence[str]) -> SessionConfig:

@@ -18,7 +18,8 @@ from bci.session.artefacts import measured, with_potato
 from bci.session.cues import Trial, find_cues, no_cue
 from bci.session.epochs import Epochs, cut, earlier_ends, filled, join, reasons
 from bci.session.fit import DecoderFamily, FittedModel, InformedFamily, fit_decoder, load_family
-from bci.session.marked import UNMARKED, Marked, channels_left_out, leaving_out, marked_in
+from bci.session.left_out import leave_out
+from bci.session.marked import UNMARKED, Marked, marked_in
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
 from bci.settings import SessionConfig
@@ -174,8 +175,9 @@ def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress
     ------
     TrainingError
     """
-    config = measured(runs, leaving_out(runs, config))
-    return fit([trials(run, config, progress) for run in runs], runs, config, progress)
+    left = leave_out(runs, config, progress)
+    config = measured(runs, left.config)
+    return fit([trials(run, config, progress) for run in runs], runs, config, progress, tuple(left.why.values()))
 
 
 def trials(run: LabelledRun, config: SessionConfig, progress: Progress = silent) -> Epochs:
@@ -195,7 +197,13 @@ def trials(run: LabelledRun, config: SessionConfig, progress: Progress = silent)
     )
 
 
-def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress = silent) -> Trained:
+def fit(
+    parts: Sequence[Epochs],
+    runs: Sequence[LabelledRun],
+    config: SessionConfig,
+    progress: Progress = silent,
+    notes: Sequence[str] = (),
+) -> Trained:
     """Fit the configured decoder to trials that were cut before.
 
     Parameters
@@ -205,6 +213,8 @@ def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionCon
     runs : sequence of LabelledRun
     config : SessionConfig
     progress : callable
+    notes : sequence of str
+        What a user should know besides, for the model's header.
 
     Raises
     ------
@@ -220,7 +230,7 @@ def fit(parts: Sequence[Epochs], runs: Sequence[LabelledRun], config: SessionCon
     model = fit_decoder(
         _family(config), windows, labels, preprocessing, trials=numbers, rejected=rejected, reasons=why, progress=progress
     )
-    model = with_potato(replace(model, notes=(*model.notes, *channels_left_out(runs).values())), epochs.windows)
+    model = with_potato(replace(model, notes=(*model.notes, *notes)), epochs.windows)
     progress("fitting", 1.0)
     return Trained(model, epochs, runs[0].info, tuple(run.sha256 for run in runs))
 

@@ -37,6 +37,11 @@ from bci.session.model import Model
 from bci.session.training import LabelledRun, fit, open_labelled, trials
 from bci.settings import SessionConfig
 
+try:
+    from bci.session.left_out import leave_out
+except ImportError:  # a working tree of before
+    leave_out = None  # type: ignore[assignment]
+
 LOSSY = "2022-04-07_run01"
 TABLE = {"2": "left", "3": "right"}
 TRIAL_S = (0.5, 4.5)
@@ -76,6 +81,10 @@ def _runs(day: str, settings: SessionConfig, gain: float) -> list[LabelledRun]:
 def measure(days: dict[str, list[LabelledRun]], settings: SessionConfig) -> Answers:
     """What was decoded at each cue, by run within its day and from day 1 to day 2."""
     found: Answers = {}
+    if leave_out is not None:
+        left = leave_out([run for runs in days.values() for run in runs], settings)
+        settings = left.config
+        print("\n".join(left.why.values()))
     parts = {run.name: trials(run, settings) for runs in days.values() for run in runs}
     for runs in days.values():
         for run in runs:

@@ -19,7 +19,7 @@ from bci.session.judging.candidates import Candidate
 from bci.session.judging.settings import JudgeSettings
 from bci.session.judging.thresholds import Stretch
 from bci.session.judging.trials import kept_times
-from bci.session.marked import leaving_out
+from bci.session.left_out import leave_out
 from bci.session.progress import Progress, silent
 from bci.session.timeline import REST_START, REST_STOP, SEGMENT_START, SEGMENT_STOP, TRIAL_END, TRIAL_START, cue_code
 from bci.session.training import LabelledRun, preprocessing_for, trials
@@ -108,7 +108,7 @@ def left_out(
     TrainingError
         If the trials do not allow it.
     """
-    chosen = leaving_out(runs, candidate.configured(config, runs[0].info.rate_hz))
+    chosen = leave_out(runs, candidate.configured(config, runs[0].info.rate_hz)).config
     settings, p = JudgeSettings(), preprocessing_for(runs[0].info, chosen)
     parts = [replace(part, runs=np.full(len(part.labels), i)) for i, part in enumerate(trials(run, chosen) for run in runs)]
     times_s = np.concatenate([kept_times(run.cues, part) for run, part in zip(runs, parts, strict=True)])

@@ -14,7 +14,7 @@ from bci.session.headstart.alignment import covariances
 from bci.session.headstart.library import Library, shared_labels
 from bci.session.headstart.model import fitted_model
 from bci.session.headstart.start import Start, held_out, learn, start, strength_for
-from bci.session.marked import channels_left_out, leaving_out
+from bci.session.left_out import leave_out
 from bci.session.progress import Progress, silent
 from bci.session.training import LabelledRun, Trained, preprocessing_for, trials
 from bci.settings import SessionConfig
@@ -78,7 +78,8 @@ def head_start(
         If no session fits.
     """
     config = config.model_copy(update={"decoder": config.decoder.model_copy(update={"name": "ts-lr", "settings": {}})})
-    config = leaving_out(runs, config)
+    left = leave_out(runs, config, progress)
+    config = left.config
     labels = preprocessing_for(info, config).labels
     own_classes = tuple(classes) or tuple(sorted({cue.class_ for run in runs for cue in run.cues}))
     entries = library.useful(labels, own_classes, exclude)
@@ -103,7 +104,7 @@ def head_start(
     found = start(prior, matrices, epochs.labels, strength)
     correct = held_out(prior, matrices, epochs.labels, strength)
     model = fitted_model(prior, found, preprocessing, counts)
-    model = replace(model, notes=(*model.notes, *channels_left_out(runs).values()))
+    model = replace(model, notes=(*model.notes, *left.why.values()))
     trained = Trained(model, epochs, info, tuple(run.sha256 for run in runs))
     return HeadStart(trained, found, prior.names, correct)
 

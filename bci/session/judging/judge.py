@@ -24,7 +24,7 @@ from bci.session.judging.permutation import Test, left_out, permutation_test, sh
 from bci.session.judging.settings import JudgeSettings, target
 from bci.session.judging.trials import BandPair, Trials, cut_trials
 from bci.session.judging.verdict import MORE, WORKS, Evidence, Verdict, word
-from bci.session.marked import channels_left_out, leaving_out
+from bci.session.left_out import leave_out
 from bci.session.progress import Progress, silent
 from bci.session.training import Judged, LabelledRun, Trained, train
 from bci.settings import SessionConfig
@@ -76,6 +76,8 @@ class Judgement:
     nested : Nested or None
         Answers of the whole procedure, out of fold.
     notes : tuple of str
+    left_out : tuple of str
+        Channels that were left out, and why.
     """
 
     verdict: Verdict
@@ -90,6 +92,7 @@ class Judgement:
     grid: str
     nested: Nested | None = None
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As one JSON object; ``verdict`` in it is what :meth:`Verdict.from_json` reads."""
@@ -146,11 +149,12 @@ def judge(
         If the recordings do not fit together or hold nothing that can be decoded.
     """
     settings = settings or JudgeSettings()
-    config = leaving_out(runs, config)
+    left = leave_out(runs, config, progress)
+    config, left_out = left.config, tuple(left.why.values())
     candidates = load_grid(grid, runs[0].info, config)
     trials = cut_trials(runs, config, bands_of(candidates), settings, progress)
     if not enough(trials):
-        return _too_few(trials, candidates, settings, look, seed)
+        return _without(_too_few(trials, candidates, settings, look, seed), left_out)
     progress("before the cue", 0.0)
     bands = bands_of(Grid("", tuple(c for c in candidates.candidates if len(c.bands) == 1)))
     before = pre_cue(runs, config, settings, bands, seed)
@@ -161,7 +165,13 @@ def judge(
         surrogate(runs, config, settings, bands, seed),
     )
     judged = with_nulls(found, trials, [null for null in others if null])
-    return replace(judged, notes=(*judged.notes, *channels_left_out(runs).values()))
+    return _without(judged, left_out)
+
+
+def _without(found: Judgement, left_out: tuple[str, ...]) -> Judgement:
+    """The judgement with the channels that it did without: whoever sits there can look at their electrodes."""
+    advice = (*found.verdict.advice, *left_out)
+    return replace(found, verdict=replace(found.verdict, advice=advice), left_out=left_out)
 
 
 def bands_of(grid: Grid) -> tuple[BandPair, ...]:
@@ -382,6 +392,8 @@ def fit_best(
     trained = replace(train(runs, chosen, progress), config=chosen)
     if judgement is None:
         return trained
+    notes = dict.fromkeys((*trained.model.notes, *judgement.left_out))
+    trained = replace(trained, model=replace(trained.model, notes=tuple(notes)))
     v = judgement.verdict
     kept = {
         "candidate": candidate.name,

@@ -1,0 +1,138 @@
+"""Which channels a training goes without, and why: those that people marked, and those that are bad in most of its trials.
+
+What is bad in a few trials is filled in by what the good channels imply. What is bad in most of them teaches nothing, and keeps
+from being learned what it usually shows: such a channel is left out of the model, as live decoding goes on without it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bci.engine.outcome import Reason
+from bci.errors import TrainingError
+from bci.session.epochs import MIN_WHOLE, meet
+from bci.session.marked import channels_marked, without_channels
+from bci.session.progress import Progress, silent
+from bci.session.rejected import BadChannel
+from bci.settings import SessionConfig
+
+if TYPE_CHECKING:
+    from bci.session.training import LabelledRun
+
+MOST_BAD = 0.3
+"""Share of the trials: a channel that is bad in more of them is left out."""
+LEAST_CHANNELS = 2
+"""With fewer there is nothing to compare."""
+WORDS = {"amplitude": "too large", "line": "full of line noise", "marked": "marked bad"}
+SIZES = {"railed": "at {:,.0f} µV", "amplitude": "{:,.0f} µV from peak to peak within 0.1 s"}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a training goes without.
+
+    Parameters
+    ----------
+    config : SessionConfig
+        With the channels that are left; the very same one where nothing is left out.
+    why : dict of str to str
+        A sentence for each channel that is left out.
+    """
+
+    config: SessionConfig
+    why: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """How channels were at the cues.
+
+    Parameters
+    ----------
+    labels : tuple of str
+    bad : list of frozenset of str
+        Bad channels of each trial.
+    faults : dict of str to list of BadChannel
+        Of each channel.
+    """
+
+    labels: tuple[str, ...]
+    bad: list[frozenset[str]]
+    faults: dict[str, list[BadChannel]]
+
+    def worst(self) -> list[str]:
+        """Channels to leave out, none where the rest can be trained on; of channels that are bridged, one at a time."""
+        counts = {label: len(self.faults[label]) for label in self.labels}
+        often = [label for label, n in counts.items() if n > MOST_BAD * len(self.bad)]
+        bridged = [label for label in often if self._fault(label) == "bridged"]
+        if often:
+            return [label for label in often if label not in bridged] or bridged[-1:]
+        whole = sum(not bad for bad in self.bad)
+        worst = max(self.labels, key=lambda label: counts[label], default="")
+        return [worst] if whole < min(MIN_WHOLE, len(self.bad)) and counts[worst] else []
+
+    def _fault(self, label: str) -> str:
+        """What is wrong with a channel most of the time."""
+        return Counter(fault.fault for fault in self.faults[label]).most_common(1)[0][0]
+
+    def sentence(self, label: str) -> str:
+        """Why a channel is left out."""
+        word = self._fault(label)
+        values = [fault.value_uv for fault in self.faults[label] if fault.fault == word and np.isfinite(fault.value_uv)]
+        size = f" ({SIZES[word].format(np.median(values))})" if values and word in SIZES else ""
+        n = f"{len(self.faults[label])} of {len(self.bad)} trials"
+        return f"{label} is {WORDS.get(word, word)}{size} in {n} and is left out of the model"
+
+
+def leave_out(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress = silent) -> LeftOut:
+    """The channels that recordings are trained or judged without.
+
+    Parameters
+    ----------
+    runs : sequence of LabelledRun
+    config : SessionConfig
+    progress : callable
+
+    Raises
+    ------
+    TrainingError
+        If too few channels are left; names those that are bad, and what is wrong with them.
+    """
+    if not runs:
+        return LeftOut(config, {})
+    why = channels_marked(runs)
+    everything = tuple(c.label for c in runs[0].info.channels if c.type == "EEG")
+    chosen = without_channels(config, everything, tuple(why)) if why else config
+    while True:
+        seen = _look(runs, chosen, progress)
+        found = {label: seen.sentence(label) for label in seen.worst()}
+        if not found:
+            return LeftOut(chosen, why)
+        why |= found
+        if len(seen.labels) - len(found) < LEAST_CHANNELS:
+            raise TrainingError(
+                f"too few good channels are left to train on: {'; '.join(why.values())}. "
+                "Look at the electrodes and at the unit of the signal (`bci info`, stream.unit), or loosen [quality]."
+            )
+        chosen = without_channels(chosen, everything, tuple(found))
+
+
+def _look(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress) -> _Seen:
+    """How the channels were in the windows of the cues that are whole."""
+    seen: _Seen | None = None
+    for run in runs:
+        info, told = run.info, partial(progress, f"looking at the channels of {run.name}")
+        p = config.preprocessing.build(info.rate_hz, tuple(c.label for c in info.channels if c.type == "EEG"))
+        seen = seen or _Seen(p.labels, [], {label: [] for label in p.labels})
+        for met in meet(info, run.raw, run.cues, p, config.trial.stop_s, config.front(), run.marked, told):
+            if met.window is not None and met.window.reason is Reason.DECIDED:
+                seen.bad.append(frozenset(fault.label for fault in met.faults))
+                for fault in met.faults:
+                    seen.faults[fault.label].append(fault)
+    return seen or _Seen((), [], {})
