@@ -83,13 +83,6 @@ class Frontend:
     quality : QualitySettings
     continuity : ContinuitySettings
 
-    Attributes
-    ----------
-    rate_hz : float
-    hop : int
-    labels : tuple of str
-        Of the input channels.
-
     Raises
     ------
     StreamMismatch
@@ -116,7 +109,7 @@ class Frontend:
         self.continuity = Continuity(info.rate_hz, info.sample_clock, continuity or ContinuitySettings())
         sections = [band_pass(low, high, p.order, p.rate_hz) for low, high in p.bands]
         self.quality = Quality(self.quality_settings, p.rate_hz, len(columns), p.window, p.hop, sections)
-        self.rate_hz, self.hop = info.rate_hz, p.hop
+        self._hop = p.hop
         self._blocks = Blocks(columns, p.hop)
         self._filters = FilterBank(notch(p.notch_hz, p.rate_hz) if p.notch_hz else None, sections, p.hop, len(columns))
         shape = (len(p.bands), len(columns), p.window, p.hop)
@@ -144,7 +137,7 @@ class Frontend:
     def end_of(self, window: Window) -> float:
         """When a window ended, seconds on the sender's clock; NaN where its segment is over, and its clock with it."""
         over = window.segment != self.continuity.segment
-        return math.nan if over else self.continuity.time_of((window.number + 1) * self.hop - 1)
+        return math.nan if over else self.continuity.time_of((window.number + 1) * self._hop - 1)
 
     @property
     def room(self) -> int:
@@ -155,11 +148,6 @@ class Frontend:
     def settling_blocks(self) -> int:
         """Blocks after a restart that no window may hold."""
         return self._settle
-
-    @property
-    def memory(self) -> int:
-        """Samples that a window holds, with what its filters still remember."""
-        return (self._n_blocks + self._settle) * self.hop
 
     def learn(self, preprocessing: Preprocessing) -> None:
         """Go by what another training measured of the same path (:meth:`~bci.engine.preprocessing.Preprocessing.same_path`)."""

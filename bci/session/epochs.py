@@ -259,7 +259,7 @@ def meet(
                     BadChannel(preprocessing.labels[i], why, measured_uv(why, data[:, columns[i]], info.rate_hz))
                     for i, why in faults
                 )
-                yield Met(cue, window, _named(preprocessing.labels, bad) if told and len(told) >= few else "", told)
+                yield Met(cue, window, _named(preprocessing.labels, bad) if window.bad.any() and len(told) >= few else "", told)
         progress(frontend.consumed / max(1, len(raw)))
     yield from (Met(cue, None, "recording ended") for cue in grid.left)
 
