@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,30 @@ from bci.stream.metadata import header_xml, scale_to_microvolts, text_info
 from bci.stream.montage import Montage, apply_montage
 
 Rows = npt.NDArray[Any] | list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The computer that a stream comes from, with a clock of its own.
+
+    Parameters
+    ----------
+    host : str
+        Its name, as the stream's header gives it; empty where it does not.
+    clock : callable
+        What its clock shows at a time of the bus, seconds.
+    error : callable
+        Of the next measurement of its clock offset, seconds.
+    """
+
+    host: str
+    clock: Callable[[float], float]
+    error: Callable[[], float] = lambda: 0.0
+
+    def time_correction(self, now: float) -> tuple[float, float]:
+        """Collection time on the sender's clock and clock offset, as LSL measures them."""
+        offset_s = now - self.clock(now) + self.error()
+        return now - offset_s, offset_s
 
 
 class Subscription:
@@ -41,22 +67,37 @@ class InProcessOutlet:
     channel_format : str
     bci : mapping of str to str, optional
         Children of ``desc/bci``.
+    sender : Sender, optional
+        Another computer than the one that reads.
     """
 
-    def __init__(self, clock: VirtualClock, info: StreamInfo, channel_format: str, bci: Mapping[str, str] | None) -> None:
-        self.info, self.channel_format = info, channel_format
+    def __init__(
+        self,
+        clock: VirtualClock,
+        info: StreamInfo,
+        channel_format: str,
+        bci: Mapping[str, str] | None = None,
+        sender: Sender | None = None,
+    ) -> None:
+        self.info, self.channel_format, self.sender = info, channel_format, sender
         self.header_xml = header_xml(info, channel_format, bci)
+        if sender is not None and sender.host:
+            self.header_xml = self.header_xml.replace("<desc>", f"<hostname>{escape(sender.host)}</hostname><desc>", 1)
         self.open = True
         self._clock = clock
         self._readers: list[Subscription] = []
 
     def push(self, row: npt.ArrayLike, stamp: float = 0.0) -> None:
         """Send one row, shape (n_channels,), now; a stamp of 0 means the time of sending."""
-        self._send(np.array(row, np.float64, ndmin=2), np.array([stamp or self._clock.now()]))
+        self._send(np.array(row, np.float64, ndmin=2), np.array([stamp or self.now()]))
 
     def push_chunk(self, data: FloatArray, stamps: FloatArray) -> None:
         """Send consecutive rows, shape (n_samples, n_channels), each with its own stamp."""
         self._send(np.array(data, np.float64), np.array(stamps, np.float64))
+
+    def now(self) -> float:
+        """Time on the sender's clock."""
+        return self.sender.clock(self._clock.now()) if self.sender else self._clock.now()
 
     def _send(self, rows: Rows, stamps: FloatArray) -> None:
         if not self.open:
@@ -95,13 +136,16 @@ class InProcessOutlet:
 class InProcessTextOutlet:
     """Sends strings over an :class:`InProcessOutlet`."""
 
-    def __init__(self, outlet: InProcessOutlet, clock: VirtualClock) -> None:
+    def __init__(self, outlet: InProcessOutlet) -> None:
         self.outlet, self.info = outlet, outlet.info
-        self._clock = clock
 
     def push(self, text: str, stamp: float = 0.0) -> None:
         """Send one text now; a stamp of 0 means the time of sending."""
-        self.outlet._send([[text]], np.array([stamp or self._clock.now()]))
+        self.push_row([text], stamp)
+
+    def push_row(self, texts: list[str], stamp: float = 0.0) -> None:
+        """Send one text for each column now; a stamp of 0 means the time of sending."""
+        self.outlet._send([texts], np.array([stamp or self.outlet.now()]))
 
     def wait_for_consumers(self, timeout_s: float) -> bool:
         """True as soon as somebody listens, False after ``timeout_s`` of virtual time."""
@@ -143,8 +187,9 @@ class InProcessRawInlet:
         return np.concatenate([np.asarray(rows) for rows, _ in pieces]), stamps
 
     def time_correction(self, timeout_s: float) -> tuple[float, float] | None:
-        """Now, and no offset: there is one clock."""
-        return self._clock.now(), 0.0
+        """Collection time on the sender's clock, and its offset: none, unless it is another computer."""
+        now, sender = self._clock.now(), self._outlet.sender
+        return sender.time_correction(now) if sender else (now, 0.0)
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
@@ -219,14 +264,27 @@ class InProcessBus:
         self.clock = clock
         self._outlets: list[InProcessOutlet] = []
 
-    def outlet(self, info: StreamInfo, channel_format: str = "double64", bci: Mapping[str, str] | None = None) -> InProcessOutlet:
-        """A new stream of numbers."""
-        self._outlets.append(InProcessOutlet(self.clock, info, channel_format, bci))
+    def outlet(
+        self,
+        info: StreamInfo,
+        channel_format: str = "double64",
+        bci: Mapping[str, str] | None = None,
+        sender: Sender | None = None,
+    ) -> InProcessOutlet:
+        """A new stream of numbers; of texts where the format says so."""
+        self._outlets.append(InProcessOutlet(self.clock, info, channel_format, bci, sender))
         return self._outlets[-1]
 
-    def text_outlet(self, name: str, type: str, source_id: str = "", bci: Mapping[str, str] | None = None) -> InProcessTextOutlet:
+    def text_outlet(
+        self,
+        name: str,
+        type: str,
+        source_id: str = "",
+        bci: Mapping[str, str] | None = None,
+        sender: Sender | None = None,
+    ) -> InProcessTextOutlet:
         """A new stream of strings."""
-        return InProcessTextOutlet(self.outlet(text_info(name, type, source_id), "string", bci), self.clock)
+        return InProcessTextOutlet(self.outlet(text_info(name, type, source_id), "string", bci, sender))
 
     def signal(self, query: str, montage: Montage | None = None) -> InProcessSignalInlet:
         """Read a signal by name, type or source_id."""

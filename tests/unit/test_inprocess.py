@@ -10,8 +10,8 @@ import pytest
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import StreamAmbiguous, StreamError, StreamLost, StreamNotFound
 from bci.stream.clock import VirtualClock
-from bci.stream.inprocess import InProcessBus, InProcessOutlet
-from bci.stream.metadata import stream_info
+from bci.stream.inprocess import InProcessBus, InProcessOutlet, Sender
+from bci.stream.metadata import sender_host, stream_info
 
 INFO = StreamInfo(250.0, (Channel("C3", unit="mV"), Channel("C4")), source_id="amp-1", name="amp")
 
@@ -120,3 +120,15 @@ def test_after_closing_a_reader_nothing_is_kept_for_it(bus: InProcessBus) -> Non
     inlet.close()
     inlet.close()
     assert not outlet.has_consumers
+
+
+def test_a_sender_with_a_clock_of_its_own_stamps_by_it_and_answers_as_lsl_does(bus: InProcessBus) -> None:
+    there = Sender("lab-screen", lambda now: now - 40.0, lambda: 0.001)
+    cues = bus.text_outlet("cues", "Markers", "c", sender=there)
+    raw = bus.raw("cues")
+    cues.push("left")
+    assert raw.pull(0) == ([["left"]], pytest.approx([60.0]))
+    assert sender_host(raw.header_xml) == "lab-screen"
+    collected, offset = raw.time_correction(0) or (0.0, 0.0)
+    assert offset == pytest.approx(40.001)
+    assert collected + offset == pytest.approx(bus.clock.now())
