@@ -32,6 +32,7 @@ from bci.stream.lsl import (
     StreamQuery,
     resolve,
 )
+from bci.stream.lsl_inlet import HOLD_S
 from bci.stream.montage import Montage, load_montage
 from bci.stream.triggers import MarkerTable
 
@@ -198,6 +199,6 @@ def lsl_wires(job: EngineJob, model: Model) -> Wires:
         lambda info, bci: LslOutlet(info, bci={**bci, "scheduling": job.scheduling}),
         lambda info, bci: LslTextOutlet(info.name, info.type, info.source_id, bci),
         LateMarkers(StreamQuery(name=f"{name}-control")),
-        LateMarkers(StreamQuery(name=cues)) if cues else None,
+        LateMarkers(StreamQuery(name=cues), HOLD_S) if cues else None,
         model.decoder.n_dims,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy.typing as npt
 
@@ -68,6 +68,45 @@ class RawInlet(Protocol):
 
     def time_correction(self, timeout_s: float) -> tuple[float, float] | None:
         """Collection time on the sender's clock and clock offset in seconds, or None where the sender did not answer."""
+        ...
+
+    def close(self) -> None:
+        """Unsubscribe. May be called twice."""
+        ...
+
+
+class Marker(NamedTuple):
+    """One marker as it came.
+
+    Parameters
+    ----------
+    row : tuple of str
+        Its columns; numbers as short as they can be.
+    stamp : float
+        As the sender stamped it, seconds on its clock.
+    time_s : float
+        The same on this computer's clock; NaN where the sender's clock is not known.
+    source : str
+        Which stream it came on: different streams have different ones.
+    name : str
+        Of the stream.
+    columns : tuple of str
+        Labels of the stream's channels, where it has any.
+    """
+
+    row: tuple[str, ...]
+    stamp: float
+    time_s: float
+    source: str = ""
+    name: str = ""
+    columns: tuple[str, ...] = ()
+
+
+class CueInlet(Protocol):
+    """A stream of markers whose times are to be compared with ours."""
+
+    def hear(self, timeout_s: float) -> list[Marker]:
+        """Markers at hand; empty where none came in time."""
         ...
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.errors import StreamAmbiguous, StreamError, StreamLost, StreamNotFound
+from bci.stream.bus import Marker
 from bci.stream.clock import VirtualClock
 from bci.stream.metadata import header_xml, scale_to_microvolts, text_info
 from bci.stream.montage import Montage, apply_montage
@@ -220,10 +221,11 @@ class InProcessSignalInlet:
 
 
 class InProcessMarkerInlet:
-    """Texts, or numbers as short as they can be (protocol :class:`~bci.stream.bus.MarkerInlet`)."""
+    """Texts, or numbers as short as they can be (protocols :class:`~bci.stream.bus.MarkerInlet`, ``CueInlet``)."""
 
     def __init__(self, outlet: InProcessOutlet, clock: VirtualClock) -> None:
         self._raw = InProcessRawInlet(outlet, clock)
+        self._from = (outlet.info.source_id, outlet.info.name, outlet.info.labels)
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
         """Texts at hand with their raw stamps; empty where none came in time.
@@ -232,11 +234,20 @@ class InProcessMarkerInlet:
         ------
         StreamLost
         """
+        return [(marker.row[0], marker.stamp) for marker in self.hear(timeout_s)]
+
+    def hear(self, timeout_s: float) -> list[Marker]:
+        """Markers at hand with all their columns; there is one clock.
+
+        Raises
+        ------
+        StreamLost
+        """
         pulled = self._raw.pull(timeout_s)
         if pulled is None:
             return []
-        texts = (row[0] if isinstance(row[0], str) else f"{row[0]:.15g}" for row in pulled[0])
-        return list(zip(texts, pulled[1].tolist(), strict=True))
+        rows = (tuple(x if isinstance(x, str) else f"{x:.15g}" for x in row) for row in pulled[0])
+        return [Marker(row, stamp, stamp, *self._from) for row, stamp in zip(rows, pulled[1].tolist(), strict=True)]
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""

@@ -11,6 +11,7 @@ import queue
 import threading
 
 from bci.errors import StreamError
+from bci.stream.bus import Marker
 from bci.stream.discovery import FoundStream, Watcher
 from bci.stream.lsl_inlet import LslMarkerInlet
 from bci.stream.stream_query import StreamQuery
@@ -19,16 +20,19 @@ LOOK_S = 0.25
 
 
 class LateMarkers:
-    """All marker streams that match a query (protocol :class:`~bci.stream.bus.MarkerInlet`).
+    """All marker streams that match a query (protocols :class:`~bci.stream.bus.MarkerInlet`, ``CueInlet``).
 
     Parameters
     ----------
     query : StreamQuery
+    hold_s : float
+        Longest that a marker of another computer waits until that one's clock is known: cues may, commands must not.
     """
 
-    def __init__(self, query: StreamQuery) -> None:
+    def __init__(self, query: StreamQuery, hold_s: float = 0.0) -> None:
+        self._hold_s = hold_s
         self._watcher = Watcher(query)
-        self._texts: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
+        self._texts: queue.SimpleQueue[Marker] = queue.SimpleQueue()
         self._inlets: dict[str, LslMarkerInlet] = {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"markers: {query}", daemon=True)
@@ -41,6 +45,10 @@ class LateMarkers:
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
         """Texts at hand with their raw stamps; empty where none came in time."""
+        return [(marker.row[0], marker.stamp) for marker in self.hear(timeout_s)]
+
+    def hear(self, timeout_s: float) -> list[Marker]:
+        """Markers at hand, those of other computers on this one's clock too; empty where none came in time."""
         found = []
         try:
             if timeout_s > 0:
@@ -85,7 +93,7 @@ class LateMarkers:
     def _take(self, inlet: LslMarkerInlet, timeout_s: float) -> bool:
         """Queue what one stream has; False where it is gone."""
         try:
-            for item in inlet.pull(timeout_s):
+            for item in inlet.hear(timeout_s, self._hold_s):
                 self._texts.put(item)
         except StreamError:
             return False

@@ -15,14 +15,18 @@ from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.errors import StreamError, StreamLost
 from bci.stream import liblsl
+from bci.stream.bus import Marker
 from bci.stream.discovery import FoundStream
 from bci.stream.false_head import FalseHead
 from bci.stream.metadata import scale_to_microvolts, stream_info
 from bci.stream.montage import Montage, apply_montage
+from bci.stream.sender_clock import SenderClock
 
 OPEN_TIMEOUT_S = 5.0
 READ_S = 0.05  # longest that closing an inlet may have to wait
 MAX_SAMPLES = 2048
+HOLD_S = 2.0
+"""Longest that a marker waits until its sender's clock is known; liblsl measures within one second."""
 
 
 class LslSignalInlet:
@@ -77,6 +81,7 @@ class LslSignalInlet:
         self._inlet, self.header_xml = _connect(
             found, buffer_s if found.rate_hz else math.ceil(buffer_s * rate_hz / 100), timeout_s
         )
+        self._clock = SenderClock(found.host == liblsl.this_host(), self.time_correction, liblsl.local_clock)
         declared = stream_info(self.header_xml)
         self.info: StreamInfo = apply_montage(declared, montage) if montage else declared
         self._scale = scale_to_microvolts(self.info)
@@ -112,6 +117,15 @@ class LslSignalInlet:
                 return None
         self.received += len(stamps)
         return Chunk(values * self._scale, stamps.copy())
+
+    @property
+    def offset_s(self) -> float | None:
+        """What to add to stamps to have this computer's time, seconds (:class:`~bci.stream.sender_clock.SenderClock`)."""
+        return self._clock.offset_s
+
+    def time_correction(self, timeout_s: float) -> tuple[float, float] | None:
+        """See :meth:`LslRawInlet.time_correction`."""
+        return _time_correction(self._inlet, timeout_s)
 
     def _drain(self, pull: liblsl.NumericPull, values: FloatArray, stamps: FloatArray) -> tuple[FloatArray, FloatArray]:
         """More than one buffer was waiting: take it all, and see how close to overflowing it was."""
@@ -150,6 +164,7 @@ class LslRawInlet:
     def __init__(self, found: FoundStream, buffer_s: int = 360, timeout_s: float = OPEN_TIMEOUT_S) -> None:
         self.found = found
         self._inlet, self.header_xml = _connect(found, buffer_s, timeout_s)
+        self._clock = SenderClock(found.host == liblsl.this_host(), self.time_correction, liblsl.local_clock)
         self._take = _taker(self._inlet, found)
         self._limit = round(buffer_s * (found.rate_hz if found.rate_hz > 0 else 100.0))
         self._pieces: deque[tuple[npt.NDArray[Any] | list[list[str]], FloatArray]] = deque()
@@ -191,14 +206,7 @@ class LslRawInlet:
         Both as LabRecorder writes them, since readers fit offsets against the sender's own stamps. The first call measures and
         may take all of ``timeout_s``; later ones return the background's estimate.
         """
-        inlet = self._inlet
-        if inlet is None:
-            return None
-        try:
-            offset = float(inlet.time_correction(timeout_s))
-        except (liblsl.LslTimeout, liblsl.LslLost):
-            return None
-        return liblsl.local_clock() - offset, offset
+        return _time_correction(self._inlet, timeout_s)
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
@@ -237,6 +245,14 @@ class LslRawInlet:
         return True
 
 
+def _columns(header_xml: str) -> tuple[str, ...]:
+    """Labels of a marker stream's channels; none where its header cannot be read, which does not matter for its markers."""
+    try:
+        return stream_info(header_xml).labels
+    except StreamError:
+        return ()
+
+
 def _taker(inlet: Any, found: FoundStream) -> Callable[[float], tuple[npt.NDArray[Any] | list[list[str]], FloatArray]]:
     """How to take samples of this stream's format, as copies."""
     what = str(found)
@@ -252,9 +268,9 @@ def _taker(inlet: Any, found: FoundStream) -> Callable[[float], tuple[npt.NDArra
 
 
 class LslMarkerInlet:
-    """A stream of strings or of marker numbers (protocol :class:`~bci.stream.bus.MarkerInlet`).
+    """A stream of strings or of marker numbers (protocols :class:`~bci.stream.bus.MarkerInlet`, ``CueInlet``).
 
-    Numbers become text as short as they can be (``"2"``); of several channels the first counts.
+    Numbers become text as short as they can be (``"2"``).
 
     Parameters
     ----------
@@ -266,19 +282,57 @@ class LslMarkerInlet:
     def __init__(self, found: FoundStream, timeout_s: float = OPEN_TIMEOUT_S) -> None:
         self._raw = LslRawInlet(found, timeout_s=timeout_s)
         self.header_xml = self._raw.header_xml
+        self._clock = SenderClock(found.host == liblsl.this_host(), self._raw.time_correction, liblsl.local_clock)
+        self._from = (found.uid, found.name, _columns(self.header_xml))
+        self._held: list[tuple[tuple[str, ...], float]] = []
+        self._held_since = 0.0
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
-        """Texts at hand with their raw stamps; empty where none came in time.
+        """Texts at hand (of several columns the first) with their raw stamps; empty where none came in time.
 
         Raises
         ------
         StreamLost
         """
+        return [(row[0], stamp) for row, stamp in self._rows(timeout_s)]
+
+    def hear(self, timeout_s: float, hold_s: float = HOLD_S) -> list[Marker]:
+        """Markers at hand with all their columns, on this computer's clock too; empty where none came in time.
+
+        Parameters
+        ----------
+        timeout_s : float
+        hold_s : float
+            Longest that markers of another computer are held back until its clock is known.
+
+        Raises
+        ------
+        StreamLost
+            Once nothing is held back any more.
+        """
+        offset_s = self._clock.offset_s
+        try:
+            came = self._rows(timeout_s)
+        except StreamLost:
+            if not self._held:
+                raise
+            came, self._held_since = [], -math.inf
+        if came and not self._held:
+            self._held_since = liblsl.local_clock()
+        self._held += came
+        if offset_s is None:
+            if liblsl.local_clock() - self._held_since < hold_s:
+                return []
+            offset_s = math.nan
+        heard, self._held = [Marker(row, stamp, stamp + offset_s, *self._from) for row, stamp in self._held], []
+        return heard
+
+    def _rows(self, timeout_s: float) -> list[tuple[tuple[str, ...], float]]:
         pulled = self._raw.pull(timeout_s)
         if pulled is None:
             return []
         rows, stamps = pulled
-        return [(_as_text(row[0]), stamp) for row, stamp in zip(rows, stamps.tolist(), strict=True)]
+        return [(tuple(map(_as_text, row)), stamp) for row, stamp in zip(rows, stamps.tolist(), strict=True)]
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
@@ -294,6 +348,17 @@ def _connect(found: FoundStream, buffer_s: int, timeout_s: float) -> tuple[Any, 
     except (liblsl.LslTimeout, liblsl.LslLost) as error:
         raise StreamLost(f"{found} was found but does not answer within {timeout_s:g} s; is it still running?") from error
     return inlet, header
+
+
+def _time_correction(inlet: Any, timeout_s: float) -> tuple[float, float] | None:
+    """Collection time on the sender's clock and clock offset of an inlet, None where it is closed or was not answered."""
+    if inlet is None:
+        return None
+    try:
+        offset = float(inlet.time_correction(timeout_s))
+    except (liblsl.LslTimeout, liblsl.LslLost):
+        return None
+    return liblsl.local_clock() - offset, offset
 
 
 def _disconnect(inlet: Any) -> None:
