@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -103,4 +104,152 @@ def write_brainvision(
                 f"[Marker Infos]\nMk1=New Segment,,1,1,0\n{rows}"
             ).encode(encoding)
         )
+    return path
+
+
+def write_gdf(
+    path: Path,
+    data: np.ndarray,
+    rate: int,
+    labels: Sequence[str],
+    cues: Cues,
+    *,
+    version: str = "2.20",
+    unit: str = "uV",
+    unit_code: int = 4275,
+) -> Path:
+    """GDF in float32 with records of one second; the texts of cues are codes."""
+    n, n_signals, second = len(data) // rate, len(labels), version >= "1.9"
+    head = f"GDF {version}".encode().ljust(8) + b"X X X X".ljust(168 if not second else 76)
+    if second:
+        head += bytes(4) + b"X".ljust(64) + bytes(32) + struct.pack("<H", n_signals + 1) + bytes(50)
+    else:
+        head = head[:168] + b"2026020110111200" + struct.pack("<q", 256 * (n_signals + 1)) + bytes(24 + 20)
+    head += struct.pack("<qII", n, 1, 1) + (struct.pack("<HH", n_signals, 0) if second else struct.pack("<I", n_signals))
+    assert len(head) == 256
+    texts = [b"".join(label.encode().ljust(16) for label in labels), b" " * (80 * n_signals)]
+    texts.append(
+        bytes(6 * n_signals) + struct.pack("<H", unit_code) * n_signals if second else unit.ljust(8).encode() * n_signals
+    )
+    whole = "d" if second else "q"
+    texts += [struct.pack(f"<{kind}", value) * n_signals for kind, value in (("d", -1), ("d", 1), (whole, -1), (whole, 1))]
+    texts.append((bytes(80) if second else b" " * 80) * n_signals)
+    texts += [struct.pack("<I", rate) * n_signals, struct.pack("<I", 16) * n_signals, bytes(32) * n_signals]
+    body = b"".join(
+        column.astype("<f4").tobytes() for record in range(n) for column in data[record * rate : (record + 1) * rate].T
+    )
+    places = np.array([round(at * rate) + 1 for at, _ in cues], "<u4").tobytes()
+    codes = np.array([int(text) for _, text in cues], "<u2").tobytes()
+    count = struct.pack("<I", len(cues))
+    table = b"\x01" + (count[:3] + struct.pack("<f", rate) if second else bytes(3) + count) + places + codes
+    path.write_bytes(head + b"".join(texts) + body + table)
+    return path
+
+
+def write_cnt(path: Path, data_uv: np.ndarray, rate: int, labels: Sequence[str], cues: Cues) -> Path:
+    """Neuroscan CNT in 32 bits, 0.01 µV a step; offsets of events as EEGLAB and MNE read them, counted from 1."""
+    n_samples, n = data_uv.shape
+    head = bytearray(900)
+    head[205:225] = b"x".ljust(20, b"\0")
+    head[225:247] = b"02/01/26  10:11:12".ljust(22, b"\0")
+    struct.pack_into("<H", head, 370, n)
+    struct.pack_into("<H", head, 376, rate)
+    struct.pack_into("<i", head, 864, n_samples)
+    places = b""
+    for i, label in enumerate(labels):
+        place = bytearray(75)
+        place[:10] = label.encode().ljust(10, b"\0")
+        struct.pack_into("<ff", place, 19, float(i), float(i % 2))
+        struct.pack_into("<f", place, 59, 0.01)
+        struct.pack_into("<f", place, 71, 204.8)
+        places += place
+    body = np.rint(data_uv * 100).astype("<i4").tobytes()
+    start = 900 + 75 * n
+    struct.pack_into("<I", head, 886, start + len(body))
+    rows = b"".join(
+        struct.pack("<HBci", int(text), 0, b"\0", start + (round(at * rate) + 1) * n * 4)
+        + struct.pack("<hhfccc", 0, 0, 0.0, *[b"\0"] * 3)
+        for at, text in cues
+    )
+    path.write_bytes(bytes(head) + places + body + struct.pack("<Bii", 2, len(rows), 0) + rows)
+    return path
+
+
+def write_openvibe(path: Path, data_uv: np.ndarray, rate: int, labels: Sequence[str], cues: Cues) -> Path:
+    """An OpenViBE stream file: a stream of signal in blocks of a second, and one of stimulations."""
+
+    def element(identifier: int, content: bytes) -> bytes:
+        return (identifier | 1 << 70).to_bytes(10, "big") + (len(content) | 1 << 56).to_bytes(8, "big") + content
+
+    def number(identifier: int, value: int) -> bytes:
+        return element(identifier, value.to_bytes(8, "big"))
+
+    def chunk(stream: int, at_s: float, content: bytes) -> bytes:
+        times = number(0x30A56D8AB9C12238, stream) + number(0x093E6A0AC5A9467B, round(at_s * 2**32))
+        return element(0x2E60AD1887A29BDF, times + element(0x8D4B0BE87051265C, content))
+
+    names = b"".join(element(0x00153E40190227E0, label.encode()) for label in labels)
+    dimensions = element(0x0000E3C03A7D5141, number(0x001302F736D8438A, len(labels)) + names)
+    dimensions += element(0x0000E3C03A7D5141, number(0x001302F736D8438A, rate))
+    header = element(0x007855DE3748D375, number(0x00141C430C37006B, rate)) + element(0x0072F5607ED2CBED, dimensions)
+    chunks = chunk(0, 0.0, element(0x002B395F108ADFAE, header))
+    for second in range(len(data_uv) // rate):
+        block = np.ascontiguousarray(data_uv[second * rate : (second + 1) * rate].T).astype("<f8").tobytes()
+        values = element(0x0012066308FBC165, element(0x00B18C10427D098C, block))
+        chunks += chunk(0, float(second), element(0x00CF210102375310, values))
+        for at, text in cues:
+            if second <= at < second + 1:
+                when = number(0x006FA5DB4BAC31E9, int(text)) + number(0x00B866D814DA5374, round(at * 2**32))
+                stimulation = element(0x006DEABE7FC05A20, element(0x0016EAC629FBCAA1, when))
+                chunks += chunk(1, float(second), element(0x00CF210102375310, stimulation))
+    path.write_bytes(element(0xF59505AB3684C8D8, chunks))
+    return path
+
+
+def write_set(path: Path, data_uv: np.ndarray, rate: int, labels: Sequence[str], cues: Cues, *, beside: bool = False) -> Path:
+    """An EEGLAB data set, with its samples inside or in a .fdt file beside it."""
+    from scipy.io import savemat
+
+    events = np.array(
+        [(text, at * rate + 1, 0.0) for at, text in cues], dtype=[("type", "O"), ("latency", "f8"), ("duration", "f8")]
+    )
+    places = np.array([(label, "EEG") for label in labels], dtype=[("labels", "O"), ("type", "O")])
+    data: object = data_uv.T.astype("f4")
+    if beside:
+        data_uv.astype("<f4").tofile(path.with_suffix(".fdt"))
+        data = path.with_suffix(".fdt").name
+    fields = {"nbchan": len(labels), "trials": 1, "pnts": len(data_uv), "srate": float(rate), "ref": "common"}
+    savemat(path, {"EEG": fields | {"data": data, "chanlocs": places, "event": events}})
+    return path
+
+
+def write_fif(path: Path, data_uv: np.ndarray, rate: int, labels: Sequence[str], cues: Cues) -> Path:
+    """MNE's own format."""
+    import mne
+
+    raw = mne.io.RawArray(data_uv.T * 1e-6, mne.create_info(list(labels), rate, "eeg"), verbose="ERROR")
+    raw.set_annotations(mne.Annotations([at for at, _ in cues], [0.0] * len(cues), [text for _, text in cues]))
+    raw.save(path, fmt="double", verbose="ERROR")
+    return path
+
+
+def write_xdf(path: Path, data_uv: np.ndarray, rate: int, labels: Sequence[str], cues: Cues, *, packed: bool = False) -> Path:
+    """XDF by our own writer, compressed or not."""
+    import gzip
+
+    from bci.engine.stream_info import Channel, StreamInfo
+    from bci.stream.metadata import header_xml, text_info
+    from bci.stream.xdf_writer import XdfWriter
+
+    plain = path.with_name("plain.xdf") if packed else path
+    info = StreamInfo(rate, tuple(Channel(label) for label in labels), source_id="s", name="amp")
+    with XdfWriter(plain) as writer:
+        amp = writer.add_stream(header_xml(info, "float32"))
+        marks = writer.add_stream(header_xml(text_info("cues", "Markers", "c"), "string"))
+        for start in range(0, len(data_uv), rate):
+            part = data_uv[start : start + rate].astype(np.float32)
+            writer.write(amp, part, (start + np.arange(len(part))) / rate)
+        writer.write(marks, [[text] for _, text in cues], np.array([at for at, _ in cues]))
+    if packed:
+        path.write_bytes(gzip.compress(plain.read_bytes()))
     return path

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from format_writers import write_brainvision, write_edf
+from format_writers import write_brainvision, write_edf, write_gdf
 from scipy.io import savemat
 
 from bci.commands import main
-from bci.errors import RecordingError
+from bci.errors import RecordingError, StreamMismatch
 from bci.stream import unpack
 from bci.stream.metadata import header_xml, text_info
 from bci.stream.readers import open_recording
@@ -23,6 +23,7 @@ from bci.stream.xdf_writer import XdfWriter
 RATE = 200
 LABELS = ["C3", "Cz", "C4"]
 CUES = [(1.0, "left"), (2.5, "right"), (7.255, "left")]
+GDF_2 = [("2.20", "", 4275, 1), ("2.20", "", 4274, 1e3), ("2.20", "", 4256, 1e6), ("2.20", "", 4276, 1e-3)]
 
 
 @pytest.fixture(scope="module")
@@ -348,3 +349,20 @@ def test_a_data_set_of_matlab_7_3_is_read_with_h5py_and_otherwise_says_what_to_d
         events = group.create_group("event")
         events["type"], events["latency"] = cells([t for _, t in CUES]), cells([at * RATE + 1 for at, _ in CUES])
     assert same(path, data) == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "unit", "code", "factor"),
+    [*GDF_2, ("1.25", "uV", 0, 1), ("1.25", "mV", 0, 1e3), ("1.25", "nV", 0, 1e-3), ("1.25", "microV", 0, None)],
+)
+def test_the_unit_of_a_gdf_file_is_that_of_its_header(
+    tmp_path: Path, data: np.ndarray, version: str, unit: str, code: int, factor: float | None
+) -> None:
+    cues = [(1.0, "769")]
+    values = data if factor is None else data / factor
+    path = write_gdf(tmp_path / "a.gdf", values, RATE, LABELS, cues, version=version, unit=unit, unit_code=code)
+    if factor is None:
+        with pytest.raises(StreamMismatch, match=r"declares no unit.*stream\.unit=uV"):
+            open_recording(path).eeg()
+        return
+    np.testing.assert_allclose(open_recording(path).eeg().data, data, rtol=1e-5, atol=1e-3)

@@ -11,15 +11,22 @@ from pathlib import Path
 
 from bci.errors import RecordingError
 from bci.stream.files.boundary import refuse_text_transfer
+from bci.stream.metadata import canonical_unit, microvolts_per
 
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 8, 8: 8, 16: 4, 17: 8, 18: 16, 279: 3, 535: 3}
 """Bytes of a value by GDF's code of its type."""
+_VOLTS = {4256: "V", 4274: "mV", 4275: "uV", 4276: "nV"}
 
 
-def check_gdf(path: Path) -> None:
+def check_gdf(path: Path) -> tuple[str, ...]:
     """Refuse a GDF header that promises more than the file holds.
 
     The events stand at the end of the file: where it was cut, they are gone.
+
+    Returns
+    -------
+    tuple of str
+        The unit of each signal, where it is one of voltage; else "".
 
     Raises
     ------
@@ -52,3 +59,16 @@ def check_gdf(path: Path) -> None:
             f"{path}: was cut short: {n_records - held} of {n_records} records are missing, and with them the table of events, "
             "which stands at the end of a GDF file. Copy the file again"
         )
+    return tuple(_code_units(fields, n_signals) if second else _text_units(fields, n_signals))
+
+
+def _text_units(fields: bytes, n: int) -> list[str]:
+    """Units of GDF 1, which are text."""
+    texts = (fields[96 * n + 8 * i : 96 * n + 8 * i + 8].replace(b"\0", b" ").decode("latin-1") for i in range(n))
+    return [unit if microvolts_per(unit) else "" for unit in map(canonical_unit, texts)]
+
+
+def _code_units(fields: bytes, n: int) -> list[str]:
+    """Units of GDF 2, which are codes: 4256 for volts, and in the lowest five bits a decimal factor."""
+    codes = struct.unpack(f"<{n}H", fields[102 * n : 104 * n])
+    return [_VOLTS.get(code, "") for code in codes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,10 +48,7 @@ def read_edf(path: Path) -> Recording:
                 raise
             raw = read(good, preload=True, encoding="latin1", verbose="ERROR")
             notes.append("holds annotations that are not UTF-8, as EDF+ asks for; they are read as Latin-1")
-    # MNE takes the numbers of a unit that it does not know for volts.
-    nanovolts = [name for name in raw.ch_names if canonical_unit(str(raw._orig_units.get(name, ""))) == "nV"]
-    if nanovolts:
-        raw.apply_function(lambda x: x * 1e-9, picks=nanovolts, channel_wise=False)
+    _set_units(raw, [canonical_unit(str(raw._orig_units.get(name, ""))) for name in raw.ch_names])
     if records is not None:
         # What MNE says of annotations that lie beyond its end of the file is not so.
         notes = [*(text for text in notes if "annotation" not in text or "Latin-1" in text), records.said()]
@@ -62,9 +59,11 @@ def read_gdf(path: Path) -> Recording:
     """GDF, with its table of events."""
     import mne
 
-    check_gdf(path)
+    units = check_gdf(path)
     with _mne_notes() as notes:
         raw = mne.io.read_raw_gdf(path, preload=True, verbose="ERROR")
+    if len(units) == len(raw.ch_names):
+        _set_units(raw, units)
     return recording_from_mne(raw, path, tuple(notes), seams=(GDF_NEW_SEGMENT,))
 
 
@@ -104,6 +103,17 @@ def read_cnt(path: Path) -> Recording:
     with _mne_notes() as notes:
         raw = mne.io.read_raw_cnt(path, preload=True, verbose="ERROR")
     return recording_from_mne(raw, path, tuple(notes))
+
+
+def _set_units(raw: Any, units: Sequence[str]) -> None:
+    """Put right what MNE does not know: it takes the numbers of most units for volts, and of GDF it forgets which it was."""
+    used = raw._raw_extras[0]["units"]
+    for name, kind, unit, factor in zip(raw.ch_names, raw.get_channel_types(), units, used, strict=True):
+        raw._orig_units[name] = unit
+        volts = (microvolts_per(unit) or 0.0) * 1e-6
+        if kind == "eeg" and volts and not np.isclose(volts, factor, rtol=1e-6, atol=0.0):
+            ratio = volts / factor
+            raw.apply_function(lambda x, ratio=ratio: x * ratio, picks=[name], channel_wise=False)
 
 
 @contextmanager
