@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
@@ -75,43 +76,37 @@ class RawInlet(Protocol):
         ...
 
 
-class Marker(NamedTuple):
-    """One marker as it came.
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """One marker as it came on a stream.
 
     Parameters
     ----------
     row : tuple of str
-        Its columns; numbers as short as they can be.
+        All its columns.
     stamp : float
-        As the sender stamped it, seconds on its clock.
-    time_s : float
-        The same on this computer's clock; NaN where the sender's clock is not known.
+        Raw, on the sender's clock.
     source : str
-        Which stream it came on: different streams have different ones.
+        What tells its stream from all others, of the same name too.
     name : str
-        Of the stream.
+        Of its stream.
     columns : tuple of str
-        Labels of the stream's channels, where it has any.
+        Names of the columns, where there are several.
+    offset_s : float
+        To be added to the stamp to have our clock's time; NaN where the sender's clock is not known.
     """
 
     row: tuple[str, ...]
     stamp: float
-    time_s: float
-    source: str = ""
-    name: str = ""
+    source: str
+    name: str
     columns: tuple[str, ...] = ()
+    offset_s: float = 0.0
 
-
-class CueInlet(Protocol):
-    """A stream of markers whose times are to be compared with ours."""
-
-    def hear(self, timeout_s: float) -> list[Marker]:
-        """Markers at hand; empty where none came in time."""
-        ...
-
-    def close(self) -> None:
-        """Unsubscribe. May be called twice."""
-        ...
+    @property
+    def time_s(self) -> float:
+        """When it was sent, on our clock."""
+        return self.stamp + self.offset_s
 
 
 class MarkerInlet(Protocol):
@@ -123,6 +118,14 @@ class MarkerInlet(Protocol):
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
+        ...
+
+
+class CueInlet(MarkerInlet, Protocol):
+    """Streams of markers, with all that tells what they mean, whose they are and when they were sent."""
+
+    def pull_markers(self, timeout_s: float) -> list[Marker]:
+        """All at hand; empty where none came in time."""
         ...
 
 

@@ -234,9 +234,9 @@ class InProcessMarkerInlet:
         ------
         StreamLost
         """
-        return [(marker.row[0], marker.stamp) for marker in self.hear(timeout_s)]
+        return [(marker.row[0], marker.stamp) for marker in self.pull_markers(timeout_s)]
 
-    def hear(self, timeout_s: float) -> list[Marker]:
+    def pull_markers(self, timeout_s: float) -> list[Marker]:
         """Markers at hand with all their columns; there is one clock.
 
         Raises
@@ -247,7 +247,7 @@ class InProcessMarkerInlet:
         if pulled is None:
             return []
         rows = (tuple(x if isinstance(x, str) else f"{x:.15g}" for x in row) for row in pulled[0])
-        return [Marker(row, stamp, stamp, *self._from) for row, stamp in zip(rows, pulled[1].tolist(), strict=True)]
+        return [Marker(row, stamp, *self._from) for row, stamp in zip(rows, pulled[1].tolist(), strict=True)]
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""

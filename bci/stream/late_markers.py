@@ -45,9 +45,9 @@ class LateMarkers:
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
         """Texts at hand with their raw stamps; empty where none came in time."""
-        return [(marker.row[0], marker.stamp) for marker in self.hear(timeout_s)]
+        return [(marker.row[0], marker.stamp) for marker in self.pull_markers(timeout_s)]
 
-    def hear(self, timeout_s: float) -> list[Marker]:
+    def pull_markers(self, timeout_s: float) -> list[Marker]:
         """Markers at hand, those of other computers on this one's clock too; empty where none came in time."""
         found = []
         try:
@@ -93,7 +93,7 @@ class LateMarkers:
     def _take(self, inlet: LslMarkerInlet, timeout_s: float) -> bool:
         """Queue what one stream has; False where it is gone."""
         try:
-            for item in inlet.hear(timeout_s, self._hold_s):
+            for item in inlet.pull_markers(timeout_s, self._hold_s):
                 self._texts.put(item)
         except StreamError:
             return False

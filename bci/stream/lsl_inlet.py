@@ -296,7 +296,7 @@ class LslMarkerInlet:
         """
         return [(row[0], stamp) for row, stamp in self._rows(timeout_s)]
 
-    def hear(self, timeout_s: float, hold_s: float = HOLD_S) -> list[Marker]:
+    def pull_markers(self, timeout_s: float, hold_s: float = HOLD_S) -> list[Marker]:
         """Markers at hand with all their columns, on this computer's clock too; empty where none came in time.
 
         Parameters
@@ -324,7 +324,7 @@ class LslMarkerInlet:
             if liblsl.local_clock() - self._held_since < hold_s:
                 return []
             offset_s = math.nan
-        heard, self._held = [Marker(row, stamp, stamp + offset_s, *self._from) for row, stamp in self._held], []
+        heard, self._held = [Marker(row, stamp, *self._from, offset_s) for row, stamp in self._held], []
         return heard
 
     def _rows(self, timeout_s: float) -> list[tuple[tuple[str, ...], float]]:

@@ -20,7 +20,7 @@ def heard(inlet: LslMarkerInlet | LateMarkers, n: int, timeout_s: float = 8.0) -
     found: list[Marker] = []
     end = time.monotonic() + timeout_s
     while len(found) < n and time.monotonic() < end:
-        found += inlet.hear(0.1)
+        found += inlet.pull_markers(0.1)
     return found
 
 
@@ -78,7 +78,7 @@ def test_rows_of_this_computer_come_at_once_with_all_their_columns_and_names() -
     inlet = LslMarkerInlet(resolve(StreamQuery(name="two columns"), settle_s=0))
     outlet.push([769, 3], 7.0)
     (marker,) = heard(inlet, 1)
-    assert marker[:3] == (("769", "3"), 7.0, 7.0)
+    assert (marker.row, marker.stamp, marker.time_s) == (("769", "3"), 7.0, 7.0)
     assert marker.columns == ("code", "block")
     inlet.close()
     outlet.close()
