@@ -28,6 +28,7 @@ from gui.tidy import tidy
 
 ROWS = {"BCI-Outcome": "outcomes", "BCI-Decision": "decisions", "BCI-Timing": "timing", "BCI-Velocity": "velocity"}
 TEXTS = {"BCI-Event": "events", "BCI-State": "state", "BCI-Guard": "guard", "BCI-Command": "commands"}
+WARNINGS = ("gap", "segment", "skip", "rate", "mask", "contradicted", "unmapped")
 RETRY_S = 3.0
 FORGET_S = 5.0
 KEPT = 2000
@@ -328,10 +329,8 @@ class Feed:
             self.session.settings = _mapping(message.get("decision"))
         if kind == "cue" and message.get("class"):
             self.meanings[tidy(message.get("code", ""), 60)] = tidy(message["class"], 60)
-        elif kind != "cue":
-            level = (
-                "bad" if kind in ("lost", "refused") else "warn" if kind in ("gap", "segment", "skip", "rate", "mask") else "info"
-            )
+        elif kind not in ("cue", "copy"):
+            level = "bad" if kind in ("lost", "refused") else "warn" if kind in WARNINGS else "info"
             self.say(level, name, _sentence(message), message["at"])
 
     def _hear_guard(self, message: dict[str, Any], name: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bci.session.calibration.shapes import Calibrated, CalibrationSettings
     from bci.session.judging.judge import Judgement
     from bci.session.processes import Stop
-    from bci.settings import SessionConfig
+    from bci.settings import MarkersSection, SessionConfig
 
 HELP = """Calibrate a decoder on a person: cues, recording, and after each block an honest verdict.
 
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         history, given = History(), config_of(args)
         protocol = chosen_protocol(args)
         config = with_cues(given, protocol)
-        outside = {"query": args.cues_from, "table": given.markers.table} if args.cues_from else None
+        outside = outside_words(args.cues_from, given.markers) if args.cues_from else None
     plan = Plan(args, protocol, config, history, outside)
     stop = Stop()
     try:
@@ -147,6 +147,11 @@ def window_names(args: argparse.Namespace, usual: tuple[str, ...]) -> tuple[str,
     if args.windows is not None:
         return tuple(name.strip() for name in args.windows.split(",") if name.strip())
     return () if args.headless or getattr(args, "terminal", False) or not has_display() else usual
+
+
+def outside_words(query: str, markers: MarkersSection) -> dict[str, Any]:
+    """Which program presents, and what its markers mean."""
+    return {"query": query, "table": markers.table, "field": str(markers.field), "pattern": markers.pattern}
 
 
 def chosen_protocol(args: argparse.Namespace) -> CalibrationProtocol:

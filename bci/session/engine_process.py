@@ -18,6 +18,7 @@ from bci.engine.quality import QualitySettings
 from bci.engine.stream_info import StreamInfo
 from bci.errors import StreamMismatch, StreamNotFound
 from bci.session.live import LiveLoop, LiveSettings
+from bci.session.live_cues import LiveCues
 from bci.session.model import Model, check_stream, load_model
 from bci.session.processes import say_ready
 from bci.session.wires import Wires, open_wires
@@ -34,7 +35,6 @@ from bci.stream.lsl import (
 )
 from bci.stream.lsl_inlet import HOLD_S
 from bci.stream.montage import Montage, load_montage
-from bci.stream.triggers import MarkerTable
 
 UNIT_FACTOR = 100.0
 LOOK_S = 1.5
@@ -89,7 +89,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
         wires = lsl_wires(job, model)
         if job.wait_recorder:
             await_recorder(wires, job.config.record.required)
-        table = MarkerTable(job.config.markers.table)
+        markers = job.config.markers
         e = job.config.engine
         loop = LiveLoop(
             inlet,
@@ -99,7 +99,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
             LslClock(),
             LiveSettings(e.stale_s, e.expiry_s, e.max_backlog_s, e.heartbeat_s, rehearse_s=e.rehearse_s),
             Reopen(inlet.info, job.query.host, montage, settle_s=RECORD_S if job.wait_recorder else 0.0),
-            table.class_of,
+            LiveCues(markers.marker_table(), inlet.info, markers.stream),
         )
         # What is loaded stays: a collection over it would stop the loop for a tenth of a second.
         gc.collect()
@@ -199,6 +199,6 @@ def lsl_wires(job: EngineJob, model: Model) -> Wires:
         lambda info, bci: LslOutlet(info, bci={**bci, "scheduling": job.scheduling}),
         lambda info, bci: LslTextOutlet(info.name, info.type, info.source_id, bci),
         LateMarkers(StreamQuery(name=f"{name}-control")),
-        LateMarkers(StreamQuery(name=cues), HOLD_S) if cues else None,
+        LateMarkers(StreamQuery.parse(cues), HOLD_S) if cues else None,
         model.decoder.n_dims,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from bci.session import wire
 from bci.session.age import Age
 from bci.session.drift import Drift
 from bci.session.fingerprint import fingerprint
+from bci.session.live_cues import Heard, LiveCues
 from bci.session.model import Model, load_model
 from bci.session.wires import Wires
 from bci.stream.bus import Clock, SignalInlet
+from bci.stream.triggers import MarkerTable
 from bci.stream.watch import RateWatch
 
 YIELD_S = 0.0003
@@ -109,8 +111,8 @@ class LiveLoop:
     reopen : callable, optional
         Called after a loss until it returns an inlet of the same stream (None: not there yet). It
         raises :class:`StreamMismatch` where another stream came back.
-    classes_of : callable, optional
-        Class that a cue's text stands for, or "".
+    cues : LiveCues, optional
+        What finds cues in the markers that come and in trigger channels; none means no class.
     """
 
     def __init__(
@@ -122,12 +124,12 @@ class LiveLoop:
         clock: Clock,
         settings: LiveSettings | None = None,
         reopen: Callable[[], SignalInlet | None] | None = None,
-        classes_of: Callable[[str], str] | None = None,
+        cues: LiveCues | None = None,
     ) -> None:
         self.settings = settings or LiveSettings()
         self._inlet: SignalInlet | None = inlet
         self._engine, self._model, self._wires, self._clock = engine, model, wires, clock
-        self._reopen, self._class_of = reopen, classes_of or (lambda _: "")
+        self._reopen, self._cues = reopen, cues or LiveCues(MarkerTable({}), engine.info)
         self._ages = (Age(), Age())  # by the fitted sender clock, and by the raw stamps
         self._rate = RateWatch(engine.info)
         self._rate_level = "ok"
@@ -223,6 +225,7 @@ class LiveLoop:
             self._clock.wait_until(self._clock.now() + YIELD_S)
         self._engine.prepare()
         self._tell_outcomes()
+        self._hear(self._cues.samples(chunk))
         self._watch_rate(backlog)
         for d in self._engine.take_discontinuities():
             self._rate.restart()
@@ -374,11 +377,20 @@ class LiveLoop:
             except BciError as error:
                 self._event("refused", why=str(error))
         if self._wires.cues is not None:
-            for text, stamp in self._wires.cues.pull(0.0):
-                class_ = self._class_of(text)
-                self._event("cue", **{"code": text, "class": class_, "stamp": stamp})
-                if class_ in self._model.header.classes and self._engine.bias is not None:
-                    self._expect(class_)
+            self._hear(self._cues.markers(self._wires.cues.pull_markers(0.0)))
+        self._hear(self._cues.settled())
+
+    def _hear(self, news: Sequence[Heard]) -> None:
+        """Put on record what was heard of cues, and learn from those that count."""
+        for heard in news:
+            self._event(heard.kind, **heard.fields)
+            if heard.class_ not in self._model.header.classes or self._engine.bias is None:
+                continue
+            if heard.kind == "cue":
+                self._expect(heard.class_)
+            elif heard.kind == "contradicted":
+                now = self._engine.consumed
+                self._apply(steer.Known("", now, now), "known", **{"class": "", "first": now, "last": now})
 
     def _expect(self, class_: str) -> None:
         """A trial whose class is known: its last fifth, where windows hold most of it, is learned from."""
@@ -465,6 +477,7 @@ class LiveLoop:
                 recentred=self._engine.recentred,
                 bias=self._engine.bias,
                 settings=asdict(self._decision_settings),
+                cues={**self._cues.counts, "why": self._cues.why},
             )
         )
 

@@ -141,6 +141,9 @@ class LiveView:
         drift = (self.state.get("drift") or {}).get("why", "")
         if drift:
             facts.add_row("drift", Text(drift, style="yellow"))
+        cues = self.state.get("cues") or {}
+        if cues.get("cue") or cues.get("why"):
+            facts.add_row("cues", Text(_cues(cues)))
         facts.add_row(
             "age of data",
             Text(f"{1e3 * _median(self._ages):.1f} ms (median), {1e3 * max(self._ages, default=0):.1f} ms (largest)"),
@@ -158,6 +161,14 @@ class LiveView:
             raise StreamError(f"stream {what!r} carries text; docs/streams.md says numbers")
         rows: list[list[float]] = values.tolist()
         return rows
+
+
+def _cues(cues: dict[str, Any]) -> str:
+    """How many cues have come, and what is odd about them."""
+    texts = [f"{cues.get('cue', 0)}"]
+    texts += [f"{cues['copy']} copies of them"] if cues.get("copy") else []
+    texts += [f"{cues['contradicted']} contradicted"] if cues.get("contradicted") else []
+    return ", ".join(texts) + (f"; {cues['why']}" if cues.get("why") else "")
 
 
 def _median(values: deque[float]) -> float:

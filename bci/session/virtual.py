@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bci.engine.engine import Engine
 from bci.session.live import LiveLoop
+from bci.session.live_cues import LiveCues
 from bci.session.model import Model
 from bci.session.progress import Progress, silent
 from bci.session.simulate import CUES, END_S, Subject
@@ -20,7 +21,6 @@ from bci.settings import SessionConfig
 from bci.stream.clock import VirtualClock
 from bci.stream.inprocess import InProcessBus, InProcessOutlet, InProcessTextOutlet
 from bci.stream.recorder import Recorder
-from bci.stream.triggers import MarkerTable
 from bci.stream.xdf_writer import XdfWriter
 
 SESSION = "virtual"
@@ -56,8 +56,8 @@ def run_virtually(
     duration_s = timeline.duration_s + END_S
     wires = wires_on(bus, name, model)
     engine = Engine(subject.info, model.decoder, config.engine_settings(model.header.decision))
-    class_of = MarkerTable(config.markers.table).class_of
-    loop = LiveLoop(bus.signal(subject.info.name), engine, model, wires, clock, classes_of=class_of)
+    heard = LiveCues(config.markers.marker_table(), subject.info, config.markers.stream)
+    loop = LiveLoop(bus.signal(subject.info.name), engine, model, wires, clock, cues=heard)
     with Recorder(XdfWriter(path), clock) as recorder:
         for stream in bus.streams():
             recorder.add(bus.raw(stream.source_id), stream.name)

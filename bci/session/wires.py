@@ -13,7 +13,7 @@ from bci.engine.outcome import fields, velocity_fields
 from bci.engine.stream_info import StreamInfo
 from bci.session import wire
 from bci.session.model import ModelHeader
-from bci.stream.bus import MarkerInlet
+from bci.stream.bus import CueInlet, MarkerInlet
 from bci.stream.metadata import row_info, text_info
 
 LINGER_S = 0.3
@@ -61,7 +61,7 @@ class Wires:
     events: TextOutlet
     state: TextOutlet
     control: MarkerInlet
-    cues: MarkerInlet | None = None
+    cues: CueInlet | None = None
     velocity: RowOutlet | None = None
 
     def close(self, linger_s: float = LINGER_S) -> None:
@@ -89,7 +89,7 @@ def open_wires(
     open_rows: OpenRows,
     open_texts: OpenTexts,
     control: MarkerInlet,
-    cues: MarkerInlet | None = None,
+    cues: CueInlet | None = None,
     n_dims: int = 0,
 ) -> Wires:
     """All streams of an engine.

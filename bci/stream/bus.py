@@ -110,10 +110,10 @@ class Marker:
 
 
 class MarkerInlet(Protocol):
-    """A stream of strings: cues, control messages, events."""
+    """A stream of strings or numbers: cues, control messages, events."""
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
-        """Texts at hand with their raw stamps; empty where none came in time."""
+        """First column of all at hand, with their raw stamps; empty where none came in time."""
         ...
 
     def close(self) -> None:

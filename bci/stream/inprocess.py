@@ -20,6 +20,8 @@ from bci.engine.stream_info import StreamInfo
 from bci.errors import StreamAmbiguous, StreamError, StreamLost, StreamNotFound
 from bci.stream.bus import Marker
 from bci.stream.clock import VirtualClock
+from bci.stream.marker_shapes import row_of
+from bci.stream.marker_streams import Levels, is_markers
 from bci.stream.metadata import header_xml, scale_to_microvolts, text_info
 from bci.stream.montage import Montage, apply_montage
 
@@ -225,7 +227,9 @@ class InProcessMarkerInlet:
 
     def __init__(self, outlet: InProcessOutlet, clock: VirtualClock) -> None:
         self._raw = InProcessRawInlet(outlet, clock)
-        self._from = (outlet.info.source_id, outlet.info.name, outlet.info.labels)
+        info = outlet.info
+        self._from = (info.source_id or info.name, info.name, info.labels if len(info.channels) > 1 else ())
+        self._levels = Levels(0.0 if outlet.channel_format == "string" else info.rate_hz)
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
         """Texts at hand with their raw stamps; empty where none came in time.
@@ -244,10 +248,8 @@ class InProcessMarkerInlet:
         StreamLost
         """
         pulled = self._raw.pull(timeout_s)
-        if pulled is None:
-            return []
-        rows = (tuple(x if isinstance(x, str) else f"{x:.15g}" for x in row) for row in pulled[0])
-        return [Marker(row, stamp, *self._from) for row, stamp in zip(rows, pulled[1].tolist(), strict=True)]
+        found = self._levels.flush() if pulled is None else self._levels(map(row_of, pulled[0]), pulled[1].tolist())
+        return [Marker(row, stamp, *self._from) for row, stamp in found]
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
@@ -307,7 +309,7 @@ class InProcessBus:
 
     def markers(self, query: str) -> InProcessMarkerInlet:
         """Read a stream of markers by name, type or source_id."""
-        return InProcessMarkerInlet(self._one(query, lambda o: o.info.rate_hz == 0), self.clock)
+        return InProcessMarkerInlet(self._one(query, _of_markers), self.clock)
 
     def streams(self) -> list[StreamInfo]:
         """What is being sent."""
@@ -322,3 +324,8 @@ class InProcessBus:
         if len(found) > 1:
             raise StreamAmbiguous(f"{len(found)} streams match {query!r}; there is {listing}")
         return found[0]
+
+
+def _of_markers(outlet: InProcessOutlet) -> bool:
+    info = outlet.info
+    return is_markers(info.type, outlet.channel_format, info.rate_hz, len(info.channels))

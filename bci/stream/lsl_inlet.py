@@ -18,6 +18,8 @@ from bci.stream import liblsl
 from bci.stream.bus import Marker
 from bci.stream.discovery import FoundStream
 from bci.stream.false_head import FalseHead
+from bci.stream.marker_shapes import row_of
+from bci.stream.marker_streams import Levels
 from bci.stream.metadata import scale_to_microvolts, stream_info
 from bci.stream.montage import Montage, apply_montage
 from bci.stream.sender_clock import SenderClock
@@ -270,7 +272,8 @@ def _taker(inlet: Any, found: FoundStream) -> Callable[[float], tuple[npt.NDArra
 class LslMarkerInlet:
     """A stream of strings or of marker numbers (protocols :class:`~bci.stream.bus.MarkerInlet`, ``CueInlet``).
 
-    Numbers become text as short as they can be (``"2"``).
+    Numbers become text as short as they can be (``"2"``); where they declare a rate, a level that is held is told from single
+    markers as it is in files (:class:`~bci.stream.marker_streams.Levels`).
 
     Parameters
     ----------
@@ -283,7 +286,8 @@ class LslMarkerInlet:
         self._raw = LslRawInlet(found, timeout_s=timeout_s)
         self.header_xml = self._raw.header_xml
         self._clock = SenderClock(found.host == liblsl.this_host(), self._raw.time_correction, liblsl.local_clock)
-        self._from = (found.uid, found.name, _columns(self.header_xml))
+        self._from = (found.uid, found.name, _columns(self.header_xml) if found.n_channels > 1 else ())
+        self._levels = Levels(0.0 if found.channel_format == "string" else found.rate_hz)
         self._held: list[tuple[tuple[str, ...], float]] = []
         self._held_since = 0.0
 
@@ -330,9 +334,8 @@ class LslMarkerInlet:
     def _rows(self, timeout_s: float) -> list[tuple[tuple[str, ...], float]]:
         pulled = self._raw.pull(timeout_s)
         if pulled is None:
-            return []
-        rows, stamps = pulled
-        return [(tuple(map(_as_text, row)), stamp) for row, stamp in zip(rows, stamps.tolist(), strict=True)]
+            return self._levels.flush()
+        return self._levels(map(row_of, pulled[0]), pulled[1].tolist())
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
@@ -382,7 +385,3 @@ def _decode(value: bytes) -> str:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.15g}"

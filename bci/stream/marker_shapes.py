@@ -76,6 +76,8 @@ def at(row: Sequence[str], columns: Sequence[str], field: str) -> str:
     """The part of a marker that a field names; empty where it has no such part."""
     if not field:
         return row[0]
+    if len(row) == 1:  # its name says nothing: it may well be the same as a key
+        return _in_json(row[0], field) or (row[0] if field == "1" else _in_json(row[0], field.removeprefix("1.")))
     if field in columns:
         return row[list(columns).index(field)] if list(columns).index(field) < len(row) else ""
     head, _, path = field.partition(".")

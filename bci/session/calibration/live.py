@@ -162,7 +162,7 @@ def listen(outside: Mapping[str, Any], timeout_s: float) -> Outside:
     Parameters
     ----------
     outside : mapping
-        ``query`` and ``table`` of an :class:`Outside`.
+        ``query``, ``table``, ``field`` and ``pattern`` of an :class:`Outside`.
     timeout_s : float
         How long to look for the stream.
 
@@ -171,7 +171,8 @@ def listen(outside: Mapping[str, Any], timeout_s: float) -> Outside:
     StreamNotFound, StreamAmbiguous
     """
     found = resolve(StreamQuery.parse(outside["query"]), timeout_s)
-    return Outside(LslMarkerInlet(found), outside["table"], outside["query"], _offset(found))
+    shape = (str(outside.get("field", "")), str(outside.get("pattern", "")))
+    return Outside(LslMarkerInlet(found), outside["table"], outside["query"], _offset(found), *shape)
 
 
 def _offset(found: FoundStream) -> float:

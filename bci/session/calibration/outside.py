@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError
-from bci.stream.bus import MarkerInlet
+from bci.session.live_cues import LiveCues
+from bci.stream.bus import CueInlet
 from bci.stream.triggers import MarkerTable
+
+NO_SIGNAL = StreamInfo(0.0, ())
 
 
 class Outside:
@@ -22,13 +26,24 @@ class Outside:
         Class of each marker text that is a cue.
     query : str
         What found the stream, for who resumes.
+    field, pattern : str
+        Where in a marker its text stands.
     offset_s : float
         To be added to its stamps to have those of our clock.
     """
 
-    def __init__(self, inlet: MarkerInlet, table: Mapping[str, str], query: str = "", offset_s: float = 0.0) -> None:
-        self.settings: dict[str, Any] = {"query": query, "table": dict(table)}
-        self._inlet, self._table, self._offset_s = inlet, MarkerTable(table), offset_s
+    def __init__(
+        self,
+        inlet: CueInlet,
+        table: Mapping[str, str],
+        query: str = "",
+        offset_s: float = 0.0,
+        field: str = "",
+        pattern: str = "",
+    ) -> None:
+        self.settings: dict[str, Any] = {"query": query, "table": dict(table), "field": field, "pattern": pattern}
+        self._inlet, self._offset_s = inlet, offset_s
+        self._found = LiveCues(MarkerTable(table, field, pattern), NO_SIGNAL)
         self._cues: deque[tuple[str, float]] = deque()
 
     def __enter__(self) -> Self:
@@ -45,10 +60,9 @@ class Outside:
         StreamLost
             If the other program is gone.
         """
-        for text, stamp in self._inlet.pull(0.0):
-            class_ = self._table.class_of(text)
-            if class_:
-                self._cues.append((class_, stamp + self._offset_s))
+        for heard in self._found.markers(self._inlet.pull_markers(0.0)):
+            if heard.kind == "cue" and heard.class_:
+                self._cues.append((heard.class_, heard.fields["stamp"] + self._offset_s))
         return self._cues.popleft() if self._cues else None
 
     def forget(self) -> None:

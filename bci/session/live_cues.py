@@ -1,0 +1,165 @@
+"""Cues as they come in a live session, from marker streams and from the amplifier's trigger channels, each announced once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bci.engine.chunk import Chunk
+from bci.engine.stream_info import StreamInfo
+from bci.session.cue_matching import MATCH_S, CueMatcher, Sighting, contradicted
+from bci.session.cues import Trial
+from bci.stream.bus import Marker
+from bci.stream.marker_shapes import Row, shown, suggestion
+from bci.stream.stream_query import StreamQuery
+from bci.stream.triggers import MarkerTable, TriggerEdges, trigger_stream
+
+AMPLIFIER = "amplifier"
+FEW, MANY = 3, 12
+"""After so many markers of which the table knows none it is said how they look: early where it is clear what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What there is to say of a marker.
+
+    Parameters
+    ----------
+    kind : {"cue", "copy", "contradicted", "unmapped"}
+        A new cue (or a marker that is none, without class); another sighting of one; a cue about which two sources disagree;
+        a source of which the table knows no marker.
+    fields : dict
+        For the event that puts it on record (docs/streams.md).
+    class_ : str
+    """
+
+    kind: str
+    fields: dict[str, Any]
+    class_: str = ""
+
+
+class LiveCues:
+    """Finds the cues of a live session by the rules of :mod:`bci.session.cues`.
+
+    Parameters
+    ----------
+    table : MarkerTable
+    info : StreamInfo
+        The signal; its trigger channels give cues where ``stream`` is empty or names them.
+    stream : str
+        Query for the markers that may be cues.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+        How many of each kind there were: ``cue`` (those with a class), ``copy``, ``contradicted``.
+    why : str
+        What is odd about the markers that come; empty for nothing.
+    """
+
+    def __init__(self, table: MarkerTable, info: StreamInfo, stream: str = "") -> None:
+        self._table, self._name = table, trigger_stream(info)
+        edges = TriggerEdges(info)
+        self._edges = edges if edges.columns and (not stream or names_triggers(stream, info)) else None
+        self._matcher = CueMatcher()
+        self._unsure: list[float] = []
+        self._odd: dict[object, list[Row]] = {}
+        self._latest_s = float("-inf")
+        self.counts = {"cue": 0, "copy": 0, "contradicted": 0}
+        self.why = ""
+
+    def samples(self, chunk: Chunk) -> list[Heard]:
+        """What the trigger channels say in these samples; codes that the table does not know are in the samples anyway."""
+        if len(chunk) and math.isfinite(newest := float(chunk.stamps[-1])):
+            self._latest_s = max(self._latest_s, newest)
+        found: list[Heard] = []
+        for text, stamp in self._edges(chunk) if self._edges else ():
+            seen = Sighting(stamp, text, self._table.class_of(text), AMPLIFIER, self._name, True, stamp)
+            found += self._heard(seen, (text,), ())
+        return [heard for heard in found if heard.class_ or heard.kind == "unmapped"]
+
+    def markers(self, markers: Iterable[Marker]) -> list[Heard]:
+        """What markers say that have come on streams."""
+        found: list[Heard] = []
+        for m in markers:
+            code, class_ = self._table.code(m.row, m.columns), self._table.class_of_row(m.row, m.columns)
+            time_s = m.time_s if math.isfinite(m.time_s) else m.stamp
+            found += self._heard(Sighting(time_s, code, class_, m.source, m.name, False, m.stamp), m.row, m.columns)
+        return found
+
+    def settled(self) -> list[Heard]:
+        """Cues that turn out to be contradicted, as soon as all that could still come of them has come."""
+        until_s = self._latest_s - 2 * MATCH_S
+        if not self._unsure or min(self._unsure) > until_s:
+            return []
+        self._unsure = [time_s for time_s in self._unsure if time_s > until_s]
+        found = contradicted([cue for cue in self._matcher.recent if cue.time_s <= until_s])
+        self.counts["contradicted"] += len(found)
+        why = f"another source says within {MATCH_S:g} s that it was another class; name the one that counts (markers.stream)"
+        return [Heard("contradicted", _fields(cue.sightings[0], why=why), cue.class_) for cue in found]
+
+    def _heard(self, seen: Sighting, row: Row, columns: Sequence[str]) -> list[Heard]:
+        """One sighting: a cue, or a copy of one."""
+        cue, new = self._matcher.add(seen)
+        if not new:
+            self.counts["copy"] += bool(seen.class_)
+            return [Heard("copy", _fields(seen, cue=cue.sightings[0].stamp, samples=seen.on_samples), seen.class_)]
+        self.counts["cue"] += bool(seen.class_)
+        if seen.class_:
+            self._unsure.append(cue.time_s)
+        return [Heard("cue", _fields(seen), seen.class_), *self._unmapped(seen, row, columns)]
+
+    def _unmapped(self, seen: Sighting, row: Row, columns: Sequence[str]) -> list[Heard]:
+        """Say how the markers of a source look of which the table has known none so far."""
+        rows = self._odd.setdefault(seen.source, [])
+        if seen.class_ or not self._table.texts:
+            rows[:] = [()] * MANY
+        if len(rows) >= MANY:
+            return []
+        rows.append(row)
+        how = suggestion(rows, columns, self._table.knows) if len(rows) >= FEW else ""
+        if not how and len(rows) < MANY:
+            return []
+        rows += [()] * MANY
+        remedy = f"{how} takes the cue out of them" if how else "--set markers.table.TEXT=CLASS says what they mean"
+        self.why = f"{seen.name!r} sends markers like {shown(row)}, of which the table knows none: {remedy}"
+        return [Heard("unmapped", {"source": seen.name, "why": self.why})]
+
+
+def names_triggers(stream: str, info: StreamInfo) -> bool:
+    """Whether a query for markers means the trigger channels of a signal.
+
+    >>> names_triggers("Amp triggers", StreamInfo(250.0, (), name="Amp"))
+    True
+    """
+    return StreamQuery.parse(stream).matches(trigger_stream(info), "Markers")
+
+
+def on_record(events: Iterable[dict[str, Any]]) -> list[Trial]:
+    """The cues of a live session as its events have them, in order of time.
+
+    Parameters
+    ----------
+    events : iterable of dict
+        Of the stream of type BCI-Event.
+    """
+    found: dict[tuple[float, str], tuple[bool, float]] = {}
+    for event in events:
+        if event.get("kind") not in ("cue", "copy", "contradicted"):
+            continue
+        kind, class_, stamp = event["kind"], str(event["class"]), float(event["stamp"])
+        seen, first = (not event.get("samples", False), stamp), (float(event.get("cue", stamp)), class_)
+        if kind == "cue" and class_:
+            found[first] = seen
+        elif kind == "copy" and first in found:
+            found[first] = min(found[first], seen)
+        elif kind == "contradicted":
+            found.pop(first, None)
+    trials = (Trial(time_s, class_) for (_, class_), (_, time_s) in found.items())
+    return sorted(trials, key=lambda trial: trial.time_s)
+
+
+def _fields(seen: Sighting, **more: object) -> dict[str, Any]:
+    return {"code": seen.code, "class": seen.class_, "stamp": seen.stamp, "source": seen.name, "samples": seen.on_samples, **more}
