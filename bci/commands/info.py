@@ -151,7 +151,7 @@ def _stream(s: StreamSummary) -> Iterator[str]:
         yield from _row("bad stretches", "; ".join(f"{a:.2f}-{b:.2f} s {why}" for a, b, why in s.bad_spans[:MOST_TEXTS]))
         yield from _more(len(s.bad_spans))
     if s.clock_offset_s is not None:
-        yield from _row("clock", f"offset {_seconds(s.clock_offset_s)}")
+        yield from _row("clock", _clock(s.clock_offset_s, s.clock_ppm, s.clock_resets))
     notes = (s.notes, "" if s.closed else "no footer", f"{s.segments} segments" * (s.segments > 1))
     yield from _row("notes", "; ".join(filter(None, notes)))
 
@@ -209,6 +209,13 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 def _shown(text: str) -> str:
     """Text without characters that would steer a terminal."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _clock(offset_s: float, ppm: float, resets: int) -> str:
+    """How its clock relates to the recorder's."""
+    runs = f", drifts by {ppm:+.1f} \u00b5s a second" if abs(ppm) >= 0.1 else ""
+    times = f", reset {'once' if resets == 1 else f'{resets} times'} while recorded" if resets else ""
+    return f"offset {_seconds(offset_s)}{runs}{times}"
 
 
 def _seconds(value: float) -> str:

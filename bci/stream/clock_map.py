@@ -115,6 +115,28 @@ class ClockMap:
         return max(0, len(self.pieces) - 1)
 
     @property
+    def offset_s(self) -> float | None:
+        """The offset in the middle of the longest time without a reset, seconds; None where none is known."""
+        piece = self._longest()
+        if piece is None:
+            return None
+        middle = 0.5 * (piece.first_s + piece.last_s)
+        return float(piece.to_recorder(np.array([middle]))[0]) - middle
+
+    @property
+    def drift(self) -> float:
+        """By how much the offset changes in a second, on average over the longest time without a reset."""
+        piece = self._longest()
+        if piece is None or piece.last_s <= piece.first_s:
+            return 0.0
+        ends = np.array([piece.first_s, piece.last_s])
+        first, last = (piece.to_recorder(ends) - ends).tolist()
+        return float(last - first) / (piece.last_s - piece.first_s)
+
+    def _longest(self) -> ClockPiece | None:
+        return max(self.pieces, key=lambda piece: piece.last_s - piece.first_s, default=None)
+
+    @property
     def unset(self) -> ClockMap:
         """The clock as it would have gone on, had it never been reset (:meth:`continued`)."""
         return ClockMap(self.pieces[:1]) if self.resets else self

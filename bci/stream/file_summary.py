@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from bci.engine.stream_info import StreamInfo
 from bci.errors import RecordingError
+from bci.stream.clock_map import ClockMap
 from bci.stream.files.boundary import in_words
+from bci.stream.files.clocks import clocks_of
 from bci.stream.files.edf import check_edf
+from bci.stream.foreign_clock import stamped_elsewhere
 from bci.stream.readers import READERS, open_recording, reader_of
 from bci.stream.recording import RecordedMarkers, RecordedSignal
 from bci.stream.unpack import is_compressed
-from bci.stream.xdf_reader import Verified, read_xdf
+from bci.stream.xdf_reader import Verified, XdfFile, read_xdf
 from bci.stream.xdf_summary import ChannelSummary, StreamSummary, summarise, times_of
 
 FORMATS = {
@@ -74,10 +81,30 @@ def summarise_file(path: Path) -> FileSummary:
 def _xdf(path: Path, kind: str) -> FileSummary:
     with in_words(path):
         file = read_xdf(path)
-        streams = tuple(summarise(stream) for stream in file.streams)
+        clocks, notes = clocks_of(file)
+        streams = tuple(summarise(stream, clocks[stream.id]) for stream in file.streams)
+        problems = (*file.problems, *notes, *_foreign(file, clocks))
         with path.open("rb") as opened:
             kind = "XDF, compressed" if is_compressed(opened) else kind
-        return FileSummary(path, kind, file.closed, file.verified, _sha256(path), file.problems, file.left_out, streams)
+        return FileSummary(path, kind, file.closed, file.verified, _sha256(path), problems, file.left_out, streams)
+
+
+def _foreign(file: XdfFile, clocks: Mapping[int, ClockMap]) -> list[str]:
+    """Streams of markers that another clock stamped than the signal with the most samples; no sample is copied."""
+    signals = [s for s in file.streams if s.rate_hz > 0 and s.channel_format != "string" and len(s)]
+    if not signals:
+        return []
+    main = max(signals, key=len)
+    info = StreamInfo(main.rate_hz, (), name=main.name)
+    clock = clocks[main.id]
+    signal = RecordedSignal(info, np.empty((len(main), 0)), clock.continued(main.stamps), clock.unset)
+    found = []
+    for stream in file.streams:
+        if stream.rate_hz == 0 and len(stream) and not stream.type.startswith("BCI-"):
+            clock = clocks[stream.id]
+            markers = RecordedMarkers(stream.name, (), clock.continued(stream.stamps), clock.unset)
+            found.append(stamped_elsewhere(signal, markers))
+    return [text for text in found if text]
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.continuity import Continuity
 from bci.errors import StreamError
+from bci.stream.clock_map import SAME_CLOCK, ClockMap
 from bci.stream.metadata import stream_info
 from bci.stream.triggers import TriggerEdges
 from bci.stream.xdf_reader import XdfStream
@@ -55,7 +56,7 @@ class StreamSummary:
     backward : int
         Stamps that lie before the one before; chunk-wise senders do this all the time.
     clock_offset_s : float or None
-        Median; None: unknown.
+        To be added to stamps to have the recorder's time, in the middle of the recording; None: unknown.
     closed : bool
     notes : str
     layout : tuple of ChannelSummary
@@ -65,6 +66,10 @@ class StreamSummary:
         That somebody marked bad.
     bad_spans : tuple of (start_s, stop_s, why)
         Stretches that somebody marked bad.
+    clock_ppm : float
+        By how many microseconds its clock falls behind the recorder's in a second.
+    clock_resets : int
+        How often its clock was reset while it was recorded.
     """
 
     id: int
@@ -87,6 +92,8 @@ class StreamSummary:
     texts: dict[str, int] = field(default_factory=dict)
     bad_channels: tuple[str, ...] = ()
     bad_spans: tuple[tuple[float, float, str], ...] = ()
+    clock_ppm: float = 0.0
+    clock_resets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +162,16 @@ def _losses(stamps: FloatArray, rate_hz: float, sample_clock: bool) -> tuple[lis
     return lost, segment + 1 if len(stamps) else 0
 
 
-def summarise(stream: XdfStream) -> StreamSummary:
+def summarise(stream: XdfStream, clock: ClockMap = SAME_CLOCK) -> StreamSummary:
     """Measure one stream of an XDF file.
 
     A stream of texts that declares a rate has none: its pauses are no gaps.
+
+    Parameters
+    ----------
+    stream : XdfStream
+    clock : ClockMap
+        Its clock (:func:`bci.stream.files.clocks.clocks_of`).
     """
     rate_hz = 0.0 if stream.channel_format == "string" else stream.rate_hz
     try:
@@ -184,10 +197,12 @@ def summarise(stream: XdfStream) -> StreamSummary:
         gaps=times.gaps,
         missing_s=times.missing_s,
         backward=times.backward,
-        clock_offset_s=float(np.median(stream.offsets)) if len(stream.offsets) else None,
+        clock_offset_s=clock.offset_s,
         closed=stream.footer is not None,
         notes=(stream.footer or {}).get("note", ""),
         layout=tuple(ChannelSummary(c.label, c.type, c.unit) for c in info.channels) if info else (),
+        clock_ppm=round(1e6 * clock.drift, 2),
+        clock_resets=clock.resets,
         texts=texts,
     )
 
