@@ -36,7 +36,9 @@ class Sent:
     noise_s : ndarray or float
         Error of each offset.
     rate_hz : float
-        0 for markers, whose texts are their true times.
+        0 for markers.
+    texts : tuple of str
+        Of the markers; their true times where there are none.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Sent:
     offsets_s: FloatArray = field(default_factory=lambda: np.empty(0))
     noise_s: FloatArray | float = 0.0
     rate_hz: float = 0.0
+    texts: tuple[str, ...] = ()
 
     @property
     def stamps(self) -> FloatArray:
@@ -74,19 +77,22 @@ def write(path: Path, streams: Sequence[Sent], on_sender: bool = True, writer: s
         header = parse_header(sent.header().encode(), "test")
         heads.append(chunk(Tag.STREAM_HEADER, struct.pack("<I", i) + sent.header().encode()))
         block = 50 if sent.rate_hz else 1
+        said = sent.texts or tuple(map(repr, sent.true_s.tolist()))
         for a in range(0, len(sent.true_s), block):
             times, stamps = sent.true_s[a : a + block], sent.stamps[a : a + block]
             if sent.rate_hz:
                 payload = encode_numeric(header, values(times), stamps)
             else:
-                payload = encode_strings(header, [[f"{t!r}"] for t in times.tolist()], stamps)
+                payload = encode_strings(
+                    header, [[text] for text in (sent.texts or tuple(map(repr, sent.true_s.tolist())))[a : a + block]], stamps
+                )
             bodies.append((times[-1], chunk(Tag.SAMPLES, struct.pack("<I", i) + varlen(len(times)) + payload)))
         measured = sent.offsets_s - sent.clock(sent.offsets_s) + sent.noise_s
         for at, offset in zip(sent.offsets_s.tolist(), measured.tolist(), strict=True):
             collected = at - offset if on_sender else at
             bodies.append((at, chunk(Tag.CLOCK_OFFSET, struct.pack("<Idd", i, collected, offset))))
-        said = f"<info><writer>{writer}</writer><sample_count>{len(sent.true_s)}</sample_count></info>"
-        feet.append(chunk(Tag.STREAM_FOOTER, struct.pack("<I", i) + said.encode()))
+        foot = f"<info><writer>{writer}</writer><sample_count>{len(sent.true_s)}</sample_count></info>"
+        feet.append(chunk(Tag.STREAM_FOOTER, struct.pack("<I", i) + foot.encode()))
     start = MAGIC + chunk(Tag.FILE_HEADER, b"<?xml version='1.0'?><info><version>1.0</version></info>")
     path.write_bytes(start + b"".join(heads) + b"".join(b for _, b in sorted(bodies, key=lambda b: b[0])) + b"".join(feet))
     return path

@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
                 "gaps": e.gaps,
                 "left_out": e.left_out,
                 "resolution_uv": e.resolution_uv,
+                "notes": list(e.notes),
             }
             for e in done
         ]
@@ -70,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     for e in done:
         notes = f", {e.gaps} gaps" * (e.gaps > 0) + f", {e.left_out} markers outside of the signal left out" * (e.left_out > 0)
         print(f"{e.path}: {e.events} events{notes}; values to {e.resolution_uv:.2g} µV")
+        print("".join(f"note: {e.source.name}: {note}\n" for note in e.notes), end="")
     if args.validate:
         print("\n".join(problems) or f"{out}: valid BIDS")
     return RecordingError.exit_code if problems else 0

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from two_computers import session, write
 
+from bci.commands import main
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.errors import RecordingError
+from bci.errors import BciError, RecordingError
 from bci.stream.clock_map import ClockMap
 from bci.stream.foreign_clock import other_clocks, refuse_elsewhere
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording, times_on
@@ -81,3 +83,26 @@ def test_cues_that_all_lie_elsewhere_are_refused_and_never_shifted() -> None:
 def test_what_our_own_processes_say_is_not_judged() -> None:
     found = recording(1.7e9 + CUES)
     assert not told(replace(found, markers=(replace(found.markers[0], type="BCI-Event"),)))
+
+
+def written(path: Path) -> Path:
+    """A file whose cues are stamped with Unix time."""
+    amp, cues = session(lambda t: t, lambda t: t + 1.2e9, span_s=120.0)
+    return write(path, [amp, replace(cues, offsets_s=np.empty(0), noise_s=0.0, texts=("left",) * 10)])
+
+
+@pytest.mark.parametrize("command", ["info", "train", "judge", "export"])
+def test_every_command_says_the_same_of_such_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    path = written(tmp_path / "a.xdf")
+    table = [] if command == "info" else ["--set", "markers.table.left=left", "--set", "stream.unit=uV"]
+    where = {"export": ["--out", str(tmp_path / "out")], "train": ["-o", str(tmp_path / "m.safetensors")]}
+    try:
+        code = main([command, str(path), *where.get(command, []), *table])
+    except BciError as error:
+        code, said = 5, str(error)
+    else:
+        said = "".join(capsys.readouterr())
+    said = " ".join(said.split())
+    assert "stream 'Cues': all 10 markers lie outside of the signal" in said
+    assert "Unix time in seconds" in said
+    assert code == (5 if command in ("train", "judge") else 0)

@@ -54,6 +54,8 @@ class Exported:
         Events written, gaps of the recording, and markers outside of the signal.
     resolution_uv : float
         Largest step between two values that the format can tell apart.
+    notes : tuple of str
+        What a person should know of the recording.
     """
 
     source: Path
@@ -62,6 +64,7 @@ class Exported:
     gaps: int
     left_out: int
     resolution_uv: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
         _copy_source(path, out, target)
     resolution = _resolution(placed, choices.format)
     gaps = sum(mark.text in (GAP, BOUNDARY) for mark in placed.marks)
-    return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution)
+    return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution, recording.notes)
 
 
 def _resolution(placed: Even, format: str) -> float:
