@@ -83,9 +83,7 @@ def write(path: Path, streams: Sequence[Sent], on_sender: bool = True, writer: s
             if sent.rate_hz:
                 payload = encode_numeric(header, values(times), stamps)
             else:
-                payload = encode_strings(
-                    header, [[text] for text in (sent.texts or tuple(map(repr, sent.true_s.tolist())))[a : a + block]], stamps
-                )
+                payload = encode_strings(header, [[text] for text in said[a : a + block]], stamps)
             bodies.append((times[-1], chunk(Tag.SAMPLES, struct.pack("<I", i) + varlen(len(times)) + payload)))
         measured = sent.offsets_s - sent.clock(sent.offsets_s) + sent.noise_s
         for at, offset in zip(sent.offsets_s.tolist(), measured.tolist(), strict=True):
