@@ -15,6 +15,7 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import RecordingError
+from bci.stream.files.boundary import LOOKED_AT, refuse_changed
 from bci.stream.metadata import MAX_CHANNELS, channel_type
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 
@@ -57,6 +58,7 @@ def read_openvibe(path: Path) -> Recording:
         If it is no such file, is compressed, or contradicts itself. What stands before a cut is read.
     """
     data = path.read_bytes()
+    refuse_changed(path, data[:LOOKED_AT])
     if data[:4] != b"\x1a\x45\xdf\xa3" and data[:10] != _identifier_bytes(_FILE):
         raise RecordingError(f"{path}: is not an OpenViBE stream file (begins with {data[:4].hex()}, not 1a45dfa3)")
     streams: dict[int, _Stream] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bci.errors import RecordingError
+from bci.stream.files.boundary import LOOKED_AT, refuse_changed
 
 MAGIC = b"\x1f\x8b"
 MOST_BYTES = 4 << 30
@@ -47,6 +48,8 @@ def unpacked(path: Path, file: BinaryIO) -> bytes:
                     )
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             problem = str(error)
+            file.seek(0)
+            refuse_changed(path, file.read(LOOKED_AT))
     if not found:
         raise RecordingError(f"{path}: cannot be unpacked ({problem or 'it is empty'}); copy it again")
     return bytes(found)

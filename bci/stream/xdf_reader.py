@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from bci.engine.chunk import BoolArray, FloatArray
 from bci.errors import RecordingError
+from bci.stream.files.boundary import LOOKED_AT, refuse_changed
 from bci.stream.sidecar import Sidecar, damaged_blocks, read_sidecar, sha256_of
 from bci.stream.unpack import is_compressed, unpacked
 from bci.stream.xdf_format import DTYPES, StreamHeader
@@ -153,8 +154,14 @@ def read_xdf(path: Path | str, verify: bool = True) -> XdfFile:
     """
     path = Path(path)
     with open_buffer(path) as data:
-        found, verdict, sha256 = scan_file(path, data, verify)
-        streams = streams_of(data, found)
+        try:
+            found, verdict, sha256 = scan_file(path, data, verify)
+            streams = streams_of(data, found)
+        except RecordingError:
+            refuse_changed(path, data[:LOOKED_AT])
+            raise
+        if found.damaged:
+            refuse_changed(path, data[:LOOKED_AT])
     if found.damaged:
         verdict = "damaged"
     closed = bool(streams) and not found.cut and all(s.footer is not None for s in streams)

@@ -139,3 +139,13 @@ def test_files_without_a_byte_or_of_noise_are_refused_with_their_name(written: P
         written.write_bytes(content)
         assert main(["info", str(written)]) == 5
         assert f"error: {written}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["CRLF", "UTF-8"])
+def test_a_file_that_was_transferred_as_text_is_refused_with_the_cause(written: Path, kind: str) -> None:
+    path = heavy(written)
+    whole = path.read_bytes()
+    changed = whole.replace(b"\n", b"\r\n") if kind == "CRLF" else whole.decode("utf-8", "replace").encode()
+    path.write_bytes(changed)
+    with pytest.raises(BciError, match="copy the file again as binary"):
+        open_recording(written)

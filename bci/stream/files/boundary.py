@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bci.errors import BciError, RecordingError
 
-LEAST_LINE_ENDS = 30
+LEAST_SIGNS = 30
 LOOKED_AT = 1 << 20
-"""Bytes; a damage of every line end shows in any part of a file."""
+"""Bytes; what was done to a file as if it were text shows in any part of it."""
+_BEYOND_ASCII = bytes(range(128, 256))
 
 
 @contextmanager
@@ -43,20 +44,29 @@ def in_words(path: Path) -> Iterator[None]:
         ) from error
 
 
-def text_transferred(content: bytes) -> bool:
-    """Whether binary data went through a transfer for text: every line feed then has a carriage return before it.
+def changed_as_text(content: bytes) -> str:
+    r"""What a transfer for text did to binary data, in words; "" where it did nothing that shows.
 
-    Among arbitrary bytes one line feed in 256 has one.
+    Among arbitrary bytes one line feed in 256 has a carriage return before it, and hardly three bytes are the
+    replacement character of UTF-8.
 
-    >>> text_transferred(bytes(range(256)) * 40), text_transferred((bytes(range(256)) * 40).replace(b"\\n", b"\\r\\n"))
-    (False, True)
+    >>> whole = bytes(range(256)) * 40
+    >>> changed_as_text(whole), changed_as_text(whole.replace(b"\n", b"\r\n"))
+    ('', 'a carriage return stands before each of its line feeds')
+    >>> changed_as_text(whole.decode("utf-8", "replace").encode())
+    'bytes that are no text were replaced'
     """
     ends = content.count(b"\n")
-    return ends >= LEAST_LINE_ENDS and content.count(b"\r\n") >= 0.99 * ends
+    if ends >= LEAST_SIGNS and content.count(b"\r\n") >= 0.99 * ends:
+        return "a carriage return stands before each of its line feeds"
+    replaced = content.count("\ufffd".encode())
+    if replaced >= LEAST_SIGNS and 3 * replaced >= 0.9 * (len(content) - len(content.translate(None, _BEYOND_ASCII))):
+        return "bytes that are no text were replaced"
+    return ""
 
 
 def refuse_text_transfer(path: Path, start: int = 0) -> None:
-    """Refuse a binary file whose line feeds have all got carriage returns: no value in it is what it was.
+    """Refuse a binary file that was changed as if it were text: no value in it is what it was.
 
     Parameters
     ----------
@@ -70,15 +80,19 @@ def refuse_text_transfer(path: Path, start: int = 0) -> None:
     """
     with path.open("rb") as file:
         file.seek(start)
-        content = file.read(LOOKED_AT)
-    if text_transferred(content):
-        raise RecordingError(transfer_message(path))
+        refuse_changed(path, file.read(LOOKED_AT))
 
 
-def transfer_message(path: Path) -> str:
-    """What to say of a file that a transfer for text has changed."""
-    return (
-        f"{path}: was changed on its way here: a carriage return stands before each of its line feeds, as a transfer for "
-        "text puts it there (FTP in ASCII mode, git's autocrlf, e-mail). Its values are lost in this copy; copy the file "
-        "again as binary"
-    )
+def refuse_changed(path: Path, content: bytes) -> None:
+    """Refuse a file by the bytes of it that were looked at.
+
+    Raises
+    ------
+    RecordingError
+    """
+    what = changed_as_text(content)
+    if what:
+        raise RecordingError(
+            f"{path}: was changed on its way here: {what}, as a transfer for text does it (FTP in ASCII mode, git's autocrlf, "
+            "e-mail, an editor). Its values are lost in this copy; copy the file again as binary"
+        )

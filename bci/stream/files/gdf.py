@@ -37,6 +37,7 @@ def check_gdf(path: Path) -> tuple[str, ...]:
         head = file.read(256)
         if len(head) < 256 or head[:4] != b"GDF ":
             raise RecordingError(f"{path}: is not a GDF file (it begins with {head[:4]!r}, not 'GDF ')")
+        refuse_text_transfer(path)
         second = head[4:8] >= b"1.90"  # "1.25", "2.20"
         n_records = struct.unpack("<q", head[236:244])[0]
         n_signals = struct.unpack("<H", head[252:254])[0] if second else struct.unpack("<I", head[252:256])[0]
@@ -52,7 +53,6 @@ def check_gdf(path: Path) -> tuple[str, ...]:
     counts = struct.unpack(f"<{n_signals}I", fields[216 * n_signals : 220 * n_signals])
     types = struct.unpack(f"<{n_signals}I", fields[220 * n_signals : 224 * n_signals])
     record_size = sum(n * _BYTES.get(t, 0) for n, t in zip(counts, types, strict=True))
-    refuse_text_transfer(path, header_size)
     if header_size + n_records * record_size > size:
         held = max(0, size - header_size) // max(1, record_size)
         raise RecordingError(

@@ -82,8 +82,7 @@ def read_fif(path: Path) -> Recording:
     """FIF, MNE's own format."""
     import mne
 
-    if path.suffix.lower() == ".fif":
-        refuse_text_transfer(path)
+    refuse_text_transfer(path)
     with _mne_notes() as notes:
         raw = mne.io.read_raw_fif(path, preload=True, verbose="ERROR")
     return recording_from_mne(raw, path, tuple(notes))
