@@ -16,9 +16,11 @@ from bci.engine.chunk import FloatArray
 from bci.errors import RecordingError
 from bci.stream.files.boundary import refuse_text_transfer
 from bci.stream.files.hdf5 import is_hdf5, read_hdf5_struct
+from bci.stream.files.matlab import read_matlab
 from bci.stream.files.mne_raw import recording_from_mne
 from bci.stream.recording import Recording
 
+WANTED = ("data", "srate", "trials", "nbchan", "pnts", "chanlocs", "event")
 _KINDS = {
     **dict.fromkeys(("EEG", "", "REF"), "eeg"),
     **dict.fromkeys(("EOG", "HEOG", "VEOG"), "eog"),
@@ -66,13 +68,8 @@ def read_eeglab(path: Path) -> Recording:
 
 def _struct(path: Path) -> dict[str, Any]:
     """The fields of the variable EEG, or of the file where it was saved without that."""
-    from scipy.io import loadmat
-
-    if is_hdf5(path):
-        return read_hdf5_struct(path, "EEG")
-    content = loadmat(path, simplify_cells=True)
-    inner = content.get("EEG", content)
-    if not isinstance(inner, dict) or "srate" not in inner or "data" not in inner:
+    inner = read_hdf5_struct(path, "EEG", WANTED) if is_hdf5(path) else read_matlab(path, "EEG", WANTED)
+    if "srate" not in inner or "data" not in inner:
         raise RecordingError(f"{path}: is a MATLAB file, but no EEGLAB data set (it has no EEG.srate and EEG.data)")
     return inner
 

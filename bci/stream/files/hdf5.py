@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ def is_hdf5(path: Path) -> bool:
     return head.startswith(_MAGIC) or head[512:520] == _MAGIC
 
 
-def read_hdf5_struct(path: Path, name: str) -> dict[str, Any]:
-    """The fields of a struct, as :func:`scipy.io.loadmat` gives them with ``simplify_cells``.
+def read_hdf5_struct(path: Path, name: str, wanted: Collection[str]) -> dict[str, Any]:
+    """The fields of a struct, as :func:`bci.stream.files.matlab.read_matlab` gives them.
 
     Raises
     ------
     RecordingError
-        If h5py is not installed, or there is no such struct.
+        If h5py is not installed, or it is damaged.
     """
     try:
         import h5py
@@ -37,12 +38,7 @@ def read_hdf5_struct(path: Path, name: str) -> dict[str, Any]:
         ) from error
     with h5py.File(path, "r") as file:
         group = file.get(name, file)
-        if "srate" not in group or "data" not in group:
-            raise RecordingError(f"{path}: is a MATLAB file, but no EEGLAB data set (it has no EEG.srate and EEG.data)")
-        return {key: _value(file, group[key], key, 0) for key in group if key in _WANTED}
-
-
-_WANTED = ("data", "srate", "trials", "nbchan", "pnts", "chanlocs", "event")
+        return {key: _value(file, group[key], key, 0) for key in group if key in wanted}
 
 
 def _value(file: Any, item: Any, name: str, depth: int) -> Any:
