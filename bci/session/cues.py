@@ -44,7 +44,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One marker of a recording, its copies left out.
+    """One marker of a recording.
 
     Parameters
     ----------
@@ -56,12 +56,15 @@ class Mark:
         What the table was asked for.
     class_ : str
         What it is a cue for; empty where it is none.
+    stream : str
+        Name of the stream.
     """
 
     time_s: float
     text: str
     code: str
     class_: str
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class FoundCues:
     trials : tuple of Trial
         Those that count, in order of time.
     marks : tuple of Mark
-        All markers, cues or not, each once, in order of time.
+        All markers in order of time, cues each once.
     notes : tuple of str
         What a person should know: copies, contradictions, trials that were rejected or broken off.
     """
@@ -107,10 +110,11 @@ def find_cues(recording: Recording, signal: RecordedSignal, table: MarkerTable, 
     if stream and not ours and not chosen:
         raise RecordingError(_missing(recording, stream))
     seen = [s for i, markers in heard for s in _sightings(i, markers, signal, table, i in chosen)]
-    cues, rest = matched([s for s in seen if s.class_]), matched([s for s in seen if not s.class_])
-    lost = uncounted(cues, [s for mark in rest for s in mark.sightings])
+    cues, rest = matched([s for s in seen if s.class_]), [s for s in seen if not s.class_]
+    lost = uncounted(cues, rest)
     trials = tuple(Trial(cue.time_s, cue.class_) for cue in cues if cue not in lost and not cue.doubted)
-    marks = [Mark(c.time_s, c.best.text, c.best.code, "" if c.doubted else c.class_) for c in (*cues, *rest)]
+    marks = [Mark(s.time_s, s.text, s.code, s.class_, s.name) for s in (*(cue.best for cue in cues if not cue.doubted), *rest)]
+    marks += [Mark(s.time_s, s.text, s.code, "", s.name) for cue in cues if cue.doubted for s in cue.sightings]
     notes = (*copies(cues), *_doubted(cues), *_lost(lost), *_apart(cues), *hints(recording, table, chosen))
     return FoundCues(trials, tuple(sorted(marks, key=lambda mark: mark.time_s)), notes)
 
@@ -181,7 +185,7 @@ def uncounted(cues: Sequence[SeenCue], marks: Sequence[Sighting]) -> dict[SeenCu
             moments[code].append(mark.time_s)
         elif code == TRIAL_END:
             ends[mark.source] = max(mark.time_s, ends.get(mark.source, mark.time_s))
-    starts = _once(moments[TRIAL_START])
+    starts = once(moments[TRIAL_START])
     found: dict[SeenCue, str] = {}
     for cue in cues:
         own = [ends[source] for source in cue.sources if source in ends]
@@ -192,7 +196,7 @@ def uncounted(cues: Sequence[SeenCue], marks: Sequence[Sighting]) -> dict[SeenCu
     return found
 
 
-def _once(times: Sequence[float]) -> list[float]:
+def once(times: Sequence[float]) -> list[float]:
     """Moments in order, those of several sources taken together."""
     found: list[float] = []
     for time_s in sorted(times):
@@ -233,9 +237,10 @@ def _doubted(cues: Sequence[SeenCue]) -> list[str]:
     if not doubted:
         return []
     names = dict.fromkeys(s.name for cue in doubted for s in cue.sightings)
+    n, who = len(once([cue.time_s for cue in doubted])), " and ".join(map(repr, names))
     return [
-        f"{len(doubted)} cues are left out because {' and '.join(map(repr, names))} contradict each other within {MATCH_S:g} s, "
-        f"for the first time at {doubted[0].time_s:.3f} s; name the stream that counts with --set markers.stream=NAME"
+        f"{who} contradict each other {n} time{'s' * (n != 1)}, first at {doubted[0].time_s:.3f} s: what they say within "
+        f"{MATCH_S:g} s is left out; name the stream that counts with --set markers.stream=NAME"
     ]
 
 

@@ -177,10 +177,10 @@ def suggestion(rows: Sequence[Row], columns: Sequence[str], known: Callable[[str
     best = max(hits, key=lambda field: hits[field], default="")
     if best and hits[best]:
         return f"--set {_quoted(f'markers.field={best}')}"
-    for row in rows:
-        if pattern := _pattern_for(row[0][:LONGEST_TEXT], known):
-            return f'--set "markers.pattern={pattern}"'
-    return ""
+    patterns = dict.fromkeys(p for row in rows[:50] for p in _patterns(row[0][:LONGEST_TEXT], known))
+    fits = {p: sum(known(MarkerShape("", p).text(row)) for row in rows) for p in patterns}
+    best = max(fits, key=lambda p: fits[p], default="")
+    return f'--set "markers.pattern={best}"' if best else ""
 
 
 def _quoted(setting: str) -> str:
@@ -204,19 +204,29 @@ def paths(value: Any, depth: int = 3) -> list[str]:
     return []
 
 
-def _pattern_for(text: str, known: Callable[[str], bool]) -> str:
-    """A pattern that takes a known text out of a longer one; empty where there is none in it."""
-    words = list(re.finditer(r"[^\s/:;,=|_]+", text))
-    for first in range(len(words)):
-        for last in range(len(words) - 1, first - 1, -1):
-            begin, end = words[first].start(), words[last].end()
-            if not known(text[begin:end]):
-                continue
-            before, after = text[:begin], text[end:]
-            if not after:
-                return f"^{re.escape(before)}(.+)$"
-            return f"^{re.escape(before)}(.+?){re.escape(after)}$"
-    return ""
+def _patterns(text: str, known: Callable[[str], bool]) -> list[str]:
+    """Patterns that take a known text out of a longer one: for this marker, and for others that begin or go on otherwise."""
+    words = list(re.finditer(r"[^\s/:;,=|_-]+", text))
+    spans = [(a.start(), b.end()) for i, a in enumerate(words) for b in reversed(words[i:])]
+    begin, end = next(((a, b) for a, b in spans if known(text[a:b])), (0, 0))
+    if begin == end:
+        return []
+    before, after = (re.sub(r"[0-9]+", "[0-9]+", re.escape(part)) for part in (text[:begin], text[end:]))
+    same = re.escape(text[:begin])
+    if not after:
+        found = [f"^{same}(.+)$", f"^{before}(.+)$"]
+    else:
+        delimiter = re.escape(text[end])
+        found = [f"^{same}(.+?){after}$", f"^{same}(.+?){delimiter}", f"^{before}(.+?){delimiter}"]
+    return [pattern for pattern in found if _allowed(pattern)]
+
+
+def _allowed(pattern: str) -> bool:
+    try:
+        checked_pattern(pattern)
+    except ConfigError:
+        return False
+    return True
 
 
 def shown(row: Sequence[str]) -> str:

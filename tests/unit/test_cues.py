@@ -17,7 +17,7 @@ from bci.errors import ConfigError, RecordingError, TrainingError
 from bci.session.cues import FoundCues, find_cues
 from bci.session.training import labelled
 from bci.settings import MarkersSection, SessionConfig
-from bci.stream.marker_shapes import MarkerShape, checked_pattern
+from bci.stream.marker_shapes import MarkerShape, checked_pattern, suggestion
 from bci.stream.marker_streams import Levels, is_markers
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 from bci.stream.triggers import MarkerTable
@@ -76,7 +76,7 @@ def test_what_one_source_lost_is_not_taken_from_the_next_cue() -> None:
 def test_cues_about_which_two_sources_disagree_are_left_out_and_said() -> None:
     said = found(stream("Cues", [(1.02, "left"), (3.0, "left")]), trigger([(1.0, "2"), (3.0, "1")]))
     assert [t.time_s for t in said.trials] == [3.0]
-    assert "2 cues are left out because 'Amp triggers' and 'Cues' contradict each other" in " ".join(said.notes)
+    assert "'Amp triggers' and 'Cues' contradict each other 1 time, first at 1.000 s" in " ".join(said.notes)
 
 
 def test_a_source_that_lost_a_cue_contradicts_nobody() -> None:
@@ -265,3 +265,10 @@ def test_cues_found_are_the_cues_given(session: tuple[list[tuple[float, str, boo
             assert trial.time_s == time_s
         assert trial.time_s in seen
     assert Counter(m.class_ for m in said.marks if m.class_) == Counter(class_ for _, class_, _ in truth)
+
+
+def test_a_setting_is_suggested_that_maps_as_many_markers_as_can_be() -> None:
+    rows = [(f"cue_{name}/{i}",) for i, name in enumerate(["left", "right", "left"])]
+    assert suggestion(rows, (), MarkerTable(TABLE).knows) == '--set "markers.pattern=^cue_(.+?)/[0-9]+$"'
+    rows = [(f"{i}: trial {name}",) for i, name in enumerate(["left", "right"], 9)]
+    assert suggestion(rows, (), MarkerTable(TABLE).knows) == '--set "markers.pattern=^[0-9]+:\\ trial\\ (.+)$"'

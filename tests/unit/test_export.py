@@ -18,9 +18,11 @@ from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, even
 from bci.session.evaluation.sources import find_origins
 from bci.session.simulate import record_virtually
 from bci.session.timeline import short
-from bci.session.training import trials
+from bci.session.training import open_labelled, trials
 from bci.stream.clock import VirtualClock
+from bci.stream.metadata import header_xml, text_info
 from bci.stream.readers import open_recording
+from bci.stream.xdf_writer import XdfWriter
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 RATE_HZ = 125.0
@@ -189,3 +191,42 @@ def test_values_that_are_no_number_become_lines_and_are_marked() -> None:
     assert np.isfinite(placed.data).all()
     assert np.array_equal(placed.data[:, 0], raw.data[:, 0])
     assert [(m.text, m.sample, m.n_samples) for m in placed.marks] == [(NONFINITE, 10, 2)]
+
+
+def test_cues_of_an_export_are_those_of_the_recording_however_they_were_sent(tmp_path: Path) -> None:
+    path, rate_hz = tmp_path / "sub-P7_ses-2_task-mi_run-3_eeg.xdf", 250
+    info = StreamInfo(float(rate_hz), (*INFO.channels, Channel("TRIGGER", "TRIG", "")), source_id="a", name="Amp")
+    data = np.random.default_rng(0).normal(0, 10, (30 * rate_hz, 3))
+    data[:, 2] = 0
+    cues = [(float(t), ("left_hand", "right_hand")[t % 2]) for t in range(2, 26, 3)]
+    for t, class_ in cues:
+        data[round(t * rate_hz) :][:25, 2] = 1 + (class_ == "right_hand")
+    with XdfWriter(path) as writer:
+        eeg = writer.add_stream(header_xml(info, "float32"))
+        named = [
+            writer.add_stream(header_xml(text_info(name, "Markers", name), "string")) for name in ("Cues", "Answers", "flips")
+        ]
+        for stream in (eeg, *named):
+            writer.write_offset(stream, 0.0, 0.0)
+        writer.write(eeg, data.astype(np.float32), np.arange(len(data)) / rate_hz)
+        for t, class_ in cues:
+            writer.write(named[0], [[json.dumps({"event": class_[0].upper()})]], np.array([t + 0.03]))
+            writer.write(named[1], [["R" if class_ == "left_hand" else "L"]], np.array([t + 1.0]))
+            writer.write(named[2], [["flip"], ["flip"]], np.array([t + 1.5, t + 1.516]))
+        writer.write(named[0], [["1023"]], np.array([cues[3][0] + 2]))
+    table = {"L": "left_hand", "1": "left_hand", "R": "right_hand", "2": "right_hand"}
+    settings = {f"markers.table.{text}": class_ for text, class_ in table.items()}
+    for stream in ("Cues", "Amp triggers"):
+        chosen = {**settings, "markers.stream": stream, "markers.field": "event" if stream == "Cues" else ""}
+        config = load_config(None, chosen)
+        words = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
+        out = tmp_path / stream.replace(" ", "")
+        assert main(["export", str(path), "--out", str(out), *words, "--json"]) == 0
+        (origin,) = find_origins([out])
+        (opened,) = origin.open(config)
+        source = open_labelled(path, config)
+        assert len(source.cues) == len(cues) - 1
+        assert [c.class_ for c in opened.labelled.cues] == [c.class_ for c in source.cues]
+        assert np.allclose([c.time_s for c in opened.labelled.cues], [c.time_s for c in source.cues], atol=0.002 + 1e-6)
+        _, events = read_back(next(out.rglob("*_eeg.vhdr")))
+        assert sum(text == "flip" for _, text in events) == 2 * len(cues)

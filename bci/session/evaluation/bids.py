@@ -22,6 +22,7 @@ import numpy as np
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError, RecordingError
+from bci.session.cues import find_cues
 from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, Even, even
 from bci.session.evaluation.names import names_in
 from bci.session.evaluation.origin import optional
@@ -30,7 +31,7 @@ from bci.session.training import open_with
 from bci.settings import SessionConfig
 from bci.stream.files.bids_events import MARKER
 from bci.stream.paths import label
-from bci.stream.recording import RecordedSignal, Recording, times_on
+from bci.stream.recording import RecordedSignal, Recording
 from bci.stream.sidecar import sidecar_path
 from bci.stream.triggers import MarkerTable, canonical_marker
 
@@ -122,7 +123,7 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
     optional(*(("edfio", "edfio") if choices.format == "edf" else ("pybv", "pybv")), "Export")
     recording = open_with(path, config)
     signal = recording.eeg(config.stream.query())
-    placed = even(signal.info, Chunk(signal.data, signal.stamps), _markers(recording, signal), config.continuity)
+    placed = even(signal.info, Chunk(signal.data, signal.stamps), _markers(recording, signal, config), config.continuity)
     target = _target(mne_bids, path, out, config, choices)
     raw, codes = _raw(signal.info, placed, config)
     _describe(mne_bids, out, choices)
@@ -159,15 +160,22 @@ def _resolution(placed: Even, format: str) -> float:
     return float(np.abs(placed.data).max() * np.finfo(np.float32).eps)
 
 
-def _markers(recording: Recording, signal: RecordedSignal) -> list[tuple[float, str]]:
-    """Markers on the signal's clock. What our own processes say to each other is in the XDF, and is no event."""
-    return [
-        (time_s, text)
-        for m in recording.markers
-        if not m.type.startswith("BCI-")
-        for text, time_s in zip(m.texts, times_on(signal, m).tolist(), strict=True)
-        if np.isfinite(time_s) and text.strip()
-    ]
+def _markers(recording: Recording, signal: RecordedSignal, config: SessionConfig) -> list[tuple[float, str]]:
+    """Markers on the signal's clock, cues each once. What our own processes say to each other is in the XDF, and is no event.
+
+    Each has the text by which the table knows it for what it is: what was sent, or that of a cue inside of it; what is no cue
+    although the table knows its text (on another stream than the chosen one) has its stream's name in front.
+    """
+    table = config.markers.marker_table()
+    found = []
+    for mark in find_cues(recording, signal, table, config.markers.stream).marks:
+        text = mark.text
+        if mark.class_ and table.class_of(text) != mark.class_:
+            text = mark.code
+        elif not mark.class_ and table.knows(text):
+            text = f"{mark.stream}: {text}"
+        found.append((mark.time_s, text))
+    return found
 
 
 def _target(mne_bids: Any, path: Path, out: Path, config: SessionConfig, choices: ExportChoices) -> Any:
