@@ -47,6 +47,33 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--subject", metavar="LABEL", help="pseudonym, letters and digits (record.subject)")
 
 
+def add_without(parser: argparse.ArgumentParser) -> None:
+    """Add the option with which a session goes on although its markers are not there; read it with :func:`without_of`."""
+    parser.add_argument(
+        "--without",
+        metavar="QUERY",
+        default="",
+        help="go on although no stream matches this query, the one of markers.stream; it is taken in once it comes",
+    )
+
+
+def without_of(args: argparse.Namespace, config: SessionConfig) -> str:
+    """The markers that may be missing; empty for none.
+
+    Raises
+    ------
+    ConfigError
+        If they were never asked for.
+    """
+    from bci.stream.stream_query import StreamQuery
+
+    text: str = args.without
+    if text and StreamQuery.parse(text) != StreamQuery.parse(config.markers.stream):
+        asked = f"markers.stream is {config.markers.stream!r}" if config.markers.stream else "markers.stream is not set"
+        raise ConfigError(f"--without {text}: no stream of that name was asked for; {asked}")
+    return text
+
+
 def config_of(args: argparse.Namespace, rate_hz: float | None = None) -> SessionConfig:
     """The configuration that the options of :func:`add_config_options` stand for.
 

@@ -36,7 +36,7 @@ DEVICES = ("simulated", "cyton", "ble", "emotiv", "usb", "tcp", "unknown")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    from bci.config import add_config_options
+    from bci.config import add_config_options, add_without
 
     add = parser.add_argument
     add("--model", metavar="FILE", help="model file; with --simulate one is trained where none is given")
@@ -53,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print the certificate as one JSON object")
     add("--receive", metavar="DIR", help=argparse.SUPPRESS)
     add("--parent-pipe", action="store_true", help=argparse.SUPPRESS)
+    add_without(parser)
     add_config_options(parser)
 
 
@@ -116,7 +117,7 @@ def _plan(args: argparse.Namespace, folder: Path, told) -> SessionPlan:  # type:
     from pathlib import Path
 
     from bci.commands.run import option_words, simulated_words, source_words
-    from bci.config import config_of
+    from bci.config import config_of, without_of
     from bci.session.certify.trial_model import make_model, trial_table
     from bci.session.model import load_model
     from bci.session.run import SessionPlan, check_model
@@ -132,7 +133,7 @@ def _plan(args: argparse.Namespace, folder: Path, told) -> SessionPlan:  # type:
         device, source = simulated_words(load_model(path).header, 0.8, 1, ""), "name=simulated"
     elif args.device:
         device = source_words(config)
-    return SessionPlan(path, config, option_words(args), source, device)
+    return SessionPlan(path, config, option_words(args), source, device, without=without_of(args, config))
 
 
 def _loop(args: argparse.Namespace, config: SessionConfig) -> LoopbackPlan:

@@ -15,10 +15,11 @@ bci engine --model left-right.safetensors --stream type=EEG,host=* --set engine.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    from bci.config import add_config_options
+    from bci.config import add_config_options, add_without
 
     parser.add_argument("--model", required=True, metavar="FILE", help="model file (bci train writes one)")
     parser.add_argument("--seconds", type=float, help="end after this long")
+    add_without(parser)
     parser.add_argument("--session-id", default="", help="identifier that all streams of the session carry")
     parser.add_argument("--wait-recorder", action="store_true", help="begin when somebody listens to outcomes and events")
     parser.add_argument("--parent-pipe", action="store_true", help="end when standard input closes; ignore the interrupt key")
@@ -30,14 +31,14 @@ def run(args: argparse.Namespace) -> int:
     """Decode until asked to stop."""
     from pathlib import Path
 
-    from bci.config import config_of
+    from bci.config import config_of, without_of
     from bci.session.engine_process import EngineJob, run_engine
     from bci.session.processes import Stop
     from bci.session.scheduling import ENGINE, ahead
 
     config = config_of(args)
     stop = Stop(args.parent_pipe, args.seconds)
-    query = config.stream.query()
+    query, without = config.stream.query(), without_of(args, config)
     with ahead(ENGINE) as scheduling:
-        run_engine(EngineJob(Path(args.model), config, query, args.session_id, args.wait_recorder, scheduling), stop)
+        run_engine(EngineJob(Path(args.model), config, query, args.session_id, args.wait_recorder, scheduling, without), stop)
     return 0

@@ -10,14 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bci.errors import ConfigError, RecordingError
+from bci.errors import BciError, ConfigError, RecordingError
 
 if TYPE_CHECKING:
-    from bci.stream.lsl import FoundStream
+    from bci.stream.lsl import FoundStream, StreamQuery
     from bci.stream.lsl_recording import LslRecording, LslWatch
     from bci.stream.remote_control import FileName
 
@@ -28,7 +29,8 @@ sub-XX/ses-YY/eeg/sub-XX_ses-YY_task-T_run-001_eeg.xdf, and an existing one is n
 EXAMPLES = """
 bci record --subject P003                          all streams on this machine, until Ctrl-C
 bci record --stream type=EEG --stream Cues --seconds 600
-bci record --wait-for Cyton --wait-for Cues        start when both are there
+bci record --stream type=EEG --stream Cues --without Cues      start without the cues, and take them once they come
+bci record --wait-for Cyton --wait-for Cues        all streams, from when both are there
 bci record --network                               streams of other computers too
 bci record --remote-control                        start and stop on LabRecorder's commands
 """
@@ -48,10 +50,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="QUERY",
-        help="record only these: a name, or type=EEG,host=* (repeatable)",
+        help="record only these, and not without any of them: a name, or type=EEG,host=* (repeatable)",
     )
+    add(
+        "--without",
+        action="append",
+        default=[],
+        metavar="QUERY",
+        help="one of --stream that may be missing at the start; it is taken in once it comes (repeatable)",
+    )
+    add("--later", action="append", default=[], metavar="QUERY", help="record these too, if and when they come (repeatable)")
     add("--wait-for", action="append", default=[], metavar="NAME", help="do not start before this stream is there (repeatable)")
-    add("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for streams; 0: start without any (default 5)")
+    add("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for streams; 0, without --stream: start "
+        "without any (default 5)")  # fmt: skip
     add("--network", action="store_true", help="streams of other computers too, not only of this one")
     add("--out", type=Path, default=Path("recordings"), metavar="DIR", help="folder (default recordings/)")
     add("--subject", default="P001", help="pseudonym, letters and digits, never a name (default P001)")
@@ -73,7 +84,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Record until told to stop."""
-    from bci.stream.lsl import StreamQuery
     from bci.stream.lsl_recording import LslWatch
     from bci.stream.remote_control import FileName
 
@@ -83,16 +93,65 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--seconds {args.seconds:g}: must be positive")
     if not args.timeout >= 0:
         raise ConfigError(f"--timeout {args.timeout:g}: must be 0 or more")
-    host = "*" if args.network else ""
-    queries = [StreamQuery.parse(text) for text in args.stream] or [StreamQuery(host=host)]
+    asked = Asked.of(args)
     stop = _stop_signals(args.parent_pipe)
     out = Output(args.json)
-    with LslWatch(queries) as watch:
-        session = Session(watch, name, out, args.wait_for)
+    with LslWatch(asked.queries) as watch:
+        session = Session(watch, name, out, asked)
         if args.remote_control is None:
-            watch.wait(args.wait_for, args.timeout, stop.is_set)
+            timeout_s = max(args.timeout, DISCOVERY_S) if asked.required else args.timeout
+            watch.wait(asked.required, timeout_s, stop.is_set, asked.option)
             return _record(session, stop, args.seconds)
         return _obey(session, stop, args.remote_control)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which streams a recording is to hold.
+
+    Parameters
+    ----------
+    queries : tuple of StreamQuery
+        What matches any of them is recorded, whenever it comes.
+    required : tuple of StreamQuery
+        Each must be there at the start.
+    without : tuple of StreamQuery
+        Those that were asked for and may be missing.
+    """
+
+    queries: tuple[StreamQuery, ...]
+    required: tuple[StreamQuery, ...]
+    without: tuple[StreamQuery, ...]
+
+    @property
+    def option(self) -> str:
+        """The option with which a missing stream is done without, if it was named by ``--stream``."""
+        return "without" if set(self.required) & set(self.queries) else ""
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Asked:
+        """From the command line.
+
+        Raises
+        ------
+        ConfigError
+            If a text is no query, or names what was not asked for.
+        """
+        from dataclasses import replace
+
+        from bci.stream.lsl import StreamQuery
+
+        def parsed(texts: Sequence[str]) -> tuple[StreamQuery, ...]:
+            queries = map(StreamQuery.parse, texts)
+            return tuple(replace(q, host=q.host or ("*" if args.network else "")) for q in queries)
+
+        streams, without, later = parsed(args.stream), parsed(args.without), parsed(args.later)
+        strange = [text for text, query in zip(args.without, without, strict=True) if query not in streams]
+        if strange:
+            listed = ", ".join(args.stream) or "nothing"
+            raise ConfigError(f"--without {', '.join(strange)}: was not asked for with --stream ({listed})")
+        queries = streams + later if streams else (StreamQuery(host="*" if args.network else ""),)
+        return cls(queries, (*parsed(args.wait_for), *(q for q in streams if q not in without)), without)
 
 
 def _record(session: Session, stop: threading.Event, seconds: float | None) -> int:
@@ -132,12 +191,12 @@ class Session:
     watch : LslWatch
     name : FileName
     out : Output
-    required : sequence of str
+    asked : Asked
         Streams that must be recorded before a start is a start.
     """
 
-    def __init__(self, watch: LslWatch, name: FileName, out: Output, required: Sequence[str] = ()) -> None:
-        self._required = required
+    def __init__(self, watch: LslWatch, name: FileName, out: Output, asked: Asked) -> None:
+        self._asked = asked
         self.name = name
         self.out = out
         self._watch = watch
@@ -153,7 +212,7 @@ class Session:
         RecordingError
             If one is running, no stream is selected, or the file cannot be made.
         StreamNotFound
-            If a required stream does not answer.
+            If a required stream is not there or does not answer; no file is left.
         """
         from bci.stream.lsl_recording import LslRecording
 
@@ -162,8 +221,17 @@ class Session:
                 raise RecordingError(f"{self._recording.path}: is being recorded; stop it first")
             if not self._everything:
                 raise RecordingError("no stream is selected; send 'select all' first")
-            self._recording = LslRecording(self.name.path(), self._watch, self.out.note, self._subscribed)
-            self._recording.subscribe(self._required, SUBSCRIBE_TIMEOUT_S)
+            self._watch.wait(self._asked.required, 0.0, option=self._asked.option)
+            missing = [q for q in self._asked.without if not self._watch.has(q)]
+            recording = LslRecording(self.name.path(), self._watch, self.out.note, self._subscribed, without=missing)
+            try:
+                recording.subscribe(self._asked.required, SUBSCRIBE_TIMEOUT_S)
+            except BciError:
+                recording.discard()
+                raise
+            self._recording = recording
+            for query in missing:
+                self.out.note(f"no stream with {query}: it is recorded once it comes")
             path = str(self._recording.path)
             self.out.say("ready", f"recording to {path}; Ctrl-C ends", ready=True, path=path)
 

@@ -40,7 +40,7 @@ bci run --model left-right.safetensors --actuator udp --set actuator.settings.po
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    from bci.config import add_config_options
+    from bci.config import add_config_options, add_without
 
     parser.add_argument("--model", required=True, metavar="FILE", help="model file (bci train writes one)")
     parser.add_argument("--simulate", action="store_true", help="start a simulated subject with the model's channels first")
@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skill", type=float, default=0.8, help="of the simulated subject, 0 to 1 (default 0.8)")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated subject (default 1)")
     parser.add_argument("--seconds", type=float, help="end after this long")
+    add_without(parser)
     parser.add_argument(
         "--cues",
         metavar="NAME",
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from bci.config import config_of
+    from bci.config import config_of, without_of
     from bci.session import desk
     from bci.session.cueing import Cueing
     from bci.session.model import load_model
@@ -94,7 +95,9 @@ def run(args: argparse.Namespace) -> int:
         device = source_words(config)
     stop = Stop()
     arm_once = "the option --arm" if args.arm else ""
-    plan = SessionPlan(path, config, option_words(args), source, device, actuator_words(config), arm_once, begin_again=True)
+    without = without_of(args, config)
+    host = actuator_words(config)
+    plan = SessionPlan(path, config, option_words(args), source, device, host, arm_once, begin_again=True, without=without)
     with ExitStack() as stack:
         cueing = stack.enter_context(Cueing(protocol, LslClock(), args.seed)) if protocol else None
         _open_windows(args, config, stack)
@@ -203,9 +206,9 @@ def obey(order: Order, session: LiveSession) -> None:
 def option_words(args: argparse.Namespace) -> tuple[str, ...]:
     """The configuration options as words, for the engine's own command line."""
     words: list[str] = []
-    for name in ("preset", "config", "out", "subject", "stream"):
+    for name in ("preset", "config", "out", "subject", "stream", "without"):
         value = getattr(args, name, None)
-        if value is not None:
+        if value is not None and (value or name != "without"):
             words += [f"--{name}", str(value)]
     for setting in args.set:
         words += ["--set", setting]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,15 +24,19 @@ from bci.session.processes import say_ready
 from bci.session.wires import Wires, open_wires
 from bci.settings import SessionConfig
 from bci.stream.clock import LslClock
+from bci.stream.discovery import find_each, listing, markers_among
 from bci.stream.late_markers import LateMarkers
 from bci.stream.lsl import (
+    FoundStream,
     LslOutlet,
     LslSignalInlet,
     LslTextOutlet,
     Reopen,
     StreamQuery,
+    Watcher,
     resolve,
 )
+from bci.stream.lsl_config import port_hint
 from bci.stream.lsl_inlet import HOLD_S
 from bci.stream.montage import Montage, load_montage
 
@@ -55,6 +59,8 @@ class EngineJob:
         The EEG stream.
     session : str
         Identifier that all streams of the session carry.
+    without : str
+        The markers, where the person has said that they may be missing; on record in the header of the events.
     wait_recorder : bool
         Begin only when somebody listens to outcomes and events, so that nothing goes unrecorded.
     scheduling : str
@@ -67,6 +73,7 @@ class EngineJob:
     session: str = ""
     wait_recorder: bool = False
     scheduling: str = ""
+    without: str = ""
 
 
 def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
@@ -86,6 +93,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
         settings = job.config.engine_settings(model.header.decision)
         engine = Engine(inlet.info, model.decoder, settings)
         warm_up(model, inlet.info)
+        warnings = [*warnings_of(inlet.info), *check_markers(job)]
         wires = lsl_wires(job, model)
         if job.wait_recorder:
             await_recorder(wires, job.config.record.required)
@@ -104,7 +112,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
         # What is loaded stays: a collection over it would stop the loop for a tenth of a second.
         gc.collect()
         gc.freeze()
-        say_ready(stream=inlet.info.name, model=model.sha256, warnings=warnings_of(inlet.info))
+        say_ready(stream=inlet.info.name, model=model.sha256, warnings=warnings)
         return loop.run(stopped)
     finally:
         inlet.close()
@@ -122,6 +130,41 @@ def warnings_of(info: StreamInfo) -> list[str]:
     ]
 
 
+def check_markers(job: EngineJob) -> list[str]:
+    """Refuse to begin without the markers that were asked for; say which they are where there are several.
+
+    Under a session the session has looked already, and an engine that is begun again must not wait for them.
+
+    Raises
+    ------
+    StreamNotFound
+    StreamMismatch
+        If what was asked for is a signal.
+    """
+    query = StreamQuery.parse(job.config.markers.stream)
+    if not job.config.markers.stream or job.wait_recorder:
+        return []
+    timeout_s = 0.0 if job.without else job.config.stream.timeout_s
+    (found,) = find_each([query], timeout_s)
+    return markers_there(query, found, timeout_s, bool(job.without))
+
+
+def markers_there(query: StreamQuery, found: Sequence[FoundStream], timeout_s: float, without: bool) -> list[str]:
+    """What a person should know of the marker streams that were found.
+
+    Raises
+    ------
+    StreamNotFound
+        If there is none, and nobody said that they may be missing.
+    StreamMismatch
+        If they are signals.
+    """
+    if not found and without:
+        return [f"no stream with {query} is there: the session goes on without markers, and takes them once they come"]
+    markers = markers_among(query, found, timeout_s)
+    return [f"markers come from {len(markers)} streams, all of which are read:{listing(markers)}"] if len(markers) > 1 else []
+
+
 def await_recorder(wires: Wires, required: bool) -> None:
     """Return when every stream of the engine has a listener.
 
@@ -137,6 +180,7 @@ def await_recorder(wires: Wires, required: bool) -> None:
         raise StreamNotFound(
             f"nobody records the engine's {', '.join(deaf)} within {RECORDER_S:g} s: what it decides could not be "
             "verified. Is the recorder running? A session may go on without it with --set record.required=false."
+            f"{port_hint()}"
         )
 
 
@@ -192,13 +236,17 @@ def warm_up(model: Model, info: StreamInfo) -> None:
 def lsl_wires(job: EngineJob, model: Model) -> Wires:
     """All streams of the engine on LSL; control messages and cues from whoever sends them, whenever."""
     name, cues = job.config.engine.name, job.config.markers.stream
+    control = StreamQuery(name=f"{name}-control")
+    markers = StreamQuery.parse(cues) if cues else None
+    watcher = Watcher(control, *([markers] if markers else []))
     return open_wires(
         name,
         job.session,
         model.header,
         lambda info, bci: LslOutlet(info, bci={**bci, "scheduling": job.scheduling}),
         lambda info, bci: LslTextOutlet(info.name, info.type, info.source_id, bci),
-        LateMarkers(StreamQuery(name=f"{name}-control")),
-        LateMarkers(StreamQuery.parse(cues), HOLD_S) if cues else None,
+        LateMarkers(control, watcher=watcher),
+        LateMarkers(markers, HOLD_S, watcher) if markers else None,
         model.decoder.n_dims,
+        job.without,
     )

@@ -17,11 +17,14 @@ from typing import Any, Self
 from bci.errors import ModelError
 from bci.session import wire
 from bci.session.arming import GuardLink
+from bci.session.engine_process import markers_there
 from bci.session.model import load_model
 from bci.session.processes import Child, ChildError
 from bci.settings import SessionConfig
+from bci.stream.discovery import find_each, the_one
 from bci.stream.late_markers import LateMarkers
 from bci.stream.lsl import LslTextOutlet, StreamQuery
+from bci.stream.lsl_config import require_ports
 
 READY_S = 60.0
 FLUSH_S = 0.5
@@ -50,6 +53,8 @@ class SessionPlan:
         Words after ``bci stream`` for a source to start first; empty where the stream is there already.
     actuator : tuple of str
         Words after ``bci actuate``; empty where nothing is to be moved.
+    without : str
+        The markers, where they may be missing at the start.
     arm_once : str
         Arm the actuator once, without a person, on behalf of whoever this names; empty for waiting for a person.
     begin_again : bool
@@ -65,6 +70,7 @@ class SessionPlan:
     actuator: tuple[str, ...] = ()
     arm_once: str = ""
     begin_again: bool = False
+    without: str = ""
 
 
 class LiveSession:
@@ -106,6 +112,7 @@ class LiveSession:
     ) -> None:
         self.plan = plan
         self.warnings: list[str] = []
+        self._notes: list[str] = []
         self.recordings: list[Path] = []
         self.session_id = uuid.uuid4().hex[:12]
         self.guard: GuardLink | None = None
@@ -138,7 +145,7 @@ class LiveSession:
 
     def stream_query(self, what: str) -> str:
         """Query for one of this very session's streams, for instance ``"decisions"``."""
-        return f"source_id={self._name}-{what}-{self.session_id}"
+        return StreamQuery(source_id=f"{self._name}-{what}-{self.session_id}").words()
 
     def control(self, kind: str, **fields: object) -> None:
         """Send engine and actuator host a control message (docs/streams.md)."""
@@ -195,10 +202,13 @@ class LiveSession:
     def _start(self) -> None:
         """Device, recorder, actuator host, engine."""
         load_model(self.plan.model)
+        self._notes += require_ports(self._ports(), "this session")
         if self.plan.device:
             self._tell(f"Starting the source {self.plan.device[0]} …")
             self._begin("device")
             self._wait("device")
+        self._tell(f"Looking for the stream {self.plan.source} …")
+        self._notes += self._look()
         if self.plan.actuator:
             ears = LateMarkers(StreamQuery.parse(self.stream_query("guard")))
             self.guard = GuardLink(ears, self._control.push, self._token, self.plan.arm_once)
@@ -206,7 +216,6 @@ class LiveSession:
 
     def _run(self) -> None:
         """Recorder and engine, and the actuator host in between where it does not run already."""
-        self._tell(f"Looking for the stream {self.plan.source} …")
         self._begin("recorder")
         self.recordings.append(Path(self._wait("recorder")["path"]))
         self._tell(f"Recording {self.recording}\nStarting the engine …")
@@ -218,7 +227,25 @@ class LiveSession:
         self._begin("engine", model)
         if new_host:
             self._wait("actuator")
-        self.warnings = self._wait("engine")["warnings"]
+        self.warnings = [*self._notes, *self._wait("engine")["warnings"]]
+        self._notes = []
+
+    def _look(self) -> list[str]:
+        """Are the streams there that were asked for, before anything is written; what a person should know of them.
+
+        Raises
+        ------
+        StreamNotFound, StreamAmbiguous, StreamMismatch
+        """
+        stream, markers = StreamQuery.parse(self.plan.source), self.plan.config.markers.stream
+        queries = [stream, *([StreamQuery.parse(markers)] if markers else [])]
+        timeout_s = self.plan.config.stream.timeout_s
+        found = find_each(queries[:1] if self.plan.without else queries, timeout_s)
+        the_one(stream, found[0], timeout_s, eeg=True)
+        if not markers:
+            return []
+        there = find_each(queries[1:], 0.0)[0] if self.plan.without else found[1]
+        return markers_there(queries[1], there, timeout_s, bool(self.plan.without))
 
     def _run_again(self, dead: list[Child]) -> list[str]:
         """A further run of recorder and engine, after one of them has died."""
@@ -273,13 +300,18 @@ class LiveSession:
         """Options that make the recorder take this session's streams, and no other's."""
         config = self.plan.config
         ours = (*ENGINE_STREAMS, "control", *(HOST_STREAMS if self.plan.actuator else ()))
-        wanted = [self.plan.source, *(self.stream_query(what) for what in ours), f"name={self._name}-screen"]
+        later = [*(self.stream_query(what) for what in ours), StreamQuery(name=f"{self._name}-screen").words()]
         if config.markers.stream:
-            wanted.append(f"name={config.markers.stream}")
+            later.append(config.markers.stream)
         record = config.record
-        words = [word for query in wanted for word in ("--stream", query)]
+        words = ["--stream", self.plan.source, *(word for query in later for word in ("--later", query))]
         place = ["--out", record.out, "--subject", record.subject, "--session", record.session, "--task", record.task]
         return [*words, *place, "--timeout", f"{config.stream.timeout_s:g}"]
+
+    def _ports(self) -> int:
+        """Service ports that the session takes: one for each outlet, two for each process that looks for streams."""
+        outlets = len(ENGINE_STREAMS) + (len(HOST_STREAMS) if self.plan.actuator else 0) + bool(self.plan.device)
+        return outlets + 2 * (3 + (2 if self.plan.actuator else 0))
 
     def _engine_words(self) -> Sequence[str]:
         return [*self.plan.options, "--stream", self.plan.source, "--session-id", self.session_id, "--wait-recorder"]

@@ -91,6 +91,7 @@ def open_wires(
     control: MarkerInlet,
     cues: CueInlet | None = None,
     n_dims: int = 0,
+    without: str = "",
 ) -> Wires:
     """All streams of an engine.
 
@@ -107,6 +108,8 @@ def open_wires(
     control, cues : MarkerInlet
     n_dims : int
         Of the velocity that the model decodes; 0 for none, and no stream of it.
+    without : str
+        Markers that were asked for and may be missing, for the record.
     """
     labels, classes = header.preprocessing.labels, tuple(header.classes)
     bci = {"session": session, "classes": json.dumps(classes), "channels": json.dumps(labels)}
@@ -115,7 +118,8 @@ def open_wires(
         return open_rows(row_info(f"{name}-{what}", type_, f"{name}-{what}-{session}", columns), bci)
 
     def texts(what: str, type_: str) -> TextOutlet:
-        return open_texts(text_info(f"{name}-{what}", type_, f"{name}-{what}-{session}"), {"session": session})
+        fields = {"session": session, **({"without": without} if without and what == "events" else {})}
+        return open_texts(text_info(f"{name}-{what}", type_, f"{name}-{what}-{session}"), fields)
 
     return Wires(
         decisions=rows("decisions", "BCI-Decision", wire.DECISION_FIELDS),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import string
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bci.errors import StreamAmbiguous, StreamNotFound
+from bci.errors import StreamAmbiguous, StreamMismatch, StreamNotFound
 from bci.stream import liblsl
+from bci.stream.lsl_config import port_hint
+from bci.stream.marker_streams import is_markers
 from bci.stream.stream_query import Identity, StreamQuery, folded, rather_eeg, told_apart
 
 SETTLE_S = 0.75  # liblsl asks again every 0.5 s, and of several senders on one machine only one hears the first call
@@ -114,18 +118,96 @@ def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE
     StreamAmbiguous
         Lists the streams that match.
     """
-    found = find(query, timeout_s, settle_s)
+    return the_one(query, find(query, timeout_s, settle_s), timeout_s, eeg)
+
+
+def the_one(query: StreamQuery, found: Sequence[FoundStream], timeout_s: float, eeg: bool = False) -> FoundStream:
+    """The one stream of those that were found for a query (see :func:`resolve`).
+
+    Raises
+    ------
+    StreamNotFound
+    StreamAmbiguous
+    """
     if eeg and len(found) > 1:
         found = [found[i] for i in rather_eeg([s.identity for s in found])]
     if not found:
-        seen = list_streams(2 * SETTLE_S)
-        raise StreamNotFound(
-            f"no stream with {query} within {timeout_s:g} s; seen on the network:{listing(seen) or ' nothing'}\n"
-            "Start the sender, or name another stream (bci streams lists them)."
-        )
+        raise not_found([query], timeout_s)
     if len(found) > 1:
         raise StreamAmbiguous(f"{len(found)} streams match {query}; say which one is meant:{listing(found)}")
     return found[0]
+
+
+def markers_among(query: StreamQuery, found: Sequence[FoundStream], timeout_s: float, without: bool = True) -> list[FoundStream]:
+    """The marker streams of those that were found for a query; there may be several.
+
+    Parameters
+    ----------
+    query : StreamQuery
+    found : sequence of FoundStream
+    timeout_s : float
+        How long was waited.
+    without : bool
+        Whether the command can go on without them, for the message.
+
+    Raises
+    ------
+    StreamNotFound
+    StreamMismatch
+        If all that was found are signals.
+    """
+    if not found:
+        raise not_found([query], timeout_s, "without" if without else "")
+    markers = [s for s in found if not is_signal(s)]
+    if not markers:
+        raise StreamMismatch(
+            f"{found[0]} is a signal and no stream of markers, though markers.stream ({query.words()}) means it. Name the stream "
+            "of the markers (bci streams lists them); a trigger channel of the amplifier gives cues without being named."
+        )
+    return markers
+
+
+def is_signal(stream: FoundStream) -> bool:
+    """Whether a stream is sampled at a rate and not declared as markers."""
+    return stream.rate_hz > 0 and not is_markers(stream.type, stream.channel_format, stream.rate_hz, stream.n_channels)
+
+
+def not_found(queries: Sequence[StreamQuery], timeout_s: float, option: str = "") -> StreamNotFound:
+    """What to raise for streams that were asked for and are not there.
+
+    Parameters
+    ----------
+    queries : sequence of StreamQuery
+    timeout_s : float
+        How long was waited.
+    option : str
+        With which the command goes on all the same; empty where there is none.
+    """
+    seen = list_streams(2 * SETTLE_S)
+    wanted = " and no stream with ".join(map(str, queries))
+    words = " ".join(f"--{option} {shlex.quote(query.words())}" for query in queries)
+    go_on = f"\nTo go on without it, and take it in once it comes: {words}" if option else ""
+    return StreamNotFound(
+        f"no stream with {wanted} within {timeout_s:g} s; seen on the network:{listing(seen) or ' nothing'}\n"
+        f"Start the sender, or name another stream (bci streams lists them).{go_on}{port_hint()}"
+    )
+
+
+def find_each(queries: Sequence[StreamQuery], timeout_s: float, settle_s: float = SETTLE_S) -> list[list[FoundStream]]:
+    """For each query the streams that match: waits until each has one, at most ``timeout_s``; at least ``settle_s``."""
+    path = " or ".join(f"({predicate(query)})" for query in queries)
+    end = time.monotonic() + timeout_s
+    while True:
+        seen = sorted((_found(h) for h in liblsl.resolve(path, 1024, settle_s)), key=lambda s: (s.host, s.name, s.source_id))
+        found = [[s for s in seen if meant(query, s)] for query in queries]
+        if all(found) or time.monotonic() >= end:
+            return found
+
+
+def meant(query: StreamQuery, found: FoundStream) -> bool:
+    """Whether a query means a stream that was found; without a host it means this machine."""
+    here = query.host or liblsl.this_host()
+    return replace(query, host=here).matches(found.name, found.type, found.source_id, found.host)
 
 
 def find(query: StreamQuery, timeout_s: float, settle_s: float = SETTLE_S) -> list[FoundStream]:
@@ -157,10 +239,15 @@ class Watcher:
         self._predicate = "(" + " or ".join(f"({predicate(query)})" for query in queries) + ")"
         self._before: list[FoundStream] = []
         self._resolver: Any = None
+        self._lock = threading.Lock()
         self._renew()
 
     def found(self) -> list[FoundStream]:
-        """Streams that answered within the last second or two."""
+        """Streams that answered within the last second or two. May be asked by several threads."""
+        with self._lock:
+            return self._found()
+
+    def _found(self) -> list[FoundStream]:
         if self._resolver is None:
             return []
         streams = [_found(h) for h in self._resolver.results()]
@@ -174,7 +261,8 @@ class Watcher:
 
     def close(self) -> None:
         """Stop looking. May be called twice."""
-        self._resolver = None
+        with self._lock:
+            self._resolver = None
 
     def _renew(self) -> None:
         self._resolver = None  # its ports first

@@ -12,7 +12,7 @@ import threading
 
 from bci.errors import StreamError
 from bci.stream.bus import Marker
-from bci.stream.discovery import FoundStream, Watcher
+from bci.stream.discovery import FoundStream, Watcher, is_signal, meant
 from bci.stream.lsl_inlet import LslMarkerInlet
 from bci.stream.stream_query import StreamQuery
 
@@ -25,13 +25,17 @@ class LateMarkers:
     Parameters
     ----------
     query : StreamQuery
+        Signals that match are passed over.
     hold_s : float
         Longest that a marker of another computer waits until that one's clock is known: cues may, commands must not.
+    watcher : Watcher, optional
+        That looks for these streams among others, so that a process needs one; closed with this.
     """
 
-    def __init__(self, query: StreamQuery, hold_s: float = 0.0) -> None:
+    def __init__(self, query: StreamQuery, hold_s: float = 0.0, watcher: Watcher | None = None) -> None:
         self._hold_s = hold_s
-        self._watcher = Watcher(query)
+        self._query = query
+        self._watcher = watcher or Watcher(query)
         self._texts: queue.SimpleQueue[Marker] = queue.SimpleQueue()
         self._inlets: dict[str, LslMarkerInlet] = {}
         self._closing = threading.Event()
@@ -69,7 +73,8 @@ class LateMarkers:
         gone: set[str] = set()
         while not self._closing.is_set():
             for found in self._watcher.found():
-                if found.uid not in self._inlets and found.uid not in gone:
+                known = found.uid in self._inlets or found.uid in gone
+                if not known and meant(self._query, found) and not is_signal(found):
                     self._open(found)
             if not self._inlets:
                 self._closing.wait(LOOK_S)

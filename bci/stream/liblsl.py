@@ -19,19 +19,14 @@ from pylsl.lib import fmt2npdtype, fmt2pull_chunk, fmt2push_chunk_n, fmt2push_sa
 
 from bci.engine.chunk import FloatArray
 from bci.errors import StreamError, StreamLost
+from bci.stream.lsl_config import content_for_us
 
 TIMEOUT, LOST = -1, -2  # lsl_error_code_t
 
-CONFIG_FILES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
+# Before anything else is asked of liblsl: it reads its configuration once.
+if _content := content_for_us(os.environ):
+    lib.lsl_set_config_content(_content.encode())
 
-
-def _be_quiet() -> None:
-    """Keep liblsl's log off the terminal, unless the user has configured liblsl: what matters is told by errors."""
-    if "LSLAPICFG" not in os.environ and not any(os.path.exists(os.path.expanduser(path)) for path in CONFIG_FILES):
-        lib.lsl_set_config_content(b"[log]\nlevel = -3\n")
-
-
-_be_quiet()
 local_clock: Callable[[], float] = lib.lsl_local_clock
 library_version: Callable[[], int] = lib.lsl_library_version  # 118 for 1.18
 ContinuousResolver: Any = pylsl.ContinuousResolver

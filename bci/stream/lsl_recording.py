@@ -11,8 +11,10 @@ from typing import Self
 
 from bci.errors import RecordingError, StreamLost, StreamNotFound
 from bci.stream.clock import LslClock
+from bci.stream.discovery import meant, not_found
 from bci.stream.lsl import FoundStream, LslRawInlet, StreamQuery, Watcher
 from bci.stream.recorder import Recorder, RecorderSettings
+from bci.stream.sidecar import sidecar_path
 from bci.stream.xdf_writer import XdfWriter
 
 POLL_S = 0.1
@@ -41,17 +43,28 @@ class LslWatch:
         """Streams in reach, each once, in a stable order."""
         return sorted(self._watcher.found(), key=lambda s: (s.host, s.name, s.source_id))
 
-    def wait(self, required: Sequence[str], timeout_s: float, cancelled: Callable[[], bool] = lambda: False) -> None:
+    def has(self, query: StreamQuery) -> bool:
+        """Whether a stream in reach is meant."""
+        return any(meant(query, s) for s in self.found())
+
+    def wait(
+        self,
+        required: Sequence[StreamQuery],
+        timeout_s: float,
+        cancelled: Callable[[], bool] = lambda: False,
+        option: str = "",
+    ) -> None:
         """Return when every required stream is in reach; without any required, when at least one is.
 
         Parameters
         ----------
-        required : sequence of str
-            Each the name, type or source_id of a stream.
+        required : sequence of StreamQuery
         timeout_s : float
             0: do not wait for a first stream.
         cancelled : callable
             Return early where this turns true.
+        option : str
+            With which one of them is done without, for the message.
 
         Raises
         ------
@@ -61,15 +74,11 @@ class LslWatch:
         end = time.monotonic() + timeout_s
         while not cancelled():
             seen = self.found()
-            missing = [name for name in required if not any(_is(name, s) for s in seen)]
+            missing = [query for query in required if not any(meant(query, s) for s in seen)]
             if not missing and (seen or (not required and timeout_s == 0)):
                 return
             if time.monotonic() >= end:
-                listing = "".join(f"\n  {s}" for s in seen) or " nothing"
-                raise StreamNotFound(
-                    f"{', '.join(missing) or 'any stream'}: not there within {timeout_s:g} s; searched "
-                    f"{'; '.join(map(str, self.queries))}; seen:{listing}\nStart the sender, or give it more time (--timeout)."
-                )
+                raise not_found(missing or self.queries, timeout_s, option if missing else "")
             time.sleep(POLL_S)
 
     def close(self) -> None:
@@ -91,6 +100,8 @@ class LslRecording:
     subscribed : callable
         Called with each stream when it has been added.
     settings : RecorderSettings
+    without : sequence of StreamQuery
+        Streams that were asked for and were not there at the start, for the file's header.
 
     Raises
     ------
@@ -105,6 +116,7 @@ class LslRecording:
         tell: Callable[[str], None] = lambda _: None,
         subscribed: Callable[[FoundStream], None] = lambda _: None,
         settings: RecorderSettings | None = None,
+        without: Sequence[StreamQuery] = (),
     ) -> None:
         self.path = path
         self._watch = watch
@@ -113,7 +125,8 @@ class LslRecording:
         self.streams: list[FoundStream] = []
         self._settled: set[str] = set()
         self._retry_s: dict[str, float] = {}
-        self.writer = XdfWriter(path, created=datetime.now().astimezone().isoformat(timespec="seconds"))
+        created = datetime.now().astimezone().isoformat(timespec="seconds")
+        self.writer = XdfWriter(path, created, without=[query.words() for query in without])
         self.recorder = Recorder(self.writer, LslClock(), settings, tell)
         self.recorder.start()
 
@@ -138,7 +151,7 @@ class LslRecording:
         if self.recorder.error is not None:
             raise self.recorder.error
 
-    def subscribe(self, required: Sequence[str], timeout_s: float) -> None:
+    def subscribe(self, required: Sequence[StreamQuery], timeout_s: float) -> None:
         """Add the streams in reach, and go on until all required ones are being recorded.
 
         Raises
@@ -150,9 +163,10 @@ class LslRecording:
         """
         end = time.monotonic() + timeout_s
         self.update()
-        while missing := [name for name in required if not any(_is(name, stream) for stream in self.streams)]:
+        while missing := [query for query in required if not any(meant(query, stream) for stream in self.streams)]:
             if time.monotonic() >= end:
-                raise StreamNotFound(f"{', '.join(missing)}: found, but cannot be subscribed to; is the sender still running?")
+                names = " and of that with ".join(map(str, missing))
+                raise StreamNotFound(f"the stream with {names} was found, but does not answer; is its sender still running?")
             time.sleep(POLL_S)
             self.update()
 
@@ -184,7 +198,10 @@ class LslRecording:
         """
         self.recorder.stop()
 
-
-def _is(name: str, stream: FoundStream) -> bool:
-    """Whether a stream goes by that name, type or source_id."""
-    return name in (stream.name, stream.type, stream.source_id)
+    def discard(self) -> None:
+        """End a recording that never began in earnest: no file is left of it."""
+        try:
+            self.stop()
+        finally:
+            for path in (self.path, sidecar_path(self.path)):
+                path.unlink(missing_ok=True)

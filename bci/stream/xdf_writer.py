@@ -95,6 +95,8 @@ class XdfWriter:
         Date and time for the file header, ISO 8601; left out where empty.
     collection_times : {"sender", "recorder"}
         On which clock the times of clock offsets are; the header says so. ``"sender"`` is what other readers expect.
+    without : sequence of str
+        Queries of streams that were asked for and were not there when it began, for the file header.
 
     Raises
     ------
@@ -102,7 +104,13 @@ class XdfWriter:
         If the file exists or cannot be made.
     """
 
-    def __init__(self, path: Path | str, created: str = "", collection_times: CollectionTimes = "sender") -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        created: str = "",
+        collection_times: CollectionTimes = "sender",
+        without: Sequence[str] = (),
+    ) -> None:
         self.path = Path(path)
         self._streams: dict[int, _Written] = {}
         self._blocks: list[tuple[int, int]] = []
@@ -112,7 +120,8 @@ class XdfWriter:
         self._failed = False
         when = f"<datetime>{escape(clean_xml(created))}</datetime>" if created else ""
         clock = f"<collection_times>{collection_times}</collection_times>"
-        header = f'<?xml version="1.0"?><info><version>1.0</version>{when}{clock}</info>'
+        missing = "".join(f"<without>{escape(clean_xml(query))}</without>" for query in without)
+        header = f'<?xml version="1.0"?><info><version>1.0</version>{when}{clock}{missing}</info>'
         try:
             self._put(MAGIC + chunk(Tag.FILE_HEADER, header.encode()))
         except RecordingError:

@@ -1,6 +1,7 @@
 """``bci record`` with real LSL streams on loopback, in a process of its own."""
 
 import json
+import shlex
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,7 +157,7 @@ def test_it_ends_when_its_parents_pipe_closes_and_ignores_the_terminals_interrup
 
 
 def test_streams_that_appear_later_are_added_and_lost_ones_do_not_stop_it(record, sender, name):
-    recording = record("--stream", name, "--stream", f"{name}-late", "--wait-for", name)
+    recording = record("--stream", name, "--stream", f"{name}-late", "--without", f"{name}-late")
     path = recording.until("ready")["path"]
     late = LslTextOutlet(f"{name}-late", "Markers", f"{name}-late")
     assert recording.until("subscribed")["name"] == f"{name}-late"
@@ -164,7 +166,8 @@ def test_streams_that_appear_later_are_added_and_lost_ones_do_not_stop_it(record
         late.push(f"cue {k}", 7000.0 + k)
     time.sleep(0.5)
     late.close()
-    recording.until("note")
+    while "lost" not in recording.until("note")["note"]:
+        pass
     time.sleep(0.3)
     assert recording.end(signal.SIGTERM)[0] == 0
     file = read_xdf(path)
@@ -184,6 +187,26 @@ def test_a_required_stream_that_is_missing_is_named_and_nothing_is_written(tmp_p
     assert "Nonesuch" in error["problems"][0]
     assert name in error["problems"][0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("asked", ["Cuez", "name=Cuez,host=*"])
+def test_a_stream_that_was_asked_for_and_is_not_there_is_never_passed_over(tmp_path, record, sender, name, asked):
+    recording = record("--stream", name, "--stream", asked, "--timeout", "1")
+    out = recording.process.stdout.read()
+    assert recording.end()[0] == 3
+    problem = json.loads(out)["problems"][0]
+    assert "'Cuez'" in problem
+    assert f"--without {shlex.quote(asked)}" in problem
+    assert f"name={name}" in problem, "the query of what is there instead"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_done_without_is_in_the_header_of_the_file(record, sender, name):
+    recording = record("--stream", name, "--stream", "a, b", "--without", "a, b", "--seconds", "1")
+    path = recording.until("ready")["path"]
+    recording.until("done")
+    assert b"<without>a, b</without>" in Path(path).read_bytes()
+    assert any("'a, b'" in s.get("note", "") for s in recording.seen)
 
 
 def test_labrecorders_commands_start_and_stop_recordings(record, sender, name):

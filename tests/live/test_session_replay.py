@@ -98,7 +98,7 @@ def live_session(folder: Path, model: Model, number: int, one_stamp: bool = Fals
         [StreamQuery(source_id=sent.source_id), StreamQuery(name=f"{name}-outcomes"), StreamQuery(name=f"{name}-events")]
     ) as watch:
         recording = LslRecording(path, watch)
-        watch.wait([sent.source_id], 10.0)
+        watch.wait([StreamQuery(source_id=sent.source_id)], 10.0)
         recording.update()
         if one_stamp:
             sending.start()  # the engine joins somewhere inside a chunk

@@ -24,12 +24,12 @@ from bci.session.doctor.clocks import ClockFacts, check_clocks
 from bci.session.doctor.discovery import DiscoveryFacts, check_discovery
 from bci.session.doctor.finding import Finding, ok, problem, warn
 from bci.session.doctor.network import Interface, NetworkFacts, check_network
-from bci.session.doctor.observe.discovery import config_files, read_config
 from bci.session.doctor.observe.machine import User, one_port
 from bci.session.doctor.observe.network import interfaces
 from bci.session.doctor.ports import PortFacts, check_ports
 from bci.session.doctor.streams import DeclaredChannel, StreamFacts
 from bci.session.doctor.windows import PACKAGES, WindowFacts, check_windows
+from bci.stream.lsl_config import Ports, config_files, read_config
 from bci.stream.stream_query import StreamQuery
 
 LO = Interface("lo", True, True, False, ("127.0.0.1",))
@@ -142,7 +142,8 @@ def test_discovery_that_works_has_no_finding() -> None:
         ({"configs": ("a.cfg", "b.cfg")}, "lsl_api.cfg", "b.cfg"),
         ({"configs": ("a.cfg",), "session": "lab2"}, "lsl_api.cfg", "lab2"),
         ({"configs": ("a.cfg",), "scope": "machine"}, "lsl_api.cfg", "machine"),
-        ({"streams_here": 30}, "ports", "30 streams"),
+        ({"ports": Ports(16572, 32, 10, "/etc/lsl_api.cfg")}, "ports", "10 of LSL's 32 service ports"),
+        ({"ports": Ports(16572, 32, 0, "/etc/lsl_api.cfg")}, "ports", "PortRange = 128 under [ports] in /etc/lsl_api.cfg"),
     ],
 )
 def test_what_hinders_discovery_is_found(change: dict[str, object], topic: str, word: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bci.session.doctor.finding import Finding, listed, ok, problem, warn
+from bci.stream.lsl_config import BASE_PORT, OUTLET_PORTS, PORT_RANGE, SESSION_PORTS, Ports
 
 SLOW_S = 2.0
 OLD_LIBRARY = 116
-FULL = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class DiscoveryFacts:
         What is wrong with the one it reads.
     session, scope : str
         ``SessionID`` and ``ResolveScope`` there.
-    port_range : int
-        Ports through which streams of one machine can be found.
+    ports : Ports
+        Those through which streams of this machine can be found.
     streams_here, streams_elsewhere : int
         Streams of this machine and of others that answered.
     """
@@ -39,7 +39,7 @@ class DiscoveryFacts:
     problems: tuple[str, ...] = ()
     session: str = "default"
     scope: str = "site"
-    port_range: int = 32
+    ports: Ports = field(default_factory=lambda: Ports(BASE_PORT, PORT_RANGE, PORT_RANGE, "lsl_api.cfg"))
     streams_here: int = 0
     streams_elsewhere: int = 0
 
@@ -88,8 +88,9 @@ def _hidden(facts: DiscoveryFacts) -> str:
 
 
 def _ports(facts: DiscoveryFacts) -> list[Finding]:
-    """liblsl gives each stream of a machine a port of a short range, and does not find what is beyond."""
-    if facts.streams_here < FULL * facts.port_range:
-        return []
-    text = f"{facts.streams_here} streams on this machine, and LSL finds at most {facts.port_range}"
-    return [warn("ports", text, "Close streams that are not used, or raise PortRange in lsl_api.cfg on all machines.")]
+    """liblsl gives each stream of a machine ports of a short range, and does not find what is beyond."""
+    text = f"{facts.ports}; {facts.streams_here} streams of this machine answered"
+    if facts.ports.free >= SESSION_PORTS:
+        return [ok("ports", text)]
+    level = problem if facts.ports.free < OUTLET_PORTS else warn
+    return [level("ports", f"{text}; a session of bci takes up to {SESSION_PORTS}", facts.ports.few)]
