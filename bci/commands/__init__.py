@@ -84,6 +84,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of a pipe has gone (`bci info … | head`); keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        # A folder that cannot be written, a disk that is full: the system names the file, and nothing else helps.
+        if error.filename is None:
+            raise
+        _report(BciError(f"{error.filename}: cannot be used ({error.strerror}); name another place"), "--json" in words)
+        return BciError.exit_code
 
 
 def _dispatch(words: list[str]) -> int:

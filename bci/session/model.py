@@ -154,7 +154,12 @@ def save_model(path: Path | str, header: ModelHeader, arrays: Arrays) -> str:
     _decode(path, data)
     try:
         with path.open("xb") as file:
-            file.write(data)
+            try:
+                file.write(data)
+                file.flush()
+            except OSError:  # a full disk: half a model must not look like one
+                path.unlink(missing_ok=True)
+                raise
     except FileExistsError:
         raise ModelError(f"{path}: exists, and a model is never overwritten. Choose another name.") from None
     except OSError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from bci.engine.chunk import Chunk
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
-from bci.errors import TrainingError
+from bci.errors import ModelError, TrainingError
 from bci.session.artefacts import measured, with_potato
 from bci.session.cues import Trial, find_cues, no_cue
 from bci.session.epochs import Epochs, cut, earlier_ends, filled, join, reasons
@@ -266,7 +266,10 @@ def write_model(path: Path, trained: Trained, config: SessionConfig, accuracy: f
     )
     if judged:
         header = replace(header, chosen=judged.chosen, nulls=judged.nulls)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{path.parent}: cannot be made ({error.strerror}); choose another folder with -o") from error
     return save_model(path, header, trained.model.arrays)
 
 

@@ -366,3 +366,47 @@ def test_the_unit_of_a_gdf_file_is_that_of_its_header(
             open_recording(path).eeg()
         return
     np.testing.assert_allclose(open_recording(path).eeg().data, data, rtol=1e-5, atol=1e-3)
+
+
+def test_a_rate_that_edf_cannot_hold_is_refused_with_the_format_that_can_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bci.engine.stream_info import Channel, StreamInfo
+
+    info = StreamInfo(256.5, (Channel("C3"), Channel("C4")), source_id="s", name="amp")
+    with XdfWriter(tmp_path / "a.xdf") as writer:
+        values = np.random.default_rng(0).normal(0, 10, (2000, 2)).astype(np.float32)
+        writer.write(writer.add_stream(header_xml(info, "float32")), values, 100 + np.arange(2000) / 256.5)
+    where = ["export", str(tmp_path / "a.xdf"), "--out", str(tmp_path / "bids"), "--no-source", "--subject", "P1"]
+    assert main([*where, "--format", "edf"]) == 5
+    assert "256.5 samples a second" in (said := capsys.readouterr().err)
+    assert "--format brainvision" in said
+    assert not (tmp_path / "bids").exists()
+    assert main(where) == 0
+    (written,) = (tmp_path / "bids").rglob("*.vhdr")
+    assert open_recording(written).eeg().info.rate_hz == pytest.approx(256.5)
+
+
+@pytest.mark.parametrize("suffix", [".edf", ".bdf", ".gdf", ".vhdr", ".fif", ".set", ".cnt", ".xdf", ".ov"])
+def test_a_training_or_an_export_of_a_file_that_cannot_be_read_leaves_nothing_behind(
+    tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"no recording " * 300)
+    table = ["--set", "markers.table.1=left", "--set", "markers.table.2=right"]
+    assert main(["train", str(path), "-o", str(tmp_path / "models" / "m.safetensors"), *table]) == 5
+    assert main(["export", str(path), "--out", str(tmp_path / "bids"), "--subject", "P1"]) == 5
+    said = capsys.readouterr().err
+    assert said.count(f"error: {path}") == 2
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_place_that_cannot_be_written_is_named_in_a_sentence(
+    tmp_path: Path, data: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_edf(tmp_path / "a.edf", data, RATE, LABELS, CUES)
+    (tmp_path / "file").write_text("x")
+    assert main(["export", str(path), "--out", str(tmp_path / "file" / "bids"), "--subject", "P1"]) != 0
+    assert main(["salvage", str(path), "-o", str(tmp_path / "file" / "b.edf")]) == 5
+    said = capsys.readouterr().err
+    assert said.count(f"error: {tmp_path / 'file'}") == 2

@@ -123,6 +123,7 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
     optional(*(("edfio", "edfio") if choices.format == "edf" else ("pybv", "pybv")), "Export")
     recording = open_with(path, config)
     signal = recording.eeg(config.stream.query())
+    _check_rate(path, signal.info.rate_hz, choices.format)
     placed = even(signal.info, Chunk(signal.data, signal.stamps), _markers(recording, signal, config), config.continuity)
     target = _target(mne_bids, path, out, config, choices)
     raw, codes = _raw(signal.info, placed, config)
@@ -149,6 +150,15 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
     resolution = _resolution(placed, choices.format)
     gaps = sum(mark.text in (GAP, BOUNDARY) for mark in placed.marks)
     return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution, recording.notes)
+
+
+def _check_rate(path: Path, rate_hz: float, format: str) -> None:
+    """Refuse a rate that the format cannot hold, before anything is written."""
+    if format == "edf" and rate_hz != round(rate_hz):
+        raise RecordingError(
+            f"{path}: has {rate_hz:g} samples a second, and EDF files as they are written here hold whole seconds of whole "
+            "samples only. Export it as BrainVision, which holds any rate: --format brainvision"
+        )
 
 
 def _resolution(placed: Even, format: str) -> float:
