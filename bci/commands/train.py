@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
     from bci.errors import ConfigError, ModelError
     from bci.session.chance import interval
     from bci.session.epochs import reasons
+    from bci.session.fit import TooFewTrials
     from bci.session.progress import progress_bar
+    from bci.session.rejected import why_rejected
     from bci.session.training import cross_validated, notes_of, open_labelled, train, write_model
 
     config = _started(args, config_of(args))
@@ -80,10 +82,13 @@ def run(args: argparse.Namespace) -> int:
         runs = [open_labelled(Path(name), config) for name in args.recordings]
         with interruptible(told) as watched:
             trained = train(runs, config, watched)
+        missing = ""
         try:
             correct, n = cross_validated(trained, config, told)
         except KeyboardInterrupt:  # the model is there already, and hours of a network's training should not be lost
-            correct, n = 0, 0
+            correct, n, missing = 0, 0, "ended by hand"
+        except TooFewTrials as error:
+            correct, n, missing = 0, 0, str(error)
         sha256 = write_model(path, trained, config, correct / n if n else None)
     result = {
         "model": str(path),
@@ -97,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
         "interval": list(interval(correct, n)) if n else None,
         "chance": max(trained.model.trials.values()) / sum(trained.model.trials.values()),
         "dimensions": trained.model.decoder().n_dims,
+        "not_judged": missing,
+        "why": why_rejected(trained.epochs.rejected, trained.epochs.faults, config.front()),
         "notes": [*notes_of(runs), *trained.model.notes],
     }
     print(json.dumps(result) if args.json else _told(result))
@@ -258,7 +265,7 @@ def _told(result: dict) -> str:  # type: ignore[type-arg]
     trials = ", ".join(f"{n} {name}" for name, n in result["trials"].items())
     lines = [f"{result['model']}: {result['decoder']} on {trials}", *_accuracy(result)]
     if result["rejected"]:
-        why = ", ".join(f"{n} for {reason!r}" for reason, n in result["reasons"].items())
+        why = "; ".join(f"{n}: {reason}" for reason, n in result["why"].items())
         lines.append(f"{len(result['rejected'])} trials left out ({why}), for instance {result['rejected'][0]}")
     return "\n".join(lines + [f"note: {note}" for note in result["notes"]])
 
@@ -266,7 +273,7 @@ def _told(result: dict) -> str:  # type: ignore[type-arg]
 def _accuracy(result: dict) -> list[str]:  # type: ignore[type-arg]
     """How good it is, where that was found out."""
     if result["interval"] is None:
-        return ["not cross-validated: ended by hand"]
+        return [f"not cross-validated: {result['not_judged']}"]
     low, high, chance = (100 * x for x in (*result["interval"], result["chance"]))
     right, between = 100 * result["accuracy"], f"{low:.0f}–{high:.0f}, chance {chance:.0f}"
     correct = f"cross-validated {right:.0f} % correct (95 % interval {between})"

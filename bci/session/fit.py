@@ -127,6 +127,10 @@ class InformedFamily(Protocol):
         ...
 
 
+class TooFewTrials(TrainingError):
+    """There are trials of two classes or more, and not enough of them."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedModel:
     """A trained decoder with all that its model file will hold.
@@ -368,7 +372,7 @@ def _check_counts(counts: dict[str, int], rejected: dict[str, int], reasons: dic
     """Enough trials, of two classes or more."""
     found = _describe(counts, rejected)
     if reasons:
-        found += f"; left out were {', '.join(f'{n} for {why!r}' for why, n in list(reasons.items())[:REASONS_SHOWN])}"
+        found += f"; left out were {'; '.join(f'{n}: {why}' for why, n in list(reasons.items())[:REASONS_SHOWN])}"
     total = sum(counts.values())
     if total == 0:
         raise TrainingError(f"no trials to train on ({found}). Record some, or loosen what rejects them.")
@@ -376,7 +380,7 @@ def _check_counts(counts: dict[str, int], rejected: dict[str, int], reasons: dic
         raise TrainingError(f"only one class ({found}); a decoder needs trials of two classes or more. Check the cue markers.")
     short = [c for c, n in counts.items() if n < MIN_TRIALS_OF_A_CLASS]
     if total < MIN_TRIALS or short:
-        raise TrainingError(
+        raise TooFewTrials(
             f"too few trials ({found}); at least {MIN_TRIALS} are needed, and {MIN_TRIALS_OF_A_CLASS} of each class. Record more."
         )
 

@@ -72,8 +72,8 @@ _MEASURE: dict[str, tuple[float, Callable[[FloatArray], float]]] = {
 }
 
 
-def why_rejected(rejected: Sequence[tuple[object, str]], faults: Iterable[BadChannel], front: FrontSettings) -> tuple[str, ...]:
-    """Why trials were left out, the commonest reason first.
+def why_rejected(rejected: Sequence[tuple[object, str]], faults: Iterable[BadChannel], front: FrontSettings) -> dict[str, int]:
+    """Why trials were left out, in words, and how many for each reason, the commonest first.
 
     Parameters
     ----------
@@ -82,20 +82,12 @@ def why_rejected(rejected: Sequence[tuple[object, str]], faults: Iterable[BadCha
         Of all these trials.
     front : FrontSettings
         The limits that they were judged by.
-
-    Returns
-    -------
-    tuple of str
-        A sentence's part for each reason, with its number of trials.
     """
     counts: dict[str, int] = defaultdict(int)
     for _, why in rejected:
         counts["bad" if why.startswith("bad ") else why] += 1
-    found = []
-    for why, n in sorted(counts.items(), key=lambda item: -item[1]):
-        words = _channels(faults, front) if why == "bad" else WORDS.get(why, why)
-        found.append(f"{n} × {words}")
-    return tuple(found)
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return {_channels(faults, front) if why == "bad" else WORDS.get(why, why): n for why, n in ordered}
 
 
 def _channels(faults: Iterable[BadChannel], front: FrontSettings) -> str:

@@ -16,12 +16,22 @@ from bci.engine.stream_info import StreamInfo
 from bci.errors import ModelError, TrainingError
 from bci.session.artefacts import measured, with_potato
 from bci.session.cues import Trial, find_cues, no_cue
-from bci.session.epochs import Epochs, cut, earlier_ends, filled, join, reasons
-from bci.session.fit import DecoderFamily, FittedModel, InformedFamily, fit_decoder, load_family
+from bci.session.epochs import Epochs, cut, earlier_ends, filled, join
+from bci.session.fit import (
+    MIN_TRIALS,
+    MIN_TRIALS_OF_A_CLASS,
+    DecoderFamily,
+    FittedModel,
+    InformedFamily,
+    TooFewTrials,
+    fit_decoder,
+    load_family,
+)
 from bci.session.left_out import leave_out
 from bci.session.marked import UNMARKED, Marked, marked_in
 from bci.session.model import save_model
 from bci.session.progress import Progress, silent
+from bci.session.rejected import why_rejected
 from bci.settings import SessionConfig
 from bci.stream.foreign_clock import refuse_elsewhere
 from bci.stream.montage import load_montage
@@ -225,7 +235,7 @@ def fit(
     epochs = filled(join(numbered), preprocessing.labels)
     progress("fitting", 0.0)
     rejected = Counter(cue.class_ for cue, _ in epochs.rejected)
-    why = reasons(epochs.rejected)
+    why = why_rejected(epochs.rejected, epochs.faults, config.front())
     windows, labels, numbers = epochs.sliding()
     model = fit_decoder(
         _family(config), windows, labels, preprocessing, trials=numbers, rejected=rejected, reasons=why, progress=progress
@@ -278,6 +288,11 @@ def cross_validated(trained: Trained, config: SessionConfig, progress: Progress 
 
     Whole runs are left out where there are three or more, else blocks of neighbouring trials: windows
     that are near in time share drifts, and shuffled folds would take those for skill.
+
+    Raises
+    ------
+    TooFewTrials
+        If what is left without a block is too little to train on; speaks of the recordings.
     """
     epochs = trained.epochs
     n = len(epochs.labels)
@@ -290,7 +305,21 @@ def cross_validated(trained: Trained, config: SessionConfig, progress: Progress 
         held = [i for i in range(n) if int(groups[i]) == group]
         rest = sorted(set(range(n)) - set(held))
         windows, labels, numbers = epochs.sliding(rest)
-        model = fit_decoder(_family(config), windows, labels, trained.model.preprocessing, trials=numbers)
+        try:
+            model = fit_decoder(_family(config), windows, labels, trained.model.preprocessing, trials=numbers)
+        except TooFewTrials as error:
+            raise TooFewTrials(_too_few(epochs, len(held))) from error
         found = model.estimator.predict(epochs.windows[held])
         correct += int((found == epochs.labels[held]).sum())
     return correct, n
+
+
+def _too_few(epochs: Epochs, held: int) -> str:
+    """Why an accuracy cannot be estimated, in terms of what was recorded."""
+    counts = Counter(epochs.labels.tolist())
+    listing = ", ".join(f"{class_}: {n}" for class_, n in sorted(counts.items()))
+    lost = f"; {len(epochs.rejected)} more were left out" if epochs.rejected else ""
+    return (
+        f"the recordings hold {len(epochs.labels)} trials that count ({listing}{lost}): enough to train on, too few to leave "
+        f"{held} of them out and to train on the rest, which takes {MIN_TRIALS}, and {MIN_TRIALS_OF_A_CLASS} of each class"
+    )

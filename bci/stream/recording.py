@@ -16,6 +16,7 @@ from bci.stream.marked import BadSpan, without_spans
 from bci.stream.metadata import parse_header, scale_to_microvolts
 from bci.stream.montage import Montage, apply_montage
 from bci.stream.stream_query import EEG, Identity, StreamQuery, rather_eeg, told_apart
+from bci.stream.watch import rate_of
 
 PLAUSIBLE_UV = (0.05, 5_000.0)
 """Between these lies the typical size of any scalp recording; a wrong unit is off by 10³ or 10⁶."""
@@ -168,7 +169,8 @@ class Recording:
         RecordingError
             If there is no such stream or more than one; lists what there is. If it has no sampling rate.
         StreamMismatch
-            If the signal's size cannot be that of microvolts: the unit is not what it is taken for.
+            If the signal's size cannot be that of microvolts: the unit is not what it is taken for. If it was not recorded at the
+            rate that it declares.
         """
         wanted = StreamQuery.parse(query) if isinstance(query, str) else query
         wanted = wanted if wanted and wanted.named else replace(EEG, host=wanted.host if wanted else "")
@@ -187,6 +189,7 @@ class Recording:
         signal = with_montage(found[0], self.montage) if self.montage else found[0]
         check_rate(signal, str(self.path))
         check_unit(signal, str(self.path))
+        check_declared_rate(signal, str(self.path))
         return signal
 
 
@@ -300,6 +303,24 @@ def check_unit(signal: RecordedSignal, where: str) -> None:
         f"unit: {where}: the EEG's typical size would be {size:.3g} µV; stream {signal.info.name!r} {taken}. "
         f"It would be {' or '.join(fits) or 'implausible in any unit'}. "
         'Declare the true one with --set stream.unit=uV (or mV, V), or unit = "uV" in a montage file.'
+    )
+
+
+def check_declared_rate(signal: RecordedSignal, where: str) -> None:
+    """Refuse a signal whose stamps say that it was not recorded at the rate it declares, as decoding it live is refused.
+
+    Raises
+    ------
+    StreamMismatch
+        With both rates, and how to declare the true one.
+    """
+    verdict = rate_of(signal.info, signal.stamps)
+    if verdict is None or verdict.level != "mismatch":
+        return
+    raise StreamMismatch(
+        f"rate: {where}: stream {signal.info.name!r} declares {verdict.declared_hz:g} Hz, but by its stamps "
+        f"{verdict.effective_hz:.4g} Hz were recorded: filters, windows and trials would be wrong. Declare the true rate in a "
+        f"montage file (a line such as rate_hz = {verdict.effective_hz:.4g}) and name the file with --set stream.montage=FILE."
     )
 
 

@@ -9,7 +9,12 @@ from typing import Literal
 
 import numpy as np
 
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.continuity import Continuity
 from bci.engine.stream_info import StreamInfo
+
+LOOKS_HZ = 20.0
+"""How often the samples of a recording are counted."""
 
 
 class Staleness:
@@ -140,3 +145,38 @@ class RateWatch:
             f"stream {self._info.name!r} declares {declared:g} Hz but delivers {effective_hz:.4g} Hz over {self._over_s:g} s; "
             "set the device to the rate it declares, or declare its rate in a montage file (rate_hz)",
         )
+
+
+def rate_of(info: StreamInfo, stamps: FloatArray) -> RateVerdict | None:
+    """What :class:`RateWatch` would have said of a recording, as if each sample had arrived when it was stamped.
+
+    A stretch that lost samples is no reason to doubt the rest: what most stretches say counts.
+
+    Parameters
+    ----------
+    info : StreamInfo
+    stamps : ndarray, shape (n_samples,)
+        Raw; they may run backwards.
+
+    Returns
+    -------
+    RateVerdict or None
+        None where the recording is too short, or its stamps count samples and cannot contradict the rate.
+    """
+    if info.sample_clock or not info.rate_hz:
+        return None
+    watch, continuity, found = RateWatch(info), Continuity(info.rate_hz), []
+    known = stamps[np.isfinite(stamps)]
+    step = max(1, round(info.rate_hz / LOOKS_HZ))
+    now = -math.inf
+    for start in range(0, len(known) - step + 1, step):
+        part = known[start : start + step]
+        continuity.push(Chunk(part[:, np.newaxis], part))
+        lost = continuity.take_discontinuities()
+        now = float(part[-1]) if any(d.lost is None for d in lost) else max(now, float(part[-1]))
+        verdict = watch.arrived(now, step)
+        if lost:
+            watch.restart()
+        if verdict is not None:
+            found.append(verdict)
+    return sorted(found, key=lambda v: v.effective_hz)[len(found) // 2] if found else None

@@ -21,6 +21,7 @@ from bci.session.evaluation.fitting import Fitted, fit_few, fit_whole, head_star
 from bci.session.evaluation.metrics import auc, balanced_accuracy, confusion, nykopp_bits, wolpaw_bits
 from bci.session.evaluation.plan import Cell
 from bci.session.evaluation.table import Row
+from bci.session.fit import TooFewTrials
 
 NONE = ""
 
@@ -83,6 +84,11 @@ def _within(cell: Cell) -> Iterator[Row]:
             timing += (between - began, time.perf_counter() - between)
             notes.append(fitted.note)
             sizes.append(len(train.labels))
+    except TooFewTrials:
+        counts = ", ".join(f"{class_}: {k}" for class_, k in sorted(Counter(epochs.labels.tolist()).items()))
+        left = f"; {len(epochs.rejected)} left out" if epochs.rejected else ""
+        yield replace(row, note=f"too few trials to leave any out: the session has {n} that count ({counts}{left})")
+        return
     except (TrainingError, ValueError) as error:
         yield replace(row, note=_one_line(error))
         return

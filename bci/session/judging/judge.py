@@ -362,7 +362,8 @@ def _too_few(trials: Trials, grid: Grid, settings: JudgeSettings, look: int, see
     least = max(MIN_TRIALS, MIN_TRIALS_OF_A_CLASS * classes)
     needed = max(least - len(trials), MIN_TRIALS_OF_A_CLASS * classes if len(counts) < 2 else 2)
     listing = ", ".join(f"{name}: {n}" for name, n in counts.items()) or "none"
-    why = f"too few trials to judge ({listing}; {len(trials.rejected)} left out)"
+    left = "".join(f"; {why}" for why in trials.left_out)
+    why = f"too few trials to judge ({listing}{left})"
     best = grid.candidates[0]
     v = Verdict(MORE, chance, 0.0, 1.0, chance, 1.0, settings.spent(look), needed, 1.0, best.name, (why, *bad_channels(trials)))
     rejected = tuple(f"{cue.class_} at {cue.time_s:.1f} s: {reason}" for cue, reason in trials.rejected)

@@ -19,6 +19,7 @@ from bci.session.judging.blocks import IntArray, blocks_of, folds_of
 from bci.session.judging.candidates import Candidate
 from bci.session.judging.settings import JudgeSettings
 from bci.session.progress import Progress, silent
+from bci.session.rejected import why_rejected
 from bci.session.training import LabelledRun
 from bci.settings import SessionConfig
 
@@ -50,6 +51,8 @@ class Trials:
         Share of the trials in which a channel was bad.
     rejected : tuple of (Trial, str)
         Trials left out, and why.
+    left_out : tuple of str
+        How many for each reason, with channels, values and settings, for people.
     """
 
     data: FloatArray
@@ -64,6 +67,7 @@ class Trials:
     stop_s: float
     bad: FloatArray
     rejected: tuple[tuple[Trial, str], ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -156,6 +160,7 @@ def cut_trials(
         stop_s=config.trial.stop_s,
         bad=joined.bad.mean(axis=0) if len(joined.labels) else np.zeros(len(p.labels)),
         rejected=epochs.rejected,
+        left_out=tuple(f"{n} left out: {why}" for why, n in why_rejected(epochs.rejected, epochs.faults, config.front()).items()),
     )
 
 
