@@ -33,6 +33,7 @@ COMMANDS = {
     "report": "a calibration as one HTML page: the verdict first, then all it rests on",
     "judge": "compare decoders on labelled recordings: works, more trials, or unlikely",
     "evaluate": "what decoders are worth: within and across sessions and people, few-shot, pseudo-online",
+    "score": "how many cues of recordings a model answers right, per class, with intervals",
     "run": "decode a live stream: recorder, engine and live view in one command",
     "engine": "the decoding process of `bci run`, alone",
     "actuate": "move something by decisions, behind a guard",

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
     from bci.session.model import Model
     from bci.session.replay import RecordedSession, Verification
+    from bci.session.training import LabelledRun
     from bci.settings import SessionConfig
+    from bci.stream.recording import Recording
 
 HELP = """Play a recording into LSL, or run its samples through the engine again.
 
 Without further options all streams of the file are played into LSL with their original offsets. --verify recomputes
-every outcome of a recorded live session and compares bit for bit; --model decodes the recording with another model and
-lists what would have been decided otherwise."""
+every outcome of a recorded live session and compares bit for bit; --model decodes the recording with another model, says how
+many cues it would have answered right, and lists what would have been decided otherwise."""
 
 EXAMPLES = """bci replay session.xdf
 bci replay recording.edf --speed 4
@@ -117,12 +119,15 @@ def _told(result: Verification) -> str:
 
 def _decode(path: Path, model_path: Path, config: SessionConfig, as_json: bool) -> int:
     """What this model would have decided, beside what was decided if the file holds a live session."""
+    from bci.commands.score import counts
     from bci.session.model import check_stream, load_model
     from bci.session.replay import decode, differences, read_session
-    from bci.session.training import open_signal
+    from bci.session.right_at_cues import answers
+    from bci.session.training import open_with
 
     model = load_model(model_path)
-    signal = open_signal(path, config)
+    recording = open_with(path, config)
+    signal = recording.eeg(config.stream.query())
     check_stream(model.header, signal.info)
     rows = decode(signal.info, signal.data, signal.stamps, model, config.engine_settings(model.header.decision))
     summary: dict[str, Any] = {"model": str(model_path), "outcomes": len(rows), "decided": int(sum(r[6] >= 0 for r in rows))}
@@ -131,8 +136,24 @@ def _decode(path: Path, model_path: Path, config: SessionConfig, as_json: bool) 
         classes = _models(path, None)(session.model).header.classes
         changed = differences(session.rows, classes, rows, model.header.classes)
         summary |= {"recorded": len(session.rows), "different": changed}
+    labelled = _labelled(recording, config, model)
+    if labelled is not None:
+        summary["cues"] = counts(answers(model, labelled, config))
+        summary["trained_on"] = labelled.sha256 in model.header.recordings
     print(json.dumps(summary) if as_json else _decoded(summary))
     return 0
+
+
+def _labelled(recording: Recording, config: SessionConfig, model: Model) -> LabelledRun | None:
+    """The recording with its cues, by the configured table or by names and codes of the model's classes; None without any cue."""
+    from bci.errors import TrainingError
+    from bci.session.right_at_cues import table_for
+    from bci.session.training import labelled
+
+    try:
+        return labelled(recording, config, table_for(config, model.header.classes))
+    except TrainingError:
+        return None
 
 
 def _is_session(path: Path) -> bool:
@@ -148,7 +169,21 @@ def _decoded(summary: dict[str, Any]) -> str:
     if "different" in summary:
         lines.append(f"{len(summary['different'])} of {summary['recorded']} recorded outcomes would have been otherwise")
         lines += [f"  {text}" for text in summary["different"][:SHOWN]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_told_cues(summary)])
+
+
+def _told_cues(summary: dict[str, Any]) -> list[str]:
+    """How many cues were right, for people."""
+    if "cues" not in summary:
+        return ["no marker is known as a cue, so nothing can be called right or wrong: --set markers.table.TEXT=CLASS"]
+    found = summary["cues"]
+    lines = ["the model was TRAINED on this recording: what it gets right here says nothing"] if summary["trained_on"] else []
+    for name, one in [("all", found), *found["classes"].items()]:
+        between = (
+            "" if one["interval"] is None else " (95 % interval {:.0f}–{:.0f} %)".format(*(100 * x for x in one["interval"]))
+        )
+        lines.append(f"{name}: {one['correct']} of {one['decoded']} decoded cues right{between}, {one['cues']} cues in all")
+    return [*lines, *(f"not decoded: {n} because {why}" for why, n in found["not_decoded"].items())]
 
 
 def _play(path: Path, config: SessionConfig, args: argparse.Namespace) -> int:
