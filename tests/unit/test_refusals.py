@@ -42,19 +42,22 @@ def test_too_few_trials_speaks_of_what_was_recorded(tmp_path: Path, capsys: pyte
     assert row["note"] == "too few trials to leave any out: the session has 12 that count (left: 6, right: 6)"
 
 
-def test_channels_values_and_settings_are_named_when_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_channels_values_and_settings_are_named_where_trials_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = ("Fz", "C3", "Cz", "C4", "P3", "P4", "O1", "O2", "F3", "F4")
     cues = [(4.0 + 4 * i, ("left", "right")[i % 2]) for i in range(12)]
-    data = rhythm(cues)
+    data = rhythm(cues, labels=labels)
     rng = np.random.default_rng(0)
-    for cue, _ in cues:  # bad only in the trials, so that the channels are not left out of the model
+    for i, (cue, _) in enumerate(cues):  # others in each trial, so that no channel is left out of the model
         a, b = round((cue + 1.6) * 125), round((cue + 3.6) * 125)
-        data[a:b, 4] = 7.0
-        data[a:b, 5] += 900.0 * rng.choice([-1, 1], b - a)
-    path = write_recording(tmp_path / "a.xdf", data, cues)
-    assert main(["train", str(path), "-o", str(tmp_path / "m.safetensors"), *OPTIONS]) != 0
-    said = capsys.readouterr().err
-    assert "P3 flat (0 µV, quality.flat_uv = 0.5)" in said
-    assert "P4 amplitude (" in said
+        data[a:b, 2 * i % 10] = 7.0
+        data[a:b, (2 * i + 1) % 10] += 900.0 * rng.choice([-1, 1], b - a)
+    path = write_recording(tmp_path / "a.xdf", data, cues, labels=labels)
+    assert main(["train", str(path), "-o", str(tmp_path / "m.safetensors"), "--json", *OPTIONS]) == 0
+    said = " ".join(json.loads(capsys.readouterr().out)["why"])
+    assert "F3 flat (0 µV, quality.flat_uv = 0.5), in 2" in said
+    assert "F4 amplitude (" in said
     assert "quality.amplitude_uv = 500" in said
     assert "quality.bad_share = 0.2" in said
 
