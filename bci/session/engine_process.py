@@ -108,6 +108,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
             LiveSettings(e.stale_s, e.expiry_s, e.max_backlog_s, e.heartbeat_s, rehearse_s=e.rehearse_s),
             Reopen(inlet.info, job.query.host, montage, settle_s=RECORD_S if job.wait_recorder else 0.0),
             LiveCues(markers.marker_table(), inlet.info, markers.stream),
+            montage.bad if montage else (),
         )
         # What is loaded stays: a collection over it would stop the loop for a tenth of a second.
         gc.collect()

@@ -17,7 +17,7 @@ from bci.engine.decide import DecisionSettings
 from bci.engine.decoder import LiveDecoder
 from bci.engine.engine import Engine
 from bci.engine.outcome import Outcome, Reason
-from bci.engine.stream_info import StreamInfo
+from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import BciError, StreamError, StreamLost
 from bci.session import wire
 from bci.session.age import Age
@@ -113,6 +113,8 @@ class LiveLoop:
         raises :class:`StreamMismatch` where another stream came back.
     cues : LiveCues, optional
         What finds cues in the markers that come and in trigger channels; none means no class.
+    bad : sequence of str
+        Channels that are known to be bad before anything comes; those that the model does not use do not matter.
     """
 
     def __init__(
@@ -125,8 +127,10 @@ class LiveLoop:
         settings: LiveSettings | None = None,
         reopen: Callable[[], SignalInlet | None] | None = None,
         cues: LiveCues | None = None,
+        bad: Sequence[str] = (),
     ) -> None:
         self.settings = settings or LiveSettings()
+        self._known_bad = tuple(bad)
         self._inlet: SignalInlet | None = inlet
         self._engine, self._model, self._wires, self._clock = engine, model, wires, clock
         self._reopen, self._cues = reopen, cues or LiveCues(MarkerTable({}), engine.info)
@@ -260,6 +264,13 @@ class LiveLoop:
                 settings=wire.settings_to_json(self._engine.settings),
                 fingerprint=fingerprint(self._model.header.kernel),
             )
+            self._mark_known()
+
+    def _mark_known(self) -> None:
+        """Distrust the channels that are known to be bad from the first sample on, and put it on record."""
+        used = {canonical(label): label for label in self._engine.frontend.labels}
+        for label in dict.fromkeys(used[key] for x in self._known_bad if (key := canonical(x)) in used):
+            self._apply(steer.Mark((label,), True), "mark", labels=[label], bad=True)
 
     def _skip(self, backlog: int) -> None:
         """Too much is waiting: only the newest window may be decoded."""

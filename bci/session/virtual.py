@@ -20,6 +20,7 @@ from bci.session.wires import Wires, open_wires
 from bci.settings import SessionConfig
 from bci.stream.clock import VirtualClock
 from bci.stream.inprocess import InProcessBus, InProcessOutlet, InProcessTextOutlet
+from bci.stream.montage import load_montage
 from bci.stream.recorder import Recorder
 from bci.stream.xdf_writer import XdfWriter
 
@@ -57,7 +58,8 @@ def run_virtually(
     wires = wires_on(bus, name, model)
     engine = Engine(subject.info, model.decoder, config.engine_settings(model.header.decision))
     heard = LiveCues(config.markers.marker_table(), subject.info, config.markers.stream)
-    loop = LiveLoop(bus.signal(subject.info.name), engine, model, wires, clock, cues=heard)
+    bad = load_montage(config.stream.montage).bad if config.stream.montage else ()
+    loop = LiveLoop(bus.signal(subject.info.name), engine, model, wires, clock, cues=heard, bad=bad)
     with Recorder(XdfWriter(path), clock) as recorder:
         for stream in bus.streams():
             recorder.add(bus.raw(stream.source_id), stream.name)

@@ -34,6 +34,8 @@ NOISE_S = 1e-4
 KNOT_S, REACH_S = 120.0, 400.0
 """Distance of two bends, and how far a bend looks to both sides."""
 BISQUARE = 4.685
+APART_S = 20.0
+"""A time that lies so much nearer to the offsets of one piece than to those of another belongs to it."""
 FEW = 2
 """So many offsets between others that agree with each other are wrong; more are a clock that was reset."""
 
@@ -187,8 +189,9 @@ class ClockMap:
     def _shares(self, times: FloatArray) -> Iterator[tuple[ClockPiece, slice]]:
         """Which of the times, in the order in which they were recorded, are by which piece."""
         start = 0
-        for piece, after in zip(self.pieces, (*self.pieces[1:], None), strict=True):
-            end = len(times) if after is None else start + _reset_at(times[start:], piece, after)
+        for i, piece in enumerate(self.pieces):
+            later = self.pieces[i + 1 :]
+            end = start + _reset_at(times[start:], piece, later) if later else len(times)
             yield piece, slice(start, end)
             start = end
 
@@ -373,19 +376,33 @@ def _around(piece: ClockPiece, after: ClockPiece) -> tuple[float, float]:
     return a, b
 
 
-def _reset_at(times: FloatArray, piece: ClockPiece, after: ClockPiece) -> int:
-    """How many of the times were before the reset between two pieces.
+def _outside(times: FloatArray, piece: ClockPiece) -> FloatArray:
+    """How far times lie from those at which a piece's offsets were measured, on the sender's clock, seconds."""
+    return np.maximum(0.0, np.maximum(piece.first_s - times, times - piece.last_s))
 
-    Before it none can lie, on the recorder's clock, behind the first offset that was measured after it, and the other way round.
-    Of the places that are left, it is where the times themselves jump as the clock did.
+
+def _nearest(times: FloatArray, pieces: Sequence[ClockPiece]) -> FloatArray:
+    """How far times lie from the offsets of the nearest of several pieces, on the sender's clock, seconds."""
+    nearest: FloatArray = np.min([_outside(times, piece) for piece in pieces], axis=0)
+    return nearest
+
+
+def _reset_at(times: FloatArray, piece: ClockPiece, later: Sequence[ClockPiece]) -> int:
+    """How many of the times were before the reset between a piece and the next of those that follow it.
+
+    Before it none can lie, on the recorder's clock, behind the first offset that was measured after it, and the other way round;
+    and none lies far from its own piece and near another on the sender's clock: a stream that was only there before the reset, or
+    only after it, does not show it. Of the places that are left, it is where the times themselves jump as the clock did.
     """
     if not len(times):
         return 0
+    after = later[0]
     before, behind = piece.to_recorder(times), after.to_recorder(times)
     last_s, first_s = _around(piece, after)
     with np.errstate(invalid="ignore"):
-        too_late = np.concatenate([[0], np.cumsum(before > first_s)])
-        too_early = np.concatenate([np.cumsum((behind < last_s)[::-1])[::-1], [0]])
+        nearer = _outside(times, piece) - _nearest(times, later)
+        too_late = np.concatenate([[0], np.cumsum((before > first_s) | (nearer > APART_S))])
+        too_early = np.concatenate([np.cumsum(((behind < last_s) | (nearer < -APART_S))[::-1])[::-1], [0]])
     cost = too_late + too_early
     possible = np.flatnonzero(cost == cost.min())
     inner = possible[(possible > 0) & (possible < len(times))]
@@ -395,5 +412,10 @@ def _reset_at(times: FloatArray, piece: ClockPiece, after: ClockPiece) -> int:
         gain = np.where(np.isfinite(raw - mapped), raw - mapped, -np.inf)
         if gain.max() > 0:
             return int(inner[gain.argmax()])
+        known = np.isfinite(raw)
+        if known.any() and raw[known].max() < 0.5 * float(np.nanmedian(np.abs(behind - before))):
+            # So dense a stream would show the reset: all of it was on one side.
+            own, others = (float(np.nanmedian(x)) for x in (_outside(times, piece), _nearest(times, later)))
+            return len(times) if (cost[-1], own) <= (cost[0], others) else 0
     middle = 0.5 * (last_s + first_s)
     return int(possible[0] + np.searchsorted(np.maximum.accumulate(before[possible[0] : possible[-1]]), middle))

@@ -185,6 +185,8 @@ class LslRecording:
             inlet.close()
             self._tell(f"{stream} is not recorded: {error}")
             return
+        if any(_same_sender(stream, before) for before in self.streams):
+            self._tell(f"{stream} is back and is recorded on; whoever reads the file takes both parts for one, with a gap")
         self.streams.append(stream)
         self._subscribed(stream)
 
@@ -205,3 +207,7 @@ class LslRecording:
         finally:
             for path in (self.path, sidecar_path(self.path)):
                 path.unlink(missing_ok=True)
+
+
+def _same_sender(a: FoundStream, b: FoundStream) -> bool:
+    return (a.name, a.type, a.source_id, a.host) == (b.name, b.type, b.source_id, b.host)

@@ -176,6 +176,7 @@ class Recording:
         wanted = wanted if wanted and wanted.named else replace(EEG, host=wanted.host if wanted else "")
         found = [s for s in self.signals if _meant(wanted, s)]
         found = [found[i] for i in rather_eeg([s.identity for s in found])]
+        found = [s for s in found if len(s.stamps)] or found
         if not found:
             raise RecordingError(
                 f"{self.path}: holds no signal with {wanted.described()}; name one of those that it holds with --stream:"
@@ -185,6 +186,11 @@ class Recording:
             raise RecordingError(
                 f"{self.path}: {len(found)} EEG streams match {wanted.described()}; say which one is meant with --stream:"
                 f"{_listing(found)}"
+            )
+        if not len(found[0].stamps):
+            raise RecordingError(
+                f"{self.path}: stream {found[0].info.name!r} was recorded without a single sample; the file holds:"
+                f"{_listing(self.signals)}"
             )
         signal = with_montage(found[0], self.montage) if self.montage else found[0]
         check_rate(signal, str(self.path))

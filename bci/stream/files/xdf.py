@@ -9,6 +9,8 @@ import numpy as np
 
 from bci.engine.chunk import FloatArray
 from bci.stream.clock_map import ClockMap
+from bci.stream.files.hand_marks import with_hand_marks
+from bci.stream.files.restarts import restarts_joined
 from bci.stream.files.trigger_channels import trigger_markers
 from bci.stream.marker_shapes import row_of
 from bci.stream.marker_streams import Levels, is_markers
@@ -41,7 +43,8 @@ def read_xdf_recording(path: Path) -> Recording:
         data = np.asarray(stream.values, np.float64).reshape(-1, len(info.channels)) * scale_to_microvolts(info)
         signals.append(RecordedSignal(info, data, stamps, clock, stream.header_xml))
         markers += trigger_markers(info, data, stamps, clock)
-    return Recording(path, tuple(signals), tuple(markers), file.sha256, (*file.problems, *notes))
+    whole, cues, joined = restarts_joined(signals, markers)
+    return Recording(path, with_hand_marks(whole, cues), cues, file.sha256, (*file.problems, *notes, *joined))
 
 
 def _markers(stream: XdfStream, stamps: FloatArray, clock: ClockMap) -> tuple[RecordedMarkers, list[str]]:
