@@ -36,7 +36,7 @@ from bci.settings import SessionConfig
 from bci.stream.foreign_clock import refuse_elsewhere
 from bci.stream.montage import load_montage
 from bci.stream.readers import open_recording
-from bci.stream.recording import RecordedSignal, Recording
+from bci.stream.recording import RecordedSignal, Recording, require_samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +122,8 @@ def open_with(path: Path, config: SessionConfig) -> Recording:
 
 def open_signal(path: Path, config: SessionConfig) -> RecordedSignal:
     """The EEG of a recording."""
-    return open_with(path, config).eeg(config.stream.query())
+    recording = open_with(path, config)
+    return require_samples(recording.eeg(config.stream.query()), recording)
 
 
 def open_labelled(path: Path, config: SessionConfig) -> LabelledRun:
@@ -147,7 +148,7 @@ def labelled(recording: Recording, config: SessionConfig, table: Mapping[str, st
     RecordingError
         If it has not the stream that ``markers.stream`` names, or if the cues were stamped by another clock than the signal.
     """
-    signal = recording.eeg(config.stream.query())
+    signal = require_samples(recording.eeg(config.stream.query()), recording)
     markers = config.markers.marker_table(table)
     found = find_cues(recording, signal, markers, config.markers.stream)
     if not found.trials:

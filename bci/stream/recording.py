@@ -187,16 +187,27 @@ class Recording:
                 f"{self.path}: {len(found)} EEG streams match {wanted.described()}; say which one is meant with --stream:"
                 f"{_listing(found)}"
             )
-        if not len(found[0].stamps):
-            raise RecordingError(
-                f"{self.path}: stream {found[0].info.name!r} was recorded without a single sample; the file holds:"
-                f"{_listing(self.signals)}"
-            )
         signal = with_montage(found[0], self.montage) if self.montage else found[0]
         check_rate(signal, str(self.path))
         check_unit(signal, str(self.path))
         check_declared_rate(signal, str(self.path))
         return signal
+
+
+def require_samples(signal: RecordedSignal, recording: Recording) -> RecordedSignal:
+    """A signal of a recording, if it holds anything.
+
+    Raises
+    ------
+    RecordingError
+        With what the file holds.
+    """
+    if len(signal.stamps):
+        return signal
+    raise RecordingError(
+        f"{recording.path}: stream {signal.info.name!r} was recorded without a single sample, so there is nothing to decode; "
+        f"the file holds:{_listing(recording.signals)}"
+    )
 
 
 def times_on(signal: RecordedSignal | RecordedMarkers, markers: RecordedSignal | RecordedMarkers) -> FloatArray:

@@ -134,7 +134,7 @@ def test_a_marker_stream_that_restarted_is_one_and_an_empty_twin_is_none(tmp_pat
 def test_a_recording_whose_only_amplifier_sent_nothing_says_so(tmp_path: Path) -> None:
     recording = open_recording(write(tmp_path / "a.xdf", [Part(100, 0)], [[(105.0, "left")]]))
     with pytest.raises(RecordingError, match="'Amp' was recorded without a single sample"):
-        recording.eeg()
+        labelled(recording, SessionConfig(), {"left": "left"})
 
 
 def test_no_trial_reaches_across_a_restart(tmp_path: Path) -> None:
