@@ -133,6 +133,7 @@ def _document(result: Evaluated, plots: list[str]) -> dict[str, Any]:
         "computed": result.computed,
         "kept": result.kept,
         "left_out": list(result.left_out),
+        "notes": list(result.notes),
         "compared": [asdict(one) for one in result.compared],
         "plots": plots,
     }
@@ -143,6 +144,7 @@ def _tell(result: Evaluated, out: Any) -> None:
     print(result.text)
     for name in result.left_out:
         print(f"note: {name} holds no cue and was left out")
+    print("".join(f"note: {note}\n" for note in result.notes), end="")
     failed = [row for row in result.rows if row.accuracy is None]
     if failed:
         print(f"{len(failed)} of {len(result.rows)} without a number, for instance {failed[0].subject}: {failed[0].note}")

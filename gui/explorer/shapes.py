@@ -33,6 +33,8 @@ class Opened:
         That can be chosen.
     size : int
         Of the files, bytes: by it a growing recording is seen to grow.
+    notes : tuple of str
+        What a person should know of them.
     """
 
     recordings: tuple[Path, ...]
@@ -41,6 +43,7 @@ class Opened:
     config: SessionConfig
     decoders: tuple[str, ...]
     size: int
+    notes: tuple[str, ...] = ()
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -372,7 +372,8 @@ class ExplorerWindow(QWidget):
         look = self.pictures.look
         left = f"; {look.left_out} not whole" if look is not None and look.left_out else ""
         names = tidy(", ".join(map(recording_name, self.opened.recordings)), 80)
-        self._show_status(f"{names}: {trials}{left}", "title")
+        notes = "".join(f"; {tidy(note, 200)}" for note in self.opened.notes[:2])
+        self._show_status(f"{names}: {trials}{left}{notes}", "title")
 
     def _show_status(self, text: str, role: str) -> None:
         self.status.tell(text, role)

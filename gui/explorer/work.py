@@ -26,7 +26,7 @@ from bci.session.judging.settings import JudgeSettings
 from bci.session.judging.trials import Trials, cut_trials
 from bci.session.progress import Progress
 from bci.session.timeline import CLASS_CODES, cue_code
-from bci.session.training import LabelledRun, labelled, open_with
+from bci.session.training import LabelledRun, labelled, notes_of, open_with
 from bci.settings import SessionConfig
 from bci.stream.recording import Recording
 from gui.explorer.selection import Selection
@@ -83,6 +83,7 @@ class Work:
             self._config,
             plugins.names(plugins.DECODERS),
             sum(path.stat().st_size for path in paths),
+            notes_of(self._runs),
         )
 
     def prepare(self, places: Sequence[Path], config_file: str, progress: Progress) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, RecordingError, TrainingError
 from bci.session.cues import FoundCues, find_cues
-from bci.session.training import labelled
+from bci.session.training import labelled, notes_of
 from bci.settings import MarkersSection, SessionConfig
 from bci.stream.marker_shapes import MarkerShape, checked_pattern, suggestion
 from bci.stream.marker_streams import Levels, is_markers
@@ -272,3 +272,13 @@ def test_a_setting_is_suggested_that_maps_as_many_markers_as_can_be() -> None:
     assert suggestion(rows, (), MarkerTable(TABLE).knows) == '--set "markers.pattern=^cue_(.+?)/[0-9]+$"'
     rows = [(f"{i}: trial {name}",) for i, name in enumerate(["left", "right"], 9)]
     assert suggestion(rows, (), MarkerTable(TABLE).knows) == '--set "markers.pattern=^[0-9]+:\\ trial\\ (.+)$"'
+
+
+def test_what_was_found_out_about_cues_is_said_by_whoever_counts_them() -> None:
+    marks = [(101.0 + i, "left") for i in range(3)]
+    recording = Recording(Path("a.xdf"), (SIGNAL,), (stream("Cues", marks), stream("Cues", marks)), "", ("a note of the reader",))
+    run = labelled(recording, SessionConfig(markers=MarkersSection(table=TABLE)))
+    assert notes_of([run]) == (
+        "a.xdf: a note of the reader",
+        "a.xdf: 3 cues came twice on 'Cues' and are counted once",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +45,8 @@ class Evaluated:
         Each decoder against the baseline.
     published : str
         Figures of others for the same data sets, as a table; empty where there are none.
+    notes : tuple of str
+        What a person should know of the recordings.
     """
 
     rows: list[Row]
@@ -53,6 +55,7 @@ class Evaluated:
     left_out: tuple[str, ...]
     compared: tuple[Compared, ...]
     published: str
+    notes: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -92,11 +95,12 @@ def evaluate(
     missing |= {o.name: one.missing for o, one in zip(there, found, strict=True) if one.missing}
     left_out = tuple(o.name for o, one in zip(there, found, strict=True) if not one.facts and not one.missing)
     absent = not_run(missing, choices)
+    notes = tuple(note for one in found for note in one.notes)
     if not facts and not missing:
         table = ", ".join(config.markers.table) or "is empty"
         raise TrainingError(
             f"no recording holds a cue (looked at {len(origins)}, first {origins[0].name}; the table of markers: {table}). "
-            "Give it with --set markers.table.TEXT=CLASS; bci train FILE lists the markers of a file."
+            f"Give it with --set markers.table.TEXT=CLASS; bci train FILE lists the markers of a file. The first says: {notes[0]}"
         )
     cells = plan(facts, config, choices, (out / CUTS).absolute())
     if not cells and not missing:
@@ -108,7 +112,8 @@ def evaluate(
     cut_missing(waiting, config, run, progress)
     _compute(waiting, out, run, progress)
     counts = len(waiting), len(cells) - len(waiting)
-    return written(rows_in(out, cells) + absent, choices, out, benchmarks(facts, missing), counts, left_out)
+    result = written(rows_in(out, cells) + absent, choices, out, benchmarks(facts, missing), counts, left_out)
+    return replace(result, notes=notes)
 
 
 def written(

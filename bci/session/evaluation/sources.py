@@ -13,7 +13,7 @@ from bci.session.epochs import Trial
 from bci.session.evaluation.names import files_of, names_in
 from bci.session.evaluation.origin import NotHere, OpenedRun, Origin
 from bci.session.evaluation.public import MoabbOrigin, bids_origins, moabb_data_set
-from bci.session.training import open_labelled
+from bci.session.training import notes_of, open_labelled
 from bci.settings import SessionConfig
 
 FILES = "recordings"
@@ -116,18 +116,21 @@ class Scanned:
         None where it holds no cue.
     missing : str
         Why it is not here, where it could not be fetched.
+    notes : tuple of str
+        What a person should know of its recordings; why there is no cue, where there is none.
     """
 
     facts: tuple[RunFacts, ...]
     missing: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def scan(origin: Origin, config: SessionConfig) -> Scanned:
     """Read an origin and say what it holds."""
     try:
         opened = origin.open(config)
-    except TrainingError:
-        return Scanned(())
+    except TrainingError as error:
+        return Scanned((), notes=(str(error),))
     except NotHere as error:
         return Scanned((), str(error))
     facts = [
@@ -145,7 +148,7 @@ def scan(origin: Origin, config: SessionConfig) -> Scanned:
         )
         for i, r in enumerate(opened)
     ]
-    return Scanned(tuple(facts))
+    return Scanned(tuple(facts), notes=notes_of([r.labelled for r in opened]))
 
 
 def _counts(cues: Iterable[Trial]) -> dict[str, int]:

@@ -26,7 +26,7 @@ from bci.session.judging.trials import BandPair, Trials, cut_trials
 from bci.session.judging.verdict import MORE, WORKS, Evidence, Verdict, word
 from bci.session.left_out import leave_out
 from bci.session.progress import Progress, silent
-from bci.session.training import Judged, LabelledRun, Trained, train
+from bci.session.training import Judged, LabelledRun, Trained, notes_of, train
 from bci.settings import SessionConfig
 
 POWER_Z = 0.84
@@ -154,7 +154,7 @@ def judge(
     candidates = load_grid(grid, runs[0].info, config)
     trials = cut_trials(runs, config, bands_of(candidates), settings, progress)
     if not enough(trials):
-        return _without(_too_few(trials, candidates, settings, look, seed), left_out)
+        return _without(_too_few(trials, candidates, settings, look, seed), left_out, notes_of(runs))
     progress("before the cue", 0.0)
     bands = bands_of(Grid("", tuple(c for c in candidates.candidates if len(c.bands) == 1)))
     before = pre_cue(runs, config, settings, bands, seed)
@@ -165,13 +165,13 @@ def judge(
         surrogate(runs, config, settings, bands, seed),
     )
     judged = with_nulls(found, trials, [null for null in others if null])
-    return _without(judged, left_out)
+    return _without(judged, left_out, notes_of(runs))
 
 
-def _without(found: Judgement, left_out: tuple[str, ...]) -> Judgement:
-    """The judgement with the channels that it did without: whoever sits there can look at their electrodes."""
+def _without(found: Judgement, left_out: tuple[str, ...], notes: tuple[str, ...]) -> Judgement:
+    """The judgement with notes, and the channels that it did without: whoever sits there can look at their electrodes."""
     advice = (*found.verdict.advice, *left_out)
-    return replace(found, verdict=replace(found.verdict, advice=advice), left_out=left_out)
+    return replace(found, verdict=replace(found.verdict, advice=advice), left_out=left_out, notes=(*notes, *found.notes))
 
 
 def bands_of(grid: Grid) -> tuple[BandPair, ...]:
