@@ -27,7 +27,7 @@ from gui.tidy import tidy
 
 EVERY = 15
 SIMULATE = ("stream", "simulated", "--channels", "32", "--rate", "250", "--listen", "type=Markers", "--feedback", "bci-decisions")
-FILES = "Recordings (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif);;All files (*)"
+FILES = "Recordings (*.xdf *.xdf.gz *.xdfz *.edf *.bdf *.gdf *.vhdr *.fif *.fif.gz *.set *.cnt *.ov);;All files (*)"
 
 
 class WelcomeWindow(QWidget):

@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from bci.config import add_config_options
 
     add = parser.add_argument
-    add("recordings", nargs="+", metavar="PATH", help="XDF, EDF, BDF, GDF, BrainVision, FIF or OpenViBE .ov; or folders of them")
+    add("recordings", nargs="+", metavar="PATH", help="XDF, EDF, BDF, GDF, .vhdr, .fif, .set, .cnt, .ov; or folders of them")
     add("--format", default="brainvision", metavar="NAME", help="brainvision (default) or edf")
     add("--pattern", default="", metavar="TEXT", help="how file names say who and when, e.g. '{subject}_S{session}R{run}'")
     add("--name", default="EEG recordings", metavar="TEXT", help="of the data set")

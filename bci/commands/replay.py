@@ -35,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     from bci.config import add_config_options
 
-    parser.add_argument("recording", metavar="FILE", help="XDF, EDF, BDF, GDF, BrainVision, FIF or OpenViBE .ov")
+    parser.add_argument(
+        "recording", metavar="FILE", help="any recording that bci info reads: XDF, EDF, BDF, GDF, .vhdr, .fif, .set, .cnt, .ov"
+    )
     parser.add_argument("--verify", action="store_true", help="recompute all outcomes of a recorded live session and compare")
     parser.add_argument("--lsl", action="store_true", help="with --verify: send the samples through LSL in between, in real time")
     parser.add_argument("--model", metavar="FILE", help="decode with this model, in process, as fast as possible")
@@ -160,7 +162,9 @@ def _is_session(path: Path) -> bool:
     """Whether a file holds outcomes of an engine."""
     from bci.stream.xdf_reader import read_xdf
 
-    return path.suffix.lower() == ".xdf" and any(s.header.type == "BCI-Outcome" for s in read_xdf(path).streams)
+    return path.name.lower().endswith((".xdf", ".xdf.gz", ".xdfz")) and any(
+        s.header.type == "BCI-Outcome" for s in read_xdf(path).streams
+    )
 
 
 def _decoded(summary: dict[str, Any]) -> str:

@@ -34,7 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     from bci.config import add_config_options
 
-    parser.add_argument("recordings", nargs="*", metavar="FILE", help="XDF, EDF, BDF, GDF, BrainVision, FIF or OpenViBE .ov")
+    parser.add_argument(
+        "recordings",
+        nargs="*",
+        metavar="FILE",
+        help="any recording that bci info reads: XDF, EDF, BDF, GDF, .vhdr, .fif, .set, .cnt, .ov",
+    )
     parser.add_argument(
         "--library", metavar="DIR", help="start from what other people's calibrations have in common (bci library)"
     )

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from bci.engine.stream_info import StreamInfo
-from bci.errors import RecordingError
 from bci.stream.clock_map import ClockMap
 from bci.stream.files.boundary import in_words
 from bci.stream.files.clocks import clocks_of
 from bci.stream.files.edf import check_edf
 from bci.stream.foreign_clock import stamped_elsewhere
-from bci.stream.readers import READERS, open_recording, reader_of
+from bci.stream.readers import open_recording, reader_of, unknown_type
 from bci.stream.recording import RecordedMarkers, RecordedSignal
 from bci.stream.unpack import is_compressed
 from bci.stream.xdf_reader import Verified, XdfFile, read_xdf
@@ -72,7 +71,7 @@ def summarise_file(path: Path) -> FileSummary:
         If it cannot be read.
     """
     if reader_of(path) is None:
-        raise RecordingError(f"{path}: files of type {path.suffix!r} are not read; there are {', '.join(sorted(READERS))}")
+        raise unknown_type(path)
     name = path.name.lower()
     kind = next(FORMATS[ending] for ending in sorted(FORMATS, key=len, reverse=True) if name.endswith(ending))
     return _xdf(path, kind) if kind.startswith("XDF") else _other(path, kind)

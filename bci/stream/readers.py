@@ -42,7 +42,7 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
     check_unit_option(unit)
     reader = reader_of(path)
     if reader is None:
-        raise RecordingError(f"{path}: files of type {path.suffix!r} are not read; there are {', '.join(sorted(READERS))}")
+        raise unknown_type(path)
     with in_words(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -69,6 +69,18 @@ READERS: dict[str, Callable[[Path], Recording]] = {
     ".set": read_eeglab,
     ".cnt": read_cnt,
 }
+
+
+HEADERS = {".eeg": ".vhdr", ".vmrk": ".vhdr", ".fdt": ".set"}
+"""Files that belong to another, which is the one to name."""
+
+
+def unknown_type(path: Path) -> RecordingError:
+    """What to say of a file that nothing reads."""
+    header = path.with_suffix(HEADERS.get(path.suffix.lower(), path.suffix))
+    if header != path:
+        return RecordingError(f"{path}: is a part of a recording; name its header, {header.name}, which leads to it")
+    return RecordingError(f"{path}: files of type {path.suffix!r} are not read; there are {', '.join(sorted(READERS))}")
 
 
 def reader_of(path: Path) -> Callable[[Path], Recording] | None:

@@ -31,7 +31,10 @@ from gui.text import Label
 from gui.tidy import recording_name, tidy
 
 WORK = "gui.explorer.work:Work"
-FILES = "Recordings and configuration (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif *.toml);;All files (*)"
+FILES = (
+    "Recordings and configuration (*.xdf *.xdf.gz *.xdfz *.edf *.bdf *.gdf *.vhdr *.fif *.fif.gz *.set *.cnt *.ov *.toml)"
+    ";;All files (*)"
+)
 FOLLOW_MS = 8000
 SETTLE_MS = 250
 BELOW_PX = 216

@@ -38,7 +38,7 @@ from gui.widgets.tables import ReadTable
 from gui.widgets.trace_view import SCALES_UV, SECONDS, TraceView
 
 WORK = "gui.replay.work:Work"
-FILES = "Recordings (*.xdf *.edf *.bdf *.gdf *.vhdr *.fif);;All files (*)"
+FILES = "Recordings (*.xdf *.xdf.gz *.xdfz *.edf *.bdf *.gdf *.vhdr *.fif *.fif.gz *.set *.cnt *.ov);;All files (*)"
 MODELS = "Models (*.safetensors)"
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, math.inf)
 FASTEST = 0.2

@@ -410,3 +410,38 @@ def test_a_place_that_cannot_be_written_is_named_in_a_sentence(
     assert main(["salvage", str(path), "-o", str(tmp_path / "file" / "b.edf")]) == 5
     said = capsys.readouterr().err
     assert said.count(f"error: {tmp_path / 'file'}") == 2
+
+
+def test_channels_of_another_rate_than_the_eeg_are_left_out_and_said_and_change_no_sample_of_it(
+    tmp_path: Path, data: np.ndarray
+) -> None:
+    import edfio
+
+    def signal(values: np.ndarray, rate: int, label: str) -> edfio.EdfSignal:
+        return edfio.EdfSignal(values, rate, label=label, physical_dimension="uV", physical_range=(-500, 500))
+
+    eeg = [signal(row, RATE, label) for row, label in zip(data.T, LABELS, strict=True)]
+    noise = np.random.default_rng(1).normal(0, 50, 10_000)
+    others = [signal(noise, 1000, "ECG"), signal(noise[:500], 50, "Acc X")]
+    edfio.Edf([*eeg, *others], annotations=[edfio.EdfAnnotation(1.0, None, "left")]).write(tmp_path / "a.edf")
+    recording = open_recording(tmp_path / "a.edf")
+    assert recording.eeg().info.rate_hz == RATE
+    assert recording.eeg().info.labels == tuple(LABELS)
+    np.testing.assert_allclose(recording.eeg().data, data, atol=0.01)
+    assert "ECG (1000 Hz), Acc X (50 Hz)" in recording.notes[0]
+
+
+def test_a_header_in_which_no_number_of_records_was_written_yet_is_read(tmp_path: Path, data: np.ndarray) -> None:
+    path = write_edf(tmp_path / "a.edf", data, RATE, LABELS, CUES)
+    content = bytearray(path.read_bytes())
+    content[236:244] = b" " * 8
+    path.write_bytes(content)
+    (note,) = same(path, data)
+    assert "not closed" in note
+
+
+def test_a_part_of_a_recording_is_refused_with_the_name_of_its_header(tmp_path: Path, data: np.ndarray) -> None:
+    write_brainvision(tmp_path / "a.vhdr", data, RATE, LABELS, CUES)
+    for name in ("a.eeg", "a.vmrk"):
+        with pytest.raises(RecordingError, match=r"name its header, a\.vhdr"):
+            open_recording(tmp_path / name)

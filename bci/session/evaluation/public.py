@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bci.errors import ConfigError, RecordingError
+from bci.errors import ConfigError
 from bci.session.evaluation.origin import NotHere, OpenedRun, optional
 from bci.session.training import labelled
 from bci.settings import SessionConfig
 from bci.stream.files.bids_events import markers_of, read_events
+from bci.stream.files.boundary import in_words
 from bci.stream.files.mne_raw import recording_from_mne
 from bci.stream.recording import Recording
 
@@ -37,13 +38,9 @@ class BidsOrigin:
         """Read signal and events through mne-bids."""
         mne_bids = optional("mne_bids", "mne-bids", "A BIDS folder")
         where = mne_bids.get_bids_path_from_fname(self.path, verbose="ERROR")
-        with warnings.catch_warnings(record=True):
+        with warnings.catch_warnings(record=True), in_words(self.path):
             warnings.simplefilter("always")
-            try:
-                raw = mne_bids.read_raw_bids(where, verbose="ERROR")
-            except (ValueError, OSError, RuntimeError, LookupError) as error:
-                raise RecordingError(f"{self.path}: mne-bids cannot read it ({type(error).__name__}: {error})") from error
-        recording = recording_from_mne(raw, self.path)
+            recording = recording_from_mne(mne_bids.read_raw_bids(where, verbose="ERROR"), self.path)
         plain = of_tables(config)
         events = read_events(self.path)
         # What a trigger channel or the file itself says stands in events.tsv too; it must not count twice.

@@ -32,6 +32,7 @@ class EdfLayout:
         Duration of a record, seconds.
     declared : int
         Records that the header promises; -1 where the recorder did not come to write it.
+    labels : tuple of str
     per_record : tuple of int
         Samples of each signal in a record.
     held : int
@@ -45,6 +46,7 @@ class EdfLayout:
     record_size: int
     record_s: float
     declared: int
+    labels: tuple[str, ...]
     per_record: tuple[int, ...]
     held: int
     rest: int
@@ -88,12 +90,15 @@ def check_edf(path: Path) -> EdfLayout:
         head = file.read(256)
         _check_kind(path, head)
         n_signals = int(_number(path, head[252:256], "number of signals", 1, 4096))
-        n_records = int(_number(path, head[RECORDS_AT:RECORDS_END], "number of records", -1, 10**8))
+        # A recorder that was interrupted has written -1, or nothing yet.
+        records = head[RECORDS_AT:RECORDS_END]
+        n_records = int(_number(path, records, "number of records", -1, 10**8)) if records.strip(b"\0 ") else -1
         record_s = _number(path, head[244:252], "duration of a record", 0, 10**6, whole=False)
         header_size = 256 * (n_signals + 1)
         fields = file.read(header_size - 256)
     if len(fields) != header_size - 256:
         raise RecordingError(f"{path}: ends inside its header ({size} of {header_size} bytes)")
+    labels = tuple(fields[16 * i : 16 * i + 16].replace(b"\0", b" ").decode("latin-1").strip() for i in range(n_signals))
     counts = fields[216 * n_signals : 224 * n_signals]
     per_record = [int(_number(path, counts[8 * i : 8 * i + 8], f"samples of signal {i + 1}", 1, 10**7)) for i in range(n_signals)]
     record_size = sum(per_record) * (3 if path.suffix.lower() == ".bdf" else 2)
@@ -101,7 +106,7 @@ def check_edf(path: Path) -> EdfLayout:
         raise RecordingError(f"{path}: holds no complete record ({size} bytes; one needs {header_size + record_size})")
     refuse_text_transfer(path, header_size)
     held, rest = divmod(size - header_size, record_size)
-    return EdfLayout(n_signals, header_size, record_size, record_s, n_records, tuple(per_record), held, rest)
+    return EdfLayout(n_signals, header_size, record_size, record_s, n_records, labels, tuple(per_record), held, rest)
 
 
 def mended(path: Path, layout: EdfLayout, folder: Path) -> Path:
@@ -122,6 +127,8 @@ def mended(path: Path, layout: EdfLayout, folder: Path) -> Path:
         fields = header[units]
         spelled = b"".join(_unit(fields[i : i + 8]) for i in range(0, len(fields), 8))
         good = (header[: units.start] + spelled + header[units.stop :]).replace(b"\0", b" ")
+        if not good[RECORDS_AT:RECORDS_END].strip():
+            good = good[:RECORDS_AT] + str(layout.held).encode("ascii").ljust(RECORDS_END - RECORDS_AT) + good[RECORDS_END:]
         if good == header:
             return path
         copy = folder / path.name

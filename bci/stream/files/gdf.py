@@ -7,6 +7,7 @@ each signal, records of equal size, and the table of events behind them.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 from bci.errors import RecordingError
@@ -18,15 +19,35 @@ _BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 8, 8: 8, 16: 4, 17: 8, 18: 16, 
 _VOLTS = {4256: "V", 4274: "mV", 4275: "uV", 4276: "nV"}
 
 
-def check_gdf(path: Path) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class GdfLayout:
+    """What a GDF header says of its signals.
+
+    Parameters
+    ----------
+    labels : tuple of str
+    units : tuple of str
+        Where they are of voltage; else "".
+    per_record : tuple of int
+        Samples of each in a record.
+    record_s : float
+        Duration of a record, seconds.
+    """
+
+    labels: tuple[str, ...]
+    units: tuple[str, ...]
+    per_record: tuple[int, ...]
+    record_s: float
+
+
+def check_gdf(path: Path) -> GdfLayout:
     """Refuse a GDF header that promises more than the file holds.
 
     The events stand at the end of the file: where it was cut, they are gone.
 
     Returns
     -------
-    tuple of str
-        The unit of each signal, where it is one of voltage; else "".
+    GdfLayout
 
     Raises
     ------
@@ -59,7 +80,10 @@ def check_gdf(path: Path) -> tuple[str, ...]:
             f"{path}: was cut short: {n_records - held} of {n_records} records are missing, and with them the table of events, "
             "which stands at the end of a GDF file. Copy the file again"
         )
-    return tuple(_code_units(fields, n_signals) if second else _text_units(fields, n_signals))
+    labels = (fields[16 * i : 16 * i + 16].split(b"\0")[0].decode("latin-1").strip() for i in range(n_signals))
+    numerator, denominator = struct.unpack("<II", head[244:252])
+    units = _code_units(fields, n_signals) if second else _text_units(fields, n_signals)
+    return GdfLayout(tuple(labels), tuple(units), counts, numerator / denominator if denominator else 0.0)
 
 
 def _text_units(fields: bytes, n: int) -> list[str]:

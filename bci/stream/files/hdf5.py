@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bci.errors import RecordingError
+from bci.stream.unpack import ALWAYS_BYTES, MOST_RATIO
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _DEEPEST = 4
@@ -36,8 +37,12 @@ def read_hdf5_struct(path: Path, name: str, wanted: Collection[str]) -> dict[str
             f"{path}: is a MATLAB file of version 7.3 (HDF5). Install what reads those (pip install h5py), or save it anew as "
             "version 7 (in MATLAB: save -v7; in EEGLAB: the option for files larger than 2 GB off)"
         ) from error
+    most = max(ALWAYS_BYTES, MOST_RATIO * path.stat().st_size)
     with h5py.File(path, "r") as file:
         group = file.get(name, file)
+        for key in group:
+            if key in wanted and not hasattr(group[key], "keys") and group[key].nbytes > most:
+                raise RecordingError(f"{path}: its {key} grows to more than {most >> 20} MB when it is unpacked; it is not read")
         return {key: _value(file, group[key], key, 0) for key in group if key in wanted}
 
 

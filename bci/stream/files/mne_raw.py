@@ -19,10 +19,12 @@ from bci.stream.files.brainvision import prepare_brainvision
 from bci.stream.files.edf import check_edf, mended
 from bci.stream.files.edf_pauses import Note, Records, interrupted
 from bci.stream.files.gdf import check_gdf
+from bci.stream.files.rates import other_rates
 from bci.stream.files.trigger_channels import trigger_markers
 from bci.stream.marked import BadSpan, span_of
 from bci.stream.metadata import canonical_unit, channel_type, microvolts_per
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
+from bci.stream.unpack import is_compressed, unpacked
 
 _MNE_TYPES = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "stim": "TRIG"}
 GDF_NEW_SEGMENT = "32766"
@@ -38,15 +40,16 @@ def read_edf(path: Path) -> Recording:
     layout = check_edf(path)
     read = mne.io.read_raw_bdf if path.suffix.lower() == ".bdf" else mne.io.read_raw_edf
     with TemporaryDirectory(prefix="bci-") as folder, _mne_notes() as notes:
-        notes += layout.notes()
+        left_out, said = other_rates(layout.labels, layout.per_record, layout.record_s)
+        notes += [*layout.notes(), *said]
         good = mended(path, layout, Path(folder))
         records = interrupted(good, layout)
         try:
-            raw = read(good, preload=True, verbose="ERROR")
+            raw = read(good, exclude=left_out, preload=True, verbose="ERROR")
         except Exception as error:  # a bare one is what MNE raises for an annotation that is not UTF-8
             if "latin1" not in str(error) and not isinstance(error, UnicodeDecodeError):
                 raise
-            raw = read(good, preload=True, encoding="latin1", verbose="ERROR")
+            raw = read(good, exclude=left_out, preload=True, encoding="latin1", verbose="ERROR")
             notes.append("holds annotations that are not UTF-8, as EDF+ asks for; they are read as Latin-1")
     _set_units(raw, [canonical_unit(str(raw._orig_units.get(name, ""))) for name in raw.ch_names])
     if records is not None:
@@ -59,9 +62,12 @@ def read_gdf(path: Path) -> Recording:
     """GDF, with its table of events."""
     import mne
 
-    units = check_gdf(path)
+    layout = check_gdf(path)
+    left_out, said = other_rates(layout.labels, layout.per_record, layout.record_s)
     with _mne_notes() as notes:
-        raw = mne.io.read_raw_gdf(path, preload=True, verbose="ERROR")
+        notes += said
+        raw = mne.io.read_raw_gdf(path, exclude=left_out, preload=True, verbose="ERROR")
+    units = [unit for label, unit in zip(layout.labels, layout.units, strict=True) if label not in left_out]
     if len(units) == len(raw.ch_names):
         _set_units(raw, units)
     return recording_from_mne(raw, path, tuple(notes), seams=(GDF_NEW_SEGMENT,))
@@ -83,8 +89,13 @@ def read_fif(path: Path) -> Recording:
     import mne
 
     refuse_text_transfer(path)
-    with _mne_notes() as notes:
-        raw = mne.io.read_raw_fif(path, preload=True, verbose="ERROR")
+    with TemporaryDirectory(prefix="bci-") as folder, _mne_notes() as notes:
+        plain = path
+        with path.open("rb") as file:
+            if is_compressed(file):  # unpacked within a limit, which MNE does not have
+                plain = Path(folder) / "unpacked_raw.fif"
+                plain.write_bytes(unpacked(path, file))
+        raw = mne.io.read_raw_fif(plain, preload=True, verbose="ERROR")
     return recording_from_mne(raw, path, tuple(notes))
 
 
