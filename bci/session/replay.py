@@ -464,7 +464,9 @@ def _raw(file: XdfFile, info: StreamInfo, path: Path) -> Chunk:
     found: list[tuple[XdfStream, StreamInfo]] = []
     for stream in file.streams:
         recorded = stream_info(stream.header.xml)
-        if (recorded.name, recorded.source_id) != (info.name, info.source_id) or recorded.rate_hz <= 0:
+        # A device's markers may share its name. EEG may declare no rate, and have it from a montage file.
+        signal = stream.header.channel_format != "string" and len(recorded.channels) == len(info.channels)
+        if (recorded.name, recorded.source_id) != (info.name, info.source_id) or not signal:
             continue
         # A sender that came back is a stream of its own in the file; one that came back different was refused.
         if not found or (recorded.rate_hz, recorded.channels) == (found[0][1].rate_hz, found[0][1].channels):

@@ -17,7 +17,7 @@ from typing import Any, Self
 from bci.errors import ModelError
 from bci.session import wire
 from bci.session.arming import GuardLink
-from bci.session.engine_process import markers_there
+from bci.session.engine_process import markers_there, montage_of
 from bci.session.model import load_model
 from bci.session.processes import Child, ChildError
 from bci.settings import SessionConfig
@@ -25,6 +25,7 @@ from bci.stream.discovery import find_each, the_one
 from bci.stream.late_markers import LateMarkers
 from bci.stream.lsl import LslTextOutlet, StreamQuery
 from bci.stream.lsl_config import require_ports
+from bci.stream.lsl_inlet import rate_of
 
 READY_S = 60.0
 FLUSH_S = 0.5
@@ -236,12 +237,14 @@ class LiveSession:
         Raises
         ------
         StreamNotFound, StreamAmbiguous, StreamMismatch
+        StreamError
+            If what is to be decoded is no signal.
         """
         stream, markers = StreamQuery.parse(self.plan.source), self.plan.config.markers.stream
         queries = [stream, *([StreamQuery.parse(markers)] if markers else [])]
         timeout_s = self.plan.config.stream.timeout_s
         found = find_each(queries[:1] if self.plan.without else queries, timeout_s)
-        the_one(stream, found[0], timeout_s, eeg=True)
+        rate_of(the_one(stream, found[0], timeout_s, eeg=True), montage_of(self.plan.config))
         if not markers:
             return []
         there = find_each(queries[1:], 0.0)[0] if self.plan.without else found[1]

@@ -109,7 +109,7 @@ def resolve(query: StreamQuery, timeout_s: float = 5.0, settle_s: float = SETTLE
         Go on listening this long after the first answer, for a second one that would make it ambiguous;
         0: take the first.
     eeg : bool
-        EEG is wanted: of several that match, those of type EEG are meant.
+        EEG is wanted: of several that match, signals are meant and not markers, and those of type EEG where there are any.
 
     Raises
     ------
@@ -130,6 +130,8 @@ def the_one(query: StreamQuery, found: Sequence[FoundStream], timeout_s: float, 
     StreamAmbiguous
     """
     if eeg and len(found) > 1:
+        signals = [s for s in found if not is_markers(s.type, s.channel_format, s.rate_hz, s.n_channels)]
+        found = signals or found
         found = [found[i] for i in rather_eeg([s.identity for s in found])]
     if not found:
         raise not_found([query], timeout_s)
@@ -161,8 +163,8 @@ def markers_among(query: StreamQuery, found: Sequence[FoundStream], timeout_s: f
     markers = [s for s in found if not is_signal(s)]
     if not markers:
         raise StreamMismatch(
-            f"{found[0]} is a signal and no stream of markers, though markers.stream ({query.words()}) means it. Name the stream "
-            "of the markers (bci streams lists them); a trigger channel of the amplifier gives cues without being named."
+            f"{found[0]} is a signal, but was named ({query.words()}) as the stream of the markers. Name the one that sends "
+            "markers (bci streams lists them); a trigger channel of the amplifier gives cues without being named."
         )
     return markers
 
@@ -183,7 +185,8 @@ def not_found(queries: Sequence[StreamQuery], timeout_s: float, option: str = ""
     option : str
         With which the command goes on all the same; empty where there is none.
     """
-    seen = list_streams(2 * SETTLE_S)
+    ours = any("bci" in query.words().lower() for query in queries)
+    seen = [s for s in list_streams(2 * SETTLE_S) if ours or not s.type.startswith("BCI-")]
     wanted = " and no stream with ".join(map(str, queries))
     words = " ".join(f"--{option} {shlex.quote(query.words())}" for query in queries)
     go_on = f"\nTo go on without it, and take it in once it comes: {words}" if option else ""

@@ -70,14 +70,7 @@ class LslSignalInlet:
     def __init__(
         self, found: FoundStream, montage: Montage | None = None, buffer_s: int = 60, timeout_s: float = OPEN_TIMEOUT_S
     ) -> None:
-        rate_hz = found.rate_hz or (montage.rate_hz if montage else 0.0)
-        if found.channel_format == "string":
-            raise StreamError(f"{found} is no signal: it sends texts; read it as markers")
-        if rate_hz <= 0:
-            raise StreamError(
-                f"{found} declares no sampling rate, and without one nothing can be filtered. Declare the true rate in a montage "
-                "file (rate_hz = 250), and give it with --set stream.montage=FILE; what sends markers is named by markers.stream"
-            )
+        rate_hz = rate_of(found, montage)
         self._what = str(found)
         # liblsl counts the buffer of a stream without a rate in hundreds of samples.
         self._inlet, self.header_xml = _connect(
@@ -253,6 +246,25 @@ def _columns(header_xml: str) -> tuple[str, ...]:
         return stream_info(header_xml).labels
     except StreamError:
         return ()
+
+
+def rate_of(found: FoundStream, montage: Montage | None = None) -> float:
+    """The sampling rate of a signal, as it or the montage declares it.
+
+    Raises
+    ------
+    StreamError
+        If it is no signal.
+    """
+    rate_hz = found.rate_hz or (montage.rate_hz if montage else 0.0)
+    if found.channel_format == "string":
+        raise StreamError(f"{found} is no signal: it sends texts; read it as markers")
+    if rate_hz <= 0:
+        raise StreamError(
+            f"{found} declares no sampling rate, and without one nothing can be filtered. Declare the true rate in a montage "
+            "file (rate_hz = 250), and give it with --set stream.montage=FILE; what sends markers is named by markers.stream"
+        )
+    return rate_hz
 
 
 def _taker(inlet: Any, found: FoundStream) -> Callable[[float], tuple[npt.NDArray[Any] | list[list[str]], FloatArray]]:

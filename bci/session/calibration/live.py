@@ -18,6 +18,7 @@ from bci.session.run import READY_S
 from bci.settings import SessionConfig
 from bci.stream.bus import Clock, SignalInlet
 from bci.stream.clock import LslClock
+from bci.stream.discovery import find, markers_among, the_one
 from bci.stream.lsl import (
     FoundStream,
     LslMarkerInlet,
@@ -28,8 +29,10 @@ from bci.stream.lsl import (
     resolve,
     this_host,
 )
+from bci.stream.lsl_config import require_ports
 
 TASK = "calibration"
+PORTS = 10  # outlets of cues, notes, progress, control and screen, and two for each process that looks for streams
 WRITE_S = 0.5
 """A recorder has written what it was sent after so long."""
 
@@ -120,6 +123,7 @@ class LiveRoom:
 
     def _start(self) -> None:
         """Device, cues, recorder, signal."""
+        require_ports(PORTS, "this calibration")
         self._cues = self._outlet(CUES, "Markers", cue_fields(self._protocol.names()) | self._frames)
         self._notes = self._outlet(NOTES, NOTES_TYPE, {})
         if self._device:
@@ -143,8 +147,8 @@ class LiveRoom:
         """Options that make the recorder take this calibration's streams, and no other's."""
         eeg = self._config.stream.query().words()
         own = [f"source_id={name}-{self._logs.name}" for name in (CUES, NOTES)]
-        words = [word for text in (eeg, *own, *self._also) for word in ("--stream", text)]
-        words += [word for name in (CUES, NOTES) for word in ("--wait-for", name)]
+        words = [word for text in (eeg, *own) for word in ("--stream", text)]
+        words += [word for text in self._also for word in ("--later", text)]
         record = self._config.record
         place = ["--out", record.out, "--subject", record.subject, "--session", record.session, "--task", TASK]
         return [*words, *place, "--timeout", f"{self._config.stream.timeout_s:g}"]
@@ -169,8 +173,11 @@ def listen(outside: Mapping[str, Any], timeout_s: float) -> Outside:
     Raises
     ------
     StreamNotFound, StreamAmbiguous
+    StreamMismatch
+        If it is a signal.
     """
-    found = resolve(StreamQuery.parse(outside["query"]), timeout_s)
+    query = StreamQuery.parse(outside["query"])
+    found = the_one(query, markers_among(query, find(query, timeout_s), timeout_s, without=False), timeout_s)
     shape = (str(outside.get("field", "")), str(outside.get("pattern", "")))
     return Outside(LslMarkerInlet(found), outside["table"], outside["query"], _offset(found), *shape)
 
