@@ -188,12 +188,9 @@ class ClockMap:
 
     def _shares(self, times: FloatArray) -> Iterator[tuple[ClockPiece, slice]]:
         """Which of the times, in the order in which they were recorded, are by which piece."""
-        start = 0
-        for i, piece in enumerate(self.pieces):
-            later = self.pieces[i + 1 :]
-            end = start + _reset_at(times[start:], piece, later) if later else len(times)
+        ends = _ends(times, self.pieces) if self.resets else [len(times)]
+        for piece, start, end in zip(self.pieces, [0, *ends[:-1]], ends, strict=True):
             yield piece, slice(start, end)
-            start = end
 
     def to_sender(self, times: npt.ArrayLike) -> FloatArray:
         """Recorder's times on the sender's clock.
@@ -249,42 +246,44 @@ def fit_clock(times: npt.ArrayLike, offsets: npt.ArrayLike, stamps: npt.ArrayLik
 
 
 def _parts(t: FloatArray, o: FloatArray, stamps: FloatArray) -> list[npt.NDArray[np.int64]]:
-    """Places of the offsets of each time without a reset; single wrong offsets are in none."""
+    """Places of the offsets of each time without a reset; wrong offsets are in none.
+
+    A clock was reset where several offsets that agree with each other do not agree with those before. One or two between others
+    that go on as before are wrong.
+    """
     steps = np.abs(np.diff(o))
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    limit_s = max(JUMP_S, min(12.0 * usual, NOISIEST_S))
-    parts = [
-        p for p in np.split(np.arange(len(t)), np.flatnonzero(steps > limit_s + FASTEST * np.abs(np.diff(t + o))) + 1) if len(p)
-    ]
-    merged: list[npt.NDArray[np.int64]] = []
-    while parts:
-        part = parts.pop(0)
-        # What lies on the other side of a few wrong offsets may go on where it was before them.
-        for k, later in enumerate(parts):
-            between = sum(len(p) for p in parts[:k])
-            if between <= FEW and len(later) > between and _agree(t, o, part, later, limit_s):
-                part, parts = np.concatenate([part, later]), parts[k + 1 :]
-                break
-        else:
-            merged.append(part)
+    noise_s = float(np.percentile(steps, 90)) if len(steps) else 0.0
+    limit_s = max(JUMP_S, min(4.0 * noise_s, NOISIEST_S))
+    parts: list[list[int]] = [[0]]
+    doubted: list[int] = []
+    for i in range(1, len(t)):
+        if _goes_on(t, o, parts[-1], i, limit_s):
+            parts[-1].append(i)
+            doubted = []
             continue
-        parts.insert(0, part)
-    return _without_wrong_ends(t, merged, stamps)
+        doubted = [*doubted, i] if doubted and _goes_on(t, o, doubted, i, limit_s) else [i]
+        if len(doubted) > FEW:
+            parts.append(doubted)
+            doubted = []
+    if doubted:
+        parts.append(doubted)
+    return _without_wrong_ends(t, [np.array(part, np.int64) for part in parts], stamps)
 
 
-def _agree(t: FloatArray, o: FloatArray, part: npt.NDArray[np.int64], later: npt.NDArray[np.int64], limit_s: float) -> bool:
-    """Whether the clock went on between two stretches of offsets as if nothing had been."""
-    a, b = part[-1], later[0]
-    return bool(abs(o[b] - o[a]) <= limit_s + FASTEST * abs(t[b] + o[b] - t[a] - o[a]))
+def _goes_on(t: FloatArray, o: FloatArray, part: Sequence[int], i: int, limit_s: float) -> bool:
+    """Whether an offset may have been measured by the clock of those before it."""
+    before, last = float(np.median(o[part[-5:]])), part[-1]
+    elapsed_s = abs(t[i] + o[i] - t[last] - o[last])
+    return bool(abs(o[i] - before) <= limit_s + FASTEST * elapsed_s)
 
 
 def _without_wrong_ends(t: FloatArray, parts: list[npt.NDArray[np.int64]], stamps: FloatArray) -> list[npt.NDArray[np.int64]]:
-    """Leave out a single offset before or after many that agree, unless something was stamped by such a clock."""
+    """Leave out one or two offsets before or after many that agree, unless something was stamped by such a clock."""
     for alone, beside in ((0, 1), (-1, -2)):
-        if len(parts) > 1 and len(parts[alone]) == 1 and len(parts[beside]) > FEW:
-            at, first, last = t[parts[alone][0]], t[parts[beside]].min(), t[parts[beside]].max()
+        if len(parts) > 1 and len(parts[alone]) <= FEW < len(parts[beside]):
+            at, first, last = np.median(t[parts[alone]]), t[parts[beside]].min(), t[parts[beside]].max()
             away = np.maximum(first - stamps, stamps - last)
-            if not np.any(np.abs(stamps - at) < away):
+            if not np.any((np.abs(stamps - at) < away) & (away > APART_S)):
                 parts.pop(alone)
     return parts
 
@@ -302,11 +301,30 @@ def _piece(t: FloatArray, o: FloatArray) -> ClockPiece:
     else:
         knots = np.linspace(first, last, n)
         rest = o - level - slope * x
-        local = [_bend(x - knot, rest, noise_s) for knot in knots.tolist()]
-        values = level + slope * knots + np.array([value for value, _ in local])
-        slopes = (slope + local[0][1], slope + local[-1][1])
+        # From one offset to the next a bend does not show, so this is noise alone.
+        noise_s = max(NOISE_S, 1.4826 * float(np.median(np.abs(np.diff(rest)))) / np.sqrt(2.0))
+        bends = np.array([_bend(x - knot, rest, noise_s) for knot in knots.tolist()])
+        bends *= _real_share(bends[:, 0], noise_s, len(x) * min(1.0, REACH_S / (last - first)))
+        values = level + slope * knots + bends[:, 0]
+        slopes = (slope + float(bends[0, 1]), slope + float(bends[-1, 1]))
     shifted = tuple((knots + middle).tolist())
     return ClockPiece(shifted, tuple(values.tolist()), slopes, float(t.min()), float(t.max()))
+
+
+def _real_share(levels: FloatArray, noise_s: float, n: float) -> float:
+    """How much of the bends is more than noise would give, 0 to 1 (James and Stein's estimator, for all of them together).
+
+    Parameters
+    ----------
+    levels : ndarray, shape (n_knots,)
+        How far each bend lies from a straight line, seconds.
+    noise_s : float
+        Of one offset.
+    n : float
+        Offsets that a bend rests on.
+    """
+    by_chance, found = 2.0 * noise_s**2 / n, float(np.mean(levels**2))
+    return max(0.0, 1.0 - by_chance / found) if found > 0 else 0.0
 
 
 def _line(x: FloatArray, y: FloatArray) -> tuple[float, float, float]:
@@ -369,53 +387,67 @@ def _bisquare(r: FloatArray) -> FloatArray:
     return weights if weights.sum() > 0 else np.ones_like(weights)
 
 
+def _ends(times: FloatArray, pieces: Sequence[ClockPiece]) -> list[int]:
+    """Up to which place the times, in the order in which they were recorded, are by each of the pieces.
+
+    A time is by no piece that would place it, on the recorder's clock, before the last offset of the piece before or behind the
+    first one of the piece after; nor by one from whose offsets it lies far away on the sender's clock, and near those of another.
+    The cut that breaks these rules least is found by dynamic programming; where several do, the times jump there as the clock did.
+    """
+    mapped = [piece.to_recorder(times) for piece in pieces]
+    faults = _faults(times, pieces, mapped)
+    least, sums = [faults[0]], faults
+    for following in sums[1:]:
+        least.append(np.minimum.accumulate(least[-1] - following) + following)
+    ends = [len(times)]
+    for k in range(len(pieces) - 1, 0, -1):
+        total = least[k - 1][: ends[0] + 1] - sums[k][: ends[0] + 1]
+        possible = np.flatnonzero(total == total.min())
+        ends.insert(0, _cut(times[: ends[0]], mapped[k - 1], mapped[k], possible, pieces[k - 1 : k + 1]))
+    return ends
+
+
+def _faults(times: FloatArray, pieces: Sequence[ClockPiece], mapped: Sequence[FloatArray]) -> list[FloatArray]:
+    """How many of the first times would be wrong by each piece, shape (n + 1,) for each."""
+    last_s = [float(p.to_recorder(np.array([p.last_s]))[0]) for p in pieces]
+    first_s = [float(p.to_recorder(np.array([p.first_s]))[0]) for p in pieces]
+    outside = np.array([np.maximum(0.0, np.maximum(p.first_s - times, times - p.last_s)) for p in pieces])
+    found = []
+    with np.errstate(invalid="ignore"):
+        for k, at in enumerate(mapped):
+            wrong = outside[k] - outside.min(axis=0) > APART_S
+            if k:
+                wrong |= at < last_s[k - 1]
+            if k + 1 < len(pieces):
+                wrong |= at > first_s[k + 1]
+            found.append(np.concatenate([[0.0], np.cumsum(wrong)]))
+    return found
+
+
+def _cut(
+    times: FloatArray, before: FloatArray, after: FloatArray, possible: npt.NDArray[np.int64], pieces: Sequence[ClockPiece]
+) -> int:
+    """Which of the possible places is where a clock was reset between two pieces."""
+    inner = possible[(possible > 0) & (possible < len(times))]
+    if not len(inner):
+        return int(possible[0])
+    # How much more evenly times follow each other where the reset is taken to lie here.
+    raw, even = np.abs(times[inner] - times[inner - 1]), np.abs(after[inner] - before[inner - 1])
+    gain = np.where(np.isfinite(raw - even), raw - even, -np.inf)
+    if gain.max() > 0:
+        return int(inner[gain.argmax()])
+    jump_s = float(np.nanmedian(np.abs(after[: len(times)] - before[: len(times)])))
+    if np.isfinite(raw).any() and np.nanmax(raw) < 0.5 * jump_s:
+        # So dense a stream would show the reset: all that may be on either side was on one.
+        places = np.array([possible[0], possible[-1]])
+        here = times[places[0] : places[1]]
+        away = [float(np.nanmedian(np.maximum(p.first_s - here, here - p.last_s))) for p in pieces]
+        return int(places[1] if away[0] <= away[1] else places[0])
+    middle = 0.5 * sum(_around(*pieces))
+    return int(possible[0] + np.searchsorted(np.maximum.accumulate(before[possible[0] : possible[-1]]), middle))
+
+
 def _around(piece: ClockPiece, after: ClockPiece) -> tuple[float, float]:
     """Last offset before a reset and first one behind it, on the recorder's clock."""
-    times: Sequence[float] = (piece.last_s, after.first_s)
-    a, b = (float(p.to_recorder(np.array([t]))[0]) for p, t in zip((piece, after), times, strict=True))
+    a, b = (float(p.to_recorder(np.array([t]))[0]) for p, t in zip((piece, after), (piece.last_s, after.first_s), strict=True))
     return a, b
-
-
-def _outside(times: FloatArray, piece: ClockPiece) -> FloatArray:
-    """How far times lie from those at which a piece's offsets were measured, on the sender's clock, seconds."""
-    return np.maximum(0.0, np.maximum(piece.first_s - times, times - piece.last_s))
-
-
-def _nearest(times: FloatArray, pieces: Sequence[ClockPiece]) -> FloatArray:
-    """How far times lie from the offsets of the nearest of several pieces, on the sender's clock, seconds."""
-    nearest: FloatArray = np.min([_outside(times, piece) for piece in pieces], axis=0)
-    return nearest
-
-
-def _reset_at(times: FloatArray, piece: ClockPiece, later: Sequence[ClockPiece]) -> int:
-    """How many of the times were before the reset between a piece and the next of those that follow it.
-
-    Before it none can lie, on the recorder's clock, behind the first offset that was measured after it, and the other way round;
-    and none lies far from its own piece and near another on the sender's clock: a stream that was only there before the reset, or
-    only after it, does not show it. Of the places that are left, it is where the times themselves jump as the clock did.
-    """
-    if not len(times):
-        return 0
-    after = later[0]
-    before, behind = piece.to_recorder(times), after.to_recorder(times)
-    last_s, first_s = _around(piece, after)
-    with np.errstate(invalid="ignore"):
-        nearer = _outside(times, piece) - _nearest(times, later)
-        too_late = np.concatenate([[0], np.cumsum((before > first_s) | (nearer > APART_S))])
-        too_early = np.concatenate([np.cumsum(((behind < last_s) | (nearer < -APART_S))[::-1])[::-1], [0]])
-    cost = too_late + too_early
-    possible = np.flatnonzero(cost == cost.min())
-    inner = possible[(possible > 0) & (possible < len(times))]
-    if len(inner):
-        # How much more evenly times follow each other where the reset is taken to lie here.
-        raw, mapped = np.abs(times[inner] - times[inner - 1]), np.abs(behind[inner] - before[inner - 1])
-        gain = np.where(np.isfinite(raw - mapped), raw - mapped, -np.inf)
-        if gain.max() > 0:
-            return int(inner[gain.argmax()])
-        known = np.isfinite(raw)
-        if known.any() and raw[known].max() < 0.5 * float(np.nanmedian(np.abs(behind - before))):
-            # So dense a stream would show the reset: all of it was on one side.
-            own, others = (float(np.nanmedian(x)) for x in (_outside(times, piece), _nearest(times, later)))
-            return len(times) if (cost[-1], own) <= (cost[0], others) else 0
-    middle = 0.5 * (last_s + first_s)
-    return int(possible[0] + np.searchsorted(np.maximum.accumulate(before[possible[0] : possible[-1]]), middle))
