@@ -392,7 +392,7 @@ def _ends(times: FloatArray, pieces: Sequence[ClockPiece]) -> list[int]:
 
     A time is by no piece that would place it, on the recorder's clock, before the last offset of the piece before or behind the
     first one of the piece after; nor by one from whose offsets it lies far away on the sender's clock, and near those of another.
-    The cut that breaks these rules least is found by dynamic programming; where several do, the times jump there as the clock did.
+    The cut that breaks these rules least is found by dynamic programming; of several, it is where times jump as the clock did.
     """
     mapped = [piece.to_recorder(times) for piece in pieces]
     faults = _faults(times, pieces, mapped)
