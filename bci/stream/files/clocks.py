@@ -14,13 +14,14 @@ import numpy as np
 
 from bci.engine.chunk import FloatArray
 from bci.errors import RecordingError
-from bci.stream.clock_map import ABSURD_S, SAME_CLOCK, ClockMap, fit_clock
+from bci.stream.clock_map import SAME_CLOCK, ClockMap
+from bci.stream.clock_offsets import ABSURD_S, fit_clock
 from bci.stream.xdf_format import parse_xml
 from bci.stream.xdf_reader import XdfFile, XdfStream
 
 AGREE_S, NAMED_S = 1e-3, 20e-3
 """Offsets that differ by no more come from one clock; by no more, where both streams name the same computer."""
-APART_S = 10.0
+DECISIVE_S = 10.0
 """Where stamps lie that much nearer to one reading of collection times than to the other, that reading is right."""
 
 
@@ -102,7 +103,7 @@ def _nearer_to_sender(stream: XdfStream) -> bool | None:
     if not good.any() or not len(stamps):
         return None
     as_sender, as_recorder = _away(stamps, times[good]), _away(stamps, times[good] - offsets[good])
-    if abs(as_sender - as_recorder) < APART_S or min(as_sender, as_recorder) > 0.2 * max(as_sender, as_recorder):
+    if abs(as_sender - as_recorder) < DECISIVE_S or min(as_sender, as_recorder) > 0.2 * max(as_sender, as_recorder):
         return None
     return as_sender < as_recorder
 
