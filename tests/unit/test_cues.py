@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, RecordingError, TrainingError
+from bci.session.calibration.tuning import _idle
 from bci.session.cues import FoundCues, find_cues
 from bci.session.training import labelled, notes_of
 from bci.settings import MarkersSection, SessionConfig
@@ -282,3 +284,20 @@ def test_what_was_found_out_about_cues_is_said_by_whoever_counts_them() -> None:
         "a.xdf: a note of the reader",
         "a.xdf: 3 cues came twice on 'Cues' and are counted once",
     )
+
+
+def test_every_test_that_the_page_on_cues_names_is_there() -> None:
+    root = Path(__file__).parents[2]
+    named = set(re.findall(r"\btest_\w+", (root / "docs" / "cues.md").read_text(encoding="utf-8")))
+    texts = [path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    there = {name for text in texts for name in re.findall(r"def (test_\w+)", text)}
+    assert len(named) > 20
+    assert named <= there
+
+
+def test_idle_between_trials_counts_once_where_two_streams_say_so() -> None:
+    marks = [(101.0, "768"), (103.0, "800"), (106.0, "768"), (107.0, "800")]
+    recording = Recording(
+        Path("a.xdf"), (SIGNAL,), (stream("cues", marks), stream("also", [(t + 0.04, x) for t, x in marks])), ""
+    )
+    assert _idle(recording, SessionConfig()) == [(103.0, pytest.approx(106.04))]

@@ -140,4 +140,15 @@ def _idle(recording: Recording, config: SessionConfig) -> list[tuple[float, floa
         ours = markers.name == CUE_STREAM or any(cue_code(text) == TRIAL_END for text in markers.texts)
         if ours and markers.type != CALIBRATION_TYPE:
             found += idle_of(list(zip(markers.texts, times_on(signal, markers).tolist(), strict=True)))
-    return sorted(found)
+    return _together(found)
+
+
+def _together(stretches: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Stretches in order, those of streams that say the same taken together, so that no time counts twice."""
+    found: list[tuple[float, float]] = []
+    for start_s, stop_s in sorted(stretches):
+        if found and start_s < found[-1][1]:
+            found[-1] = (found[-1][0], max(stop_s, found[-1][1]))
+        else:
+            found.append((start_s, stop_s))
+    return found
