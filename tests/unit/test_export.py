@@ -230,3 +230,33 @@ def test_cues_of_an_export_are_those_of_the_recording_however_they_were_sent(tmp
         assert np.allclose([c.time_s for c in opened.labelled.cues], [c.time_s for c in source.cues], atol=0.002 + 1e-6)
         _, events = read_back(next(out.rglob("*_eeg.vhdr")))
         assert sum(text == "flip" for _, text in events) == 2 * len(cues)
+
+
+def test_what_people_marked_bad_is_marked_in_the_exported_folder_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import mne
+
+    data = np.random.default_rng(0).normal(0, 1e-5, (4, 6000))
+    raw = mne.io.RawArray(data, mne.create_info(["C3", "Cz", "C4", "Pz"], RATE_HZ, "eeg"), verbose="ERROR")
+    raw.info["bads"] = ["Pz"]
+    cues = np.arange(4.0, 44.0, 4.0)
+    marked = [(9.0, 2.4, "BAD_talking", ()), (20.0, 4.0, "bad electrode", ("C4",)), (30.0, 0.0, "EDGE boundary", ())]
+    notes = [(t, 0.0, "left" if i % 2 else "right", ()) for i, t in enumerate(cues)] + marked
+    onset, duration, text, channels = (list(column) for column in zip(*notes, strict=True))
+    raw.set_annotations(mne.Annotations(onset, duration, text, ch_names=channels))
+    source = tmp_path / "sub-1_ses-1_task-mi_run-1_raw.fif"
+    raw.save(source, verbose="ERROR")
+    table = {"markers.table.left": "left", "markers.table.right": "right"}
+    words = [w for key, value in table.items() for w in ("--set", f"{key}={value}")]
+    assert main(["export", str(source), "--out", str(tmp_path / "bids"), "--json", *words]) == 0
+    config = load_config(None, table)
+    (back,) = find_origins([tmp_path / "bids"])[0].open(config)
+    own = open_labelled(source, config)
+    assert [(s.why, s.channels) for s in back.labelled.marked.spans] == [(s.why, s.channels) for s in own.marked.spans]
+    ends = [[(s.start_s, s.stop_s) for s in run.marked.spans] for run in (own, back.labelled)]
+    assert np.allclose(*ends, atol=1e-6)
+    assert back.labelled.marked.channels == ("Pz",)
+    assert [(s.why, s.channels) for s in own.marked.spans] == [(why, names) for _, _, why, names in marked]
+    before, after = trials(own, config), trials(back.labelled, config)
+    assert [why for _, why in after.rejected] == [why for _, why in before.rejected] != []
+    assert after.bad.tolist() == before.bad.tolist()
+    capsys.readouterr()

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bci.engine.chunk import Chunk
-from bci.engine.stream_info import StreamInfo
+from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import ConfigError, RecordingError
 from bci.session.cues import find_cues
 from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, Even, even
@@ -29,9 +29,11 @@ from bci.session.evaluation.origin import optional
 from bci.session.timeline import NAMES, cue_code
 from bci.session.training import open_with
 from bci.settings import SessionConfig
-from bci.stream.files.bids_events import MARKER
+from bci.stream.files.bids_events import CHANNELS, MARKER
+from bci.stream.files.mne_raw import ANNOTATIONS
+from bci.stream.marked import span_of
 from bci.stream.paths import label
-from bci.stream.recording import RecordedSignal, Recording
+from bci.stream.recording import RecordedSignal, Recording, require_samples
 from bci.stream.sidecar import sidecar_path
 from bci.stream.triggers import MarkerTable, canonical_marker
 
@@ -122,11 +124,13 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
     mne_bids = optional("mne_bids", "mne-bids", "Export")
     optional(*(("edfio", "edfio") if choices.format == "edf" else ("pybv", "pybv")), "Export")
     recording = open_with(path, config)
-    signal = recording.eeg(config.stream.query())
+    signal = require_samples(recording.eeg(config.stream.query()), recording)
     _check_rate(path, signal.info.rate_hz, choices.format)
-    placed = even(signal.info, Chunk(signal.data, signal.stamps), _markers(recording, signal, config), config.continuity)
+    raw_signal, markers = Chunk(signal.data, signal.stamps), _markers(recording, signal, config)
+    placed = even(signal.info, raw_signal, markers, config.continuity, signal.bad_spans)
     target = _target(mne_bids, path, out, config, choices)
     raw, codes = _raw(signal.info, placed, config)
+    raw.info["bads"] = _known(signal)
     _describe(mne_bids, out, choices)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -138,7 +142,10 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
                 format=FORMATS[choices.format][0],
                 physical_range="channelwise" if choices.format == "edf" else "auto",
                 allow_preload=True,
-                extra_columns_descriptions={MARKER: "What was sent, as it was sent."},
+                extra_columns_descriptions={
+                    MARKER: "What was sent, as it was sent.",
+                    CHANNELS: "The channels that it speaks of; n/a: all of them.",
+                },
                 verbose="ERROR",
             )
         except (ValueError, OSError, RuntimeError) as error:
@@ -180,12 +187,20 @@ def _markers(recording: Recording, signal: RecordedSignal, config: SessionConfig
     found = []
     for mark in find_cues(recording, signal, table, config.markers.stream).marks:
         text = mark.text
+        if mark.stream == ANNOTATIONS and span_of(0.0, 0.0, text) is not None:
+            continue  # it is among the bad stretches, with its duration
         if mark.class_ and table.class_of(text) != mark.class_:
             text = mark.code
         elif not mark.class_ and table.knows(text):
             text = f"{mark.stream}: {text}"
         found.append((mark.time_s, text))
     return found
+
+
+def _known(signal: RecordedSignal) -> list[str]:
+    """The channels that are marked bad, as the signal spells them."""
+    bad = {canonical(x) for x in signal.bad_channels}
+    return [label for label in signal.info.labels if canonical(label) in bad]
 
 
 def _target(mne_bids: Any, path: Path, out: Path, config: SessionConfig, choices: ExportChoices) -> Any:
@@ -228,7 +243,7 @@ def _raw(info: StreamInfo, placed: Even, config: SessionConfig) -> tuple[Any, di
             [mark.sample / info.rate_hz for mark in placed.marks],
             [mark.n_samples / info.rate_hz for mark in placed.marks],
             texts,
-            extras=[{MARKER: _one_line(mark.text)} for mark in placed.marks],
+            extras=[{MARKER: _one_line(mark.text), CHANNELS: ", ".join(mark.channels) or "n/a"} for mark in placed.marks],
         ),
         verbose="ERROR",
     )

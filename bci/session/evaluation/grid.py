@@ -11,7 +11,9 @@ from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.continuity import Continuity, ContinuitySettings
 from bci.engine.stream_info import StreamInfo
 from bci.session.epochs import pieces
+from bci.stream.marked import BadSpan, span_of
 
+_MARKER = (-1, -1)
 GAP, BOUNDARY, NONFINITE = "BAD_gap", "boundary", "BAD_nonfinite"
 
 
@@ -26,11 +28,14 @@ class Mark:
     text : str
     n_samples : int
         How long it lasted; 0 for an instant.
+    channels : tuple of str
+        That it speaks of; none for all.
     """
 
     sample: int
     text: str
     n_samples: int = 0
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +57,13 @@ class Even:
     left_out: int
 
 
-def even(info: StreamInfo, raw: Chunk, markers: Sequence[tuple[float, str]], settings: ContinuitySettings | None = None) -> Even:
+def even(
+    info: StreamInfo,
+    raw: Chunk,
+    markers: Sequence[tuple[float, str]],
+    settings: ContinuitySettings | None = None,
+    spans: Sequence[BadSpan] = (),
+) -> Even:
     """Place every sample and marker where live decoding would have placed it.
 
     Parameters
@@ -63,9 +74,14 @@ def even(info: StreamInfo, raw: Chunk, markers: Sequence[tuple[float, str]], set
     markers : sequence of (time_s, text)
         On the signal's clock.
     settings : ContinuitySettings
+    spans : sequence of BadSpan
+        Stretches that are marked bad; each becomes a mark that lasts, under a name that says so to whoever reads it.
     """
     continuity = Continuity(info.rate_hz, info.sample_clock, settings)
-    waiting = sorted(markers, reverse=True)
+    waiting = sorted(((time_s, text, _MARKER) for time_s, text in markers), reverse=True)
+    edges = [(time_s, "", (i, end)) for i, s in enumerate(spans) for end, time_s in enumerate((s.start_s, s.stop_s))]
+    waiting = sorted([*waiting, *edges], key=lambda one: one[0], reverse=True)
+    places: dict[tuple[int, int], int] = {}
     rows: list[FloatArray] = []
     marks: list[Mark] = []
     before, filled, segment, left_out = 0, 0, 0, 0
@@ -82,16 +98,25 @@ def even(info: StreamInfo, raw: Chunk, markers: Sequence[tuple[float, str]], set
             filled += max(lost, 0) + len(placed)
         last_s = continuity.time_of(continuity.index - 1)
         while waiting and waiting[-1][0] <= last_s + 0.5 / info.rate_hz:
-            time_s, text = waiting.pop()
+            time_s, text, edge = waiting.pop()
             sample = filled - 1 - round((last_s - time_s) * info.rate_hz)
-            if sample >= before or (segment and sample >= 0):
+            if edge != _MARKER:
+                places[edge] = max(0, sample)
+            elif sample >= before or (segment and sample >= 0):
                 marks.append(Mark(sample, text))
             else:
                 left_out += 1
     data = np.concatenate(rows) if rows else np.empty((0, len(info.channels)))
     data, bad = _finite(data)
-    order = sorted([*marks, *bad], key=lambda m: (m.sample, m.n_samples == 0, m.text))
-    return Even(data, tuple(order), left_out + len(waiting))
+    marked = [_mark(span, places[i, 0], places.get((i, 1), len(data))) for i, span in enumerate(spans) if (i, 0) in places]
+    order = sorted([*marks, *bad, *marked], key=lambda m: (m.sample, m.n_samples == 0, m.text))
+    return Even(data, tuple(order), left_out + sum(edge == _MARKER for _, _, edge in waiting))
+
+
+def _mark(span: BadSpan, first: int, end: int) -> Mark:
+    """A stretch under a name by which every reader knows it for one."""
+    known = span_of(0.0, 0.0, span.why) is not None
+    return Mark(first, span.why if known else f"BAD_{'_'.join(span.why.split())}", max(0, end - first), span.channels)
 
 
 def _line(a: FloatArray, b: FloatArray, n: int) -> FloatArray:

@@ -14,6 +14,7 @@ from bci.engine.continuity import ContinuitySettings
 from bci.errors import ConfigError, TrainingError
 from bci.session.epochs import Trial, meet
 from bci.session.evaluation.grid import BOUNDARY, even
+from bci.session.marked import channels_marked
 from bci.session.training import LabelledRun, preprocessing_for
 from bci.settings import SessionConfig
 
@@ -87,7 +88,8 @@ def around_cues(
     TrainingError
         If no trial is whole.
     """
-    channels = runs[0].info.eeg_labels()
+    marked = channels_marked(runs)
+    channels = tuple(label for label in runs[0].info.eeg_labels() if label not in marked) or runs[0].info.eeg_labels()
     rate_hz = runs[0].info.rate_hz
     n = samples(stop_s - start_s, rate_hz)
     kept: list[FloatArray] = []

@@ -17,6 +17,8 @@ from bci.stream.triggers import MarkerTable
 
 MARKER = "marker"
 """Column in which our export keeps what was sent."""
+CHANNELS = "channel"
+"""Column of BIDS that names the channels that an event speaks of; none or n/a for all."""
 COLUMNS = ("trial_type", MARKER, "value", "stim_type")
 NOTHING = ("", "n/a")
 

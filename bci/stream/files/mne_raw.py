@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import RecordingError
+from bci.stream.files.bids_events import CHANNELS
 from bci.stream.files.boundary import refuse_text_transfer
 from bci.stream.files.brainvision import prepare_brainvision
 from bci.stream.files.edf import check_edf, mended
@@ -27,6 +28,8 @@ from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 from bci.stream.unpack import is_compressed, unpacked
 
 _MNE_TYPES = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "stim": "TRIG"}
+ANNOTATIONS = "annotations"
+"""Name of the markers that a file's annotations become."""
 GDF_NEW_SEGMENT = "32766"
 """0x7FFE of GDF's table of events; data sets 2a and 2b of BCI Competition IV have it at the start of each run."""
 _SAID_BY_US = ("Number of records from the header does not match", "MarkerFile")
@@ -168,7 +171,7 @@ def recording_from_mne(
         bad_spans=_bad_spans(annotated, seams),
     )
     times = np.array([n.onset_s for n in annotated], np.float64)
-    annotations = RecordedMarkers("annotations", tuple(n.text for n in annotated), times)
+    annotations = RecordedMarkers(ANNOTATIONS, tuple(n.text for n in annotated), times)
     return Recording(path, (signal,), (annotations, *trigger_markers(info, data, stamps)), "", notes)
 
 
@@ -177,8 +180,18 @@ def _annotated(raw: Any) -> tuple[Note, ...]:
     found = raw.annotations
     onsets = np.asarray(found.onset - raw.first_time, np.float64)
     names = found.ch_names if found.ch_names is not None else [()] * len(onsets)
-    rows = zip(onsets.tolist(), found.duration.tolist(), found.description, names, strict=True)
-    return tuple(Note(onset, duration, str(text), tuple(map(str, channels))) for onset, duration, text, channels in rows)
+    # What a BIDS folder says in its column of channels is among MNE's extras.
+    tables = [_cells(extra) for extra in found.extras] if getattr(found, "extras", None) else [()] * len(onsets)
+    rows = zip(onsets.tolist(), found.duration.tolist(), found.description, names, tables, strict=True)
+    return tuple(
+        Note(onset, duration, str(text), tuple(map(str, named or table))) for onset, duration, text, named, table in rows
+    )
+
+
+def _cells(extra: Mapping[str, object] | None) -> tuple[str, ...]:
+    """The channels that an event of a table speaks of."""
+    cell = str((extra or {}).get(CHANNELS) or "").strip()
+    return () if cell.lower() in ("", "n/a", "nan") else tuple(x.strip() for x in cell.split(",") if x.strip())
 
 
 def _bad_spans(annotated: tuple[Note, ...], seams: tuple[str, ...]) -> tuple[BadSpan, ...]:
