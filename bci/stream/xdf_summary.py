@@ -11,8 +11,8 @@ from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.continuity import Continuity
 from bci.errors import StreamError
 from bci.stream.clock_map import SAME_CLOCK, ClockMap
+from bci.stream.files.trigger_channels import trigger_markers
 from bci.stream.metadata import stream_info
-from bci.stream.triggers import TriggerEdges
 from bci.stream.xdf_reader import XdfStream
 
 SEGMENT_S = 10.0
@@ -181,8 +181,8 @@ def summarise(stream: XdfStream, clock: ClockMap = SAME_CLOCK) -> StreamSummary:
     times = times_of(stream.stamps, rate_hz, info is not None and info.sample_clock)
     texts = _texts(stream)
     if info is not None and rate_hz and len(stream):
-        edges = TriggerEdges(info)
-        texts = dict(Counter(text for text, _ in edges(Chunk(np.asarray(stream.values, np.float64), stream.stamps))))
+        told = trigger_markers(info, np.asarray(stream.values, np.float64), stream.stamps)
+        texts = dict(Counter(text for markers in told for text in markers.texts))
     return StreamSummary(
         id=stream.id,
         name=stream.name,

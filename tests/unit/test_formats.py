@@ -132,7 +132,7 @@ def test_brainvision_files_that_were_renamed_together_are_read_and_said(tmp_path
     )
 
 
-@pytest.mark.parametrize("named", ["$b", "C:\\recordings\\A", "/home/somebody/A"])
+@pytest.mark.parametrize("named", ["$b", "C:\\recordings\\A", "/data/somebody/A"])
 def test_names_in_a_brainvision_header_may_be_those_of_another_computer(tmp_path: Path, data: np.ndarray, named: str) -> None:
     same(
         write_brainvision(tmp_path / "a.vhdr", data, RATE, LABELS, CUES, named=named),
