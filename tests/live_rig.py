@@ -85,6 +85,8 @@ class Rig:
         For the loop.
     trickle : int
         At most this many samples at a time reach the loop; what is more follows a millisecond later.
+    bad : sequence of str
+        Channels that a montage file calls bad.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Rig:
         true_rate_hz: float | None = None,
         reopen: Callable[[InProcessBus], SignalInlet | None] | None = None,
         trickle: int = 10**9,
+        bad: Sequence[str] = (),
     ):
         self.clock = VirtualClock(START_S)
         self.bus = InProcessBus(self.clock)
@@ -110,7 +113,13 @@ class Rig:
         self.attach(source)
         n, model = len(LABELS), model_of(live)
         self.loop = LiveLoop(
-            self.bus.signal("test"), self.engine, model, self._wires(n), self.clock, reopen=reopen and (lambda: reopen(self.bus))
+            self.bus.signal("test"),
+            self.engine,
+            model,
+            self._wires(n),
+            self.clock,
+            reopen=reopen and (lambda: reopen(self.bus)),
+            bad=bad,
         )
         self._names = fields(n, ("left", "right"))
 

@@ -122,6 +122,7 @@ def _told(result: Verification) -> str:
 def _decode(path: Path, model_path: Path, config: SessionConfig, as_json: bool) -> int:
     """What this model would have decided, beside what was decided if the file holds a live session."""
     from bci.commands.score import counts
+    from bci.session.marked import marked_in
     from bci.session.model import check_stream, load_model
     from bci.session.replay import decode, differences, read_session
     from bci.session.right_at_cues import answers
@@ -131,7 +132,8 @@ def _decode(path: Path, model_path: Path, config: SessionConfig, as_json: bool) 
     recording = open_with(path, config)
     signal = recording.eeg(config.stream.query())
     check_stream(model.header, signal.info)
-    rows = decode(signal.info, signal.data, signal.stamps, model, config.engine_settings(model.header.decision))
+    raw, settings = signal.chunk(), config.engine_settings(model.header.decision)
+    rows = decode(signal.info, raw.data, raw.stamps, model, settings, marked_in(signal))
     summary: dict[str, Any] = {"model": str(model_path), "outcomes": len(rows), "decided": int(sum(r[6] >= 0 for r in rows))}
     session: RecordedSession | None = read_session(path) if _is_session(path) else None
     if session is not None:

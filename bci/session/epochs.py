@@ -236,9 +236,10 @@ def meet(
     """
     front = front or FrontSettings()
     frontend = Frontend(info, preprocessing, "samples", front.quality, front.continuity)
-    memory = preprocessing.window + frontend.settling_blocks * preprocessing.hop
+    # A hop more: marks are applied before the hop that holds their sample.
+    memory = preprocessing.window + (frontend.settling_blocks + 1) * preprocessing.hop
     marks = marked.inputs(raw.stamps, info.rate_hz, frontend.labels, memory)
-    memory_s = (memory + preprocessing.hop) / info.rate_hz
+    memory_s = memory / info.rate_hz
     columns = info.columns(preprocessing.labels)
     few = front.quality.bad_share * len(preprocessing.labels)
     grid = Grid(cues, stop_s, 0.5 / preprocessing.rate_hz)
@@ -379,7 +380,7 @@ def decoded(engine: Engine, raw: Chunk, marked: Marked) -> Iterator[Outcome]:
     marked : Marked
     """
     p, frontend, begin = engine.preprocessing, engine.frontend, engine.consumed
-    memory = p.window + frontend.settling_blocks * p.hop
+    memory = p.window + (frontend.settling_blocks + 1) * p.hop
     marks: Marks = marked.inputs(raw.stamps, engine.info.rate_hz, frontend.labels, memory)
     for piece in pieces(raw, p.hop):
         for mark in marks.due(engine.consumed - begin + len(piece)):

@@ -33,6 +33,11 @@ class Marked:
     channels: tuple[str, ...] = ()
     spans: tuple[BadSpan, ...] = ()
 
+    @property
+    def of_channels(self) -> bool:
+        """Whether single channels are marked, for all of it or for a time."""
+        return bool(self.channels) or any(span.channels for span in self.spans)
+
     def why(self, start_s: float, stop_s: float) -> str:
         """What was marked between two times on the signal's clock; empty where nothing was that concerns all channels."""
         texts = [s.why for s in self.spans if not s.channels and s.start_s < stop_s and s.stop_s >= start_s]

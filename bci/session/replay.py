@@ -18,7 +18,9 @@ from bci.engine.outcome import fields
 from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import RecordingError, VerificationError
 from bci.session import wire
+from bci.session.epochs import decoded
 from bci.session.fingerprint import fingerprint
+from bci.session.marked import UNMARKED, Marked
 from bci.session.model import Model, load_model
 from bci.session.progress import Progress, silent
 from bci.stream.metadata import scale_to_microvolts, stream_info
@@ -285,21 +287,27 @@ def instead(session: RecordedSession, model: Model, progress: Progress = silent)
     return recompute(other, lambda _: model, Verification(), progress=progress)
 
 
-def decode(info: StreamInfo, data: FloatArray, stamps: FloatArray, model: Model, settings: EngineSettings) -> list[FloatArray]:
+def decode(
+    info: StreamInfo, data: FloatArray, stamps: FloatArray, model: Model, settings: EngineSettings, marked: Marked = UNMARKED
+) -> list[FloatArray]:
     """Outcome rows of any recorded signal, on the virtual clock.
 
     Parameters
     ----------
     info : StreamInfo
     data : ndarray, shape (n_samples, n_channels)
-        Microvolts.
+        Microvolts; no numbers where a stretch is marked bad (:meth:`~bci.stream.recording.RecordedSignal.chunk`).
     stamps : ndarray, shape (n_samples,)
     model : Model
     settings : EngineSettings
+    marked : Marked
+        Channels that people marked bad, and when.
     """
     engine = Engine(info, model.decoder, settings)
     n_channels = len(model.header.preprocessing.labels)
     raw = Chunk(data, stamps)
+    if marked.of_channels:
+        return [outcome.row(n_channels) for outcome in decoded(engine, raw, marked)]
     return [outcome.row(n_channels) for chunk in _virtual(raw, len(raw)) for outcome in engine.outcomes(chunk)]
 
 

@@ -15,6 +15,7 @@ from bci.engine.continuity import Continuity
 from bci.errors import BciError, ConfigError, ModelError, StreamError
 from bci.session import wire
 from bci.session.fingerprint import fingerprint
+from bci.session.marked import marked_in
 from bci.session.model import Model, check_stream, load_model
 from bci.session.progress import Progress
 from bci.session.replay import (
@@ -147,7 +148,8 @@ class Work:
             raise ConfigError("this is not the recording of a live session: choose a model to decode it with")
         other, signal = load_model(model), self._signal
         check_stream(other.header, signal.info)
-        rows = decode(signal.info, signal.data, signal.stamps, other, load_config().engine_settings())
+        raw, settings = signal.chunk(), load_config().engine_settings()
+        rows = decode(signal.info, raw.data, raw.stamps, other, settings, marked_in(signal))
         progress("recomputing", 1.0)
         decided = sum(row[6] >= 0 for row in rows)
         return Again(model, _track(rows, other), 0, 0, None, f"{len(rows)} windows, {decided} with a decision")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,15 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live_rig import Imagery, Rig, model_of
 from parts import LABELS, decoder, stream
 
+from bci.engine import inputs as steer
 from bci.engine.chunk import Chunk
-from bci.engine.engine import Engine
+from bci.engine.engine import Engine, EngineSettings
+from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import TrainingError
 from bci.session.epochs import Trial, cut, decode_at_cues, decoded, reasons
-from bci.session.marked import Marked
+from bci.session.marked import Marked, marked_in
+from bci.session.replay import RecordedSession, Verification, decode, recompute
 from bci.session.training import LabelledRun, open_labelled, train
 from bci.settings import SessionConfig
 from bci.stream.marked import BadSpan, span_of
@@ -190,3 +195,42 @@ def test_live_and_trained_trials_do_without_the_same_marked_channel() -> None:
     masks = [bool(o.mask >> LABELS.index("CP1") & 1) for _, o in said if o is not None]
     assert masks == epochs.bad[:, LABELS.index("CP1")].tolist()
     assert 4 <= sum(masks) <= 8
+
+
+def test_channels_that_the_montage_calls_bad_are_marked_from_the_first_sample_of_a_session_on_and_on_record() -> None:
+    rig = Rig(Imagery(20), bad=("pz", "EOGh", "CP1")).run(5)
+    first = rig.events()[:3]
+    assert [(e["kind"], e.get("labels"), e["consumed"]) for e in first] == [
+        ("start", None, 0),
+        ("mark", ["Pz"], 0),
+        ("mark", ["CP1"], 0),
+    ]
+    bad = (1 << LABELS.index("Pz")) | (1 << LABELS.index("CP1"))
+    assert {int(o["mask0"]) for o in rig.outcomes} == {bad}
+    session = RecordedSession(
+        rig.engine.info,
+        rig.engine.settings,
+        "0" * 64,
+        {},
+        [(e["consumed"], steer.Mark(tuple(e["labels"]), e["bad"])) for e in first[1:]],
+        [(0, float(rig.delivered[0].stamps[0]))],
+        rig.rows,
+        Chunk(np.concatenate([c.data for c in rig.delivered]), np.concatenate([c.stamps for c in rig.delivered])),
+    )
+    again = recompute(session, lambda _: model_of(decoder()), Verification())
+    assert np.array(again)[: len(rig.rows)].tobytes() == rig.rows.tobytes()
+
+
+def test_a_replay_with_a_model_goes_by_what_was_marked() -> None:
+    x = volts().T * 1e6
+    stamps = np.arange(len(x)) / RATE
+    spans = (BadSpan(10.0, 12.0, "BAD_talking"), BadSpan(30.0, math.inf, "marked bad by hand", ("CP1",)))
+    signal = RecordedSignal(stream(rate_hz=RATE), x, stamps, bad_channels=("Pz",), bad_spans=spans)
+    raw = signal.chunk()
+    rows = np.array(
+        decode(signal.info, raw.data, raw.stamps, model_of(decoder(prep=PREPROCESSING)), EngineSettings(), marked_in(signal))
+    )
+    stamp, reason, mask = rows[:, 3], rows[:, 5], rows[:, 8].astype(int)
+    assert set(reason[(stamp >= 10.0) & (stamp < 12.0)]) == {Reason.NONFINITE}
+    assert set(mask[stamp < 10.0]) == {1 << LABELS.index("Pz")}
+    assert set(mask[stamp > 30.2]) == {(1 << LABELS.index("Pz")) | (1 << LABELS.index("CP1"))}
