@@ -20,6 +20,7 @@ from bci.session import wire
 from bci.stream.lsl import FoundStream, LslSignalInlet, local_clock
 from bci.stream.metadata import bci_fields
 from bci.stream.montage import Montage
+from bci.stream.stream_query import folded
 from gui.history import Past, growing, tail
 from gui.joiner import Joined, Joiner
 from gui.said import Line, Marker, Session
@@ -209,7 +210,7 @@ class Feed:
             source = self.signal_stream.source_id
         if source and any(s.source_id == source for s in self.streams):
             return bool(stream.source_id == source)
-        eeg = [s for s in self.streams if s.type == "EEG" and s.rate_hz > 0]
+        eeg = [s for s in self.streams if folded(s.type) == "eeg" and s.rate_hz > 0]
         return len(eeg) == 1 and eeg[0].uid == stream.uid
 
     # --- joining and leaving

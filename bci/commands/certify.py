@@ -27,9 +27,9 @@ what they did: a photodiode or trigger channel, or markers.
 Exit code 0: every limit was kept; 12: not."""
 
 EXAMPLES = """bci certify --simulate
-bci certify --model left-right.safetensors --source type=EEG --device-class usb
+bci certify --model left-right.safetensors --stream type=EEG --device-class usb
 bci certify --model left-right.safetensors --device --limit p99_ms=5 --seconds 120
-bci certify --model m.safetensors --source type=EEG --loopback type=EEG --channel Photo --commands name=Flashes"""
+bci certify --model m.safetensors --stream type=EEG --loopback type=EEG --channel Photo --commands name=Flashes"""
 
 DEVICES = ("simulated", "cyton", "ble", "emotiv", "usb", "tcp", "unknown")
 

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 HELP = """List the LSL streams that answer, on this machine or on the network.
 
-With --listen, each is read for a while and its effective rate is shown beside the one it declares."""
+With --listen, each is read for a while and its effective rate is shown beside the one it declares.
+
+How to name a stream, in every option and setting that takes a QUERY, live and in files:
+  Muse                     of that name, type or source_id; commas belong to it: "EEG, 8 channels"
+  type=EEG,host=*          keys name, type, source_id and host; all must hold. Without a host: of this machine
+  Muse,host=lab2           the same with a name in front
+  name="a, type=b"         quotes where a value contains ", KEY=" or begins with a quote"""
 
 EXAMPLES = """bci streams
 bci streams --host '*' --wait 3

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from bci import plugins
+from bci.stream.stream_query import StreamQuery
 from gui.context import Context
 from gui.launch import Started
 from gui.text import Label
@@ -69,7 +70,7 @@ class Plan:
         if self.amplifier == SIMULATED:
             return (*words, "--simulate")
         if self.amplifier == STREAM:
-            return (*words, "--source", f"source_id={self.source_id}" if self.source_id else "type=EEG")
+            return (*words, "--stream", StreamQuery(source_id=self.source_id).words() or "type=EEG")
         return (*words, "--device", "--set", f"source.name={self.amplifier}")
 
     def problem(self) -> str:

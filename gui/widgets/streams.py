@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QTableWidgetItem, QVBoxLayout, QWidget
 
 from bci.stream.lsl import FoundStream
+from bci.stream.stream_query import folded
 from gui.context import Context
 from gui.text import Label
 from gui.tidy import tidy
@@ -80,7 +81,7 @@ class Streams(QWidget):
     def _list(self) -> None:
         feed, palette = self._context.feed, self._context.palette
         shown = [s for s in feed.streams if s.type != "BCI-Control"]
-        shown.sort(key=lambda s: (s.type.startswith("BCI-"), s.type != "EEG", s.name))
+        shown.sort(key=lambda s: (s.type.startswith("BCI-"), folded(s.type) != "eeg", s.name))
         if [s.uid for s in shown] != [s.uid for s in self._shown]:
             self.table.setRowCount(len(shown))
         self._shown = shown

@@ -10,6 +10,7 @@ from bci.session.calibration.protocol import CalibrationProtocol, load_protocol
 from bci.session.calibration.virtual import subject_classes
 from bci.session.timeline import CLASS_CODES
 from bci.stream.paths import label
+from bci.stream.stream_query import StreamQuery
 
 SIMULATED, STREAM = "simulated", "stream"
 CHECKED = "name=simulated"
@@ -149,15 +150,15 @@ class Plan:
         words += ["--windows", "participant" if participant else ""]
         if self.amplifier == SIMULATED:
             return _texts(*words, "--simulate", "--skill", self.skill)
-        return _texts(*words, *self._source(live=True))
+        return _texts(*words, *self._source())
 
     def _manner(self) -> list[str]:
         windows = [] if self.virtual else ["--windows", "participant"]
         return ["--watched", "--json", "--language", self.language, *windows]
 
-    def _source(self, live: bool = False) -> list[str]:
+    def _source(self) -> list[str]:
         if self.amplifier == STREAM:
-            return ["--source" if live else "--stream", f"source_id={self.source_id}"]
+            return ["--stream", StreamQuery(source_id=self.source_id).words()]
         if self.virtual:
             return ["--simulate", "--skill", f"{self.skill:g}"]
         own = [f"source.settings.{word}" for word in self.device.split()]

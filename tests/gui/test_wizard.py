@@ -63,7 +63,7 @@ def test_a_plan_becomes_the_commands_that_a_person_would_type() -> None:
     assert "--stream source_id=abc" in " ".join(amplifier.calibrate_words())
     assert amplifier.calibrate_words()[-2:] == ("--windows", "participant")
     assert amplifier.check_words() == ()
-    assert "--source source_id=abc" in " ".join(amplifier.run_words("m", cues=True, participant=True))
+    assert "--stream source_id=abc" in " ".join(amplifier.run_words("m", cues=True, participant=True))
     device = Plan(amplifier="cyton", device="port=/dev/ttyUSB0")
     assert "--device --set source.name=cyton --set source.settings.port=/dev/ttyUSB0" in " ".join(device.calibrate_words())
     assert device.check_words() == ("stream", "cyton", "--set", "port=/dev/ttyUSB0")
