@@ -114,10 +114,10 @@ class Trained:
     judged: Judged | None = None
 
 
-def open_with(path: Path, config: SessionConfig) -> Recording:
-    """Read a recording with the montage and the unit of the section ``stream``."""
+def open_with(path: Path, config: SessionConfig, stored: bool = False) -> Recording:
+    """Read a recording with the montage and the unit of the section ``stream``; ``stored`` leaves samples in the file."""
     montage = load_montage(config.stream.montage) if config.stream.montage else None
-    return open_recording(path, montage, config.stream.unit)
+    return open_recording(path, montage, config.stream.unit, stored)
 
 
 def open_signal(path: Path, config: SessionConfig) -> RecordedSignal:

@@ -18,7 +18,7 @@ from bci.stream.openvibe import read_openvibe
 from bci.stream.recording import Recording, check_unit_option
 
 
-def open_recording(path: Path | str, montage: Montage | None = None, unit: str = "") -> Recording:
+def open_recording(path: Path | str, montage: Montage | None = None, unit: str = "", stored: bool = False) -> Recording:
     """Read a recording: XDF, compressed XDF, EDF, BDF, GDF, BrainVision, FIF, EEGLAB, Neuroscan CNT, OpenViBE.
 
     Parameters
@@ -28,6 +28,8 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
         What the file leaves out.
     unit : str
         True unit of the EEG's numbers (``"uV"``, ``"mV"``, ``"V"``), where the file declares none or a wrong one.
+    stored : bool
+        Leave the samples of XDF files in the file until they are asked for; other formats are read.
 
     Returns
     -------
@@ -46,7 +48,8 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
     with in_words(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        recording = replace(reader(path), sha256=sha256)
+        found = read_xdf_recording(path, stored) if reader is read_xdf_recording else reader(path)
+        recording = replace(found, sha256=sha256)
     recording = replace(recording, notes=(*recording.notes, *_other_clocks(recording)))
     if unit:
         montage = replace(montage or Montage(), unit=unit)

@@ -260,18 +260,21 @@ def _marked_by(signal: RecordedSignal, info: StreamInfo, montage: Montage) -> Re
     return replace(signal, bad_channels=tuple(known.values()), bad_spans=spans)
 
 
-def typical_size(data: FloatArray, rate_hz: float) -> float:
+def typical_size(data: FloatArray, rate_hz: float, columns: Sequence[int] | None = None) -> float:
     """Median over channels and seconds of the standard deviation within one second; NaN without a full second.
 
     Parameters
     ----------
     data : ndarray, shape (n_samples, n_channels)
     rate_hz : float
+    columns : sequence of int
+        The channels to look at; all where omitted.
     """
     n = max(2, round(rate_hz))
-    blocks = data[: len(data) // n * n].reshape(-1, n, data.shape[1])
-    blocks = blocks[:: max(1, len(blocks) // 60)]
-    spread = blocks.std(axis=1)
+    n_blocks = len(data) // n
+    chosen = [data[i * n : (i + 1) * n] for i in range(0, n_blocks, max(1, n_blocks // 60))]
+    blocks = np.array([block if columns is None else block[:, columns] for block in chosen])
+    spread = blocks.std(axis=1) if chosen else np.empty(0)
     spread = spread[np.isfinite(spread) & (spread > 0)]
     return float(np.median(spread)) if len(spread) else float("nan")
 
@@ -304,7 +307,7 @@ def check_unit(signal: RecordedSignal, where: str) -> None:
         With the size as the unit was taken and as it would be in others, and the option that declares the unit.
     """
     columns = [i for i, c in enumerate(signal.info.channels) if c.type == "EEG"]
-    size = typical_size(signal.data[:, columns], signal.info.rate_hz) if columns else float("nan")
+    size = typical_size(signal.data, signal.info.rate_hz, columns) if columns else float("nan")
     low, high = PLAUSIBLE_UV
     if not np.isfinite(size) or low <= size <= high:
         return

@@ -138,7 +138,7 @@ class XdfFile:
         raise RecordingError(f"{self.path}: {len(found)} streams are named {name!r} or of that type; it holds {have or 'none'}")
 
 
-def read_xdf(path: Path | str, verify: bool = True) -> XdfFile:
+def read_xdf(path: Path | str, verify: bool = True, stored: bool = False) -> XdfFile:
     """Read all streams of an XDF file.
 
     Parameters
@@ -146,6 +146,9 @@ def read_xdf(path: Path | str, verify: bool = True) -> XdfFile:
     path : Path or str
     verify : bool
         Compare with the sidecar of counts and checksums, where there is one.
+    stored : bool
+        Leave samples of streams with a rate in the file until they are asked for
+        (:class:`~bci.stream.files.stored.StoredSamples`); a compressed file is read all the same.
 
     Raises
     ------
@@ -156,7 +159,7 @@ def read_xdf(path: Path | str, verify: bool = True) -> XdfFile:
     with open_buffer(path) as data:
         try:
             found, verdict, sha256 = scan_file(path, data, verify)
-            streams = streams_of(data, found)
+            streams = streams_of(data, found, path if stored and isinstance(data, mmap.mmap) else None)
         except RecordingError:
             refuse_changed(path, data[:LOOKED_AT])
             raise
@@ -214,9 +217,9 @@ def scan_file(path: Path, data: Buffer, verify: bool = True, tolerant: bool = Fa
     return found, "damaged" if found.damaged else "verified", sha256
 
 
-def streams_of(data: Buffer, found: Scan) -> tuple[XdfStream, ...]:
-    """Decode all samples of all streams that were found."""
-    return tuple(_stream(data, i, s, found) for i, s in found.streams.items())
+def streams_of(data: Buffer, found: Scan, stored: Path | None = None) -> tuple[XdfStream, ...]:
+    """Decode all samples of all streams that were found; where a file is named, samples with a rate stay there."""
+    return tuple(_stream(data, i, s, found, stored) for i, s in found.streams.items())
 
 
 def _sidecar(path: Path, found: Scan) -> Sidecar | None:
@@ -258,12 +261,14 @@ def _compare_footers(found: Scan) -> None:
             )
 
 
-def _stream(data: Buffer, stream_id: int, found: FoundStream, scan: Scan) -> XdfStream:
+def _stream(data: Buffer, stream_id: int, found: FoundStream, scan: Scan, stored: Path | None = None) -> XdfStream:
     """Decode all samples of one stream."""
     header = found.header
     count = found.count
     strings: list[list[str]] = []
-    numbers = np.empty((0 if header.channel_format == "string" else count, header.n_channels), _native(header))
+    numeric = header.channel_format != "string"
+    stays = stored is not None and numeric and header.rate_hz > 0
+    numbers = np.empty((count if numeric and not stays else 0, header.n_channels), _native(header))
     stamps = np.empty(count)
     stamped = np.ones(count, bool)
     at = 0
@@ -272,7 +277,7 @@ def _stream(data: Buffer, stream_id: int, found: FoundStream, scan: Scan) -> Xdf
         values, stamps[at : at + size], stamped[at : at + size] = decode(data, header, (start, size, end))
         if header.channel_format == "string":
             strings += values
-        else:
+        elif not stays:
             numbers[at : at + size] = values
         at += size
     if not stamped.all():
@@ -285,13 +290,20 @@ def _stream(data: Buffer, stream_id: int, found: FoundStream, scan: Scan) -> Xdf
     return XdfStream(
         id=stream_id,
         header=header,
-        values=strings if header.channel_format == "string" else numbers,
+        values=_stored(stored, header, runs) if stored is not None and stays else numbers if numeric else strings,
         stamps=stamps,
         chunk_ends=np.cumsum(runs[:, 1]),
         offset_times=offsets[:, 0].copy(),
         offsets=offsets[:, 1].copy(),
         footer=found.footer,
     )
+
+
+def _stored(path: Path, header: StreamHeader, runs: npt.NDArray[np.int64]) -> Any:
+    """Samples that stay in the file; to whoever asks, an array."""
+    from bci.stream.files.stored import StoredSamples
+
+    return StoredSamples(path, header, runs.copy(), np.ones(header.n_channels))
 
 
 def _native(header: StreamHeader) -> np.dtype[Any]:

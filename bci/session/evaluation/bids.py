@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,8 @@ from bci.session.cues import find_cues
 from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, Even, even
 from bci.session.evaluation.names import names_in
 from bci.session.evaluation.origin import optional
+from bci.session.evaluation.signal_files import FILLED_UP, Event, check_edf, write_brainvision, write_edf
+from bci.session.evaluation.staging import Staging
 from bci.session.timeline import NAMES, cue_code
 from bci.session.training import open_with
 from bci.settings import SessionConfig
@@ -39,7 +42,7 @@ from bci.stream.triggers import MarkerTable, canonical_marker
 
 FORMATS = {"brainvision": ("BrainVision", ".vhdr"), "edf": ("EDF", ".edf")}
 TYPES = {"EEG": "eeg", "EOG": "eog", "EMG": "emg", "TRIG": "stim", "AUX": "misc"}
-OWN_CODES = {GAP: 32001, BOUNDARY: 32002, NONFINITE: 32003}
+OWN_CODES = {GAP: 32001, BOUNDARY: 32002, NONFINITE: 32003, FILLED_UP: 32004}
 FIRST_FREE_CODE = 40001
 """Codes that texts without one get: beyond those of GDF, OpenViBE and 8-bit triggers."""
 LONGEST = 64
@@ -121,27 +124,57 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
     RecordingError
         If it is there already, or cannot be read or written.
     """
-    mne_bids = optional("mne_bids", "mne-bids", "Export")
-    optional(*(("edfio", "edfio") if choices.format == "edf" else ("pybv", "pybv")), "Export")
-    recording = open_with(path, config)
+    recording = open_with(path, config, stored=True)
     signal = require_samples(recording.eeg(config.stream.query()), recording)
-    _check_rate(path, signal.info.rate_hz, choices.format)
-    raw_signal, markers = Chunk(signal.data, signal.stamps), _markers(recording, signal, config)
-    placed = even(signal.info, raw_signal, markers, config.continuity, signal.bad_spans)
+    if choices.format == "edf":
+        check_edf(signal.info, str(path))
+    raw, markers = Chunk(signal.data, signal.stamps), _markers(recording, signal, config)
+    placed = even(signal.info, raw, markers, config.continuity, signal.bad_spans)
+    # Imported only now: what reading needs for a moment and what these need for good need not be there together.
+    mne_bids = optional("mne_bids", "mne-bids", "Export")
     target = _target(mne_bids, path, out, config, choices)
-    raw, codes = _raw(signal.info, placed, config)
-    raw.info["bads"] = _known(signal)
-    _describe(mne_bids, out, choices)
+    with Staging(out) as staging:
+        _write(mne_bids, path, signal, placed, staging, target.copy().update(root=staging.root), config, choices)
+        if choices.source and path.suffix.lower() == ".xdf":
+            _copy_source(path, out, target, staging.root)
+        staging.publish()
+    resolution = _resolution(placed, choices.format)
+    gaps = sum(mark.text in (GAP, BOUNDARY) for mark in placed.marks)
+    return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution, recording.notes)
+
+
+def _write(
+    mne_bids: Any,
+    path: Path,
+    signal: RecordedSignal,
+    placed: Even,
+    staging: Staging,
+    target: Any,
+    config: SessionConfig,
+    choices: ExportChoices,
+) -> None:
+    """Write signal, events and descriptions into a folder that is not the data set yet."""
+    info = signal.info
+    names = EventNames(config.markers.marker_table())
+    events = [Event(m.sample, m.n_samples, name, names.codes[name]) for m in placed.marks for name in [names.of(m.text)]]
+    extras = [{MARKER: _one_line(mark.text), CHANNELS: ", ".join(mark.channels) or "n/a"} for mark in placed.marks]
+    _describe(mne_bids, staging.root, choices)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            written = staging.scratch / f"signal{FORMATS[choices.format][1]}"
+            if choices.format == "edf":
+                lost = write_edf(written, info, placed, events)
+                if lost:
+                    events.append(Event(len(placed), lost, FILLED_UP, OWN_CODES[FILLED_UP]))
+                    extras.append({MARKER: FILLED_UP, CHANNELS: "n/a"})
+            else:
+                write_brainvision(written, info, placed, events)
+            raw = _raw(written, signal, events, extras, config)
             mne_bids.write_raw_bids(
                 raw,
                 target,
-                event_id=codes or None,
-                format=FORMATS[choices.format][0],
-                physical_range="channelwise" if choices.format == "edf" else "auto",
-                allow_preload=True,
+                event_id={event.name: event.code for event in events} or None,
                 extra_columns_descriptions={
                     MARKER: "What was sent, as it was sent.",
                     CHANNELS: "The channels that it speaks of; n/a: all of them.",
@@ -150,31 +183,17 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
             )
         except (ValueError, OSError, RuntimeError) as error:
             raise RecordingError(f"{path}: cannot be written as {choices.format} ({error})") from error
-    _complete(Path(target.fpath).with_suffix(".json"), signal.info)
-    _drop_placeholder(out / "dataset_description.json")
-    if choices.source and path.suffix.lower() == ".xdf":
-        _copy_source(path, out, target)
-    resolution = _resolution(placed, choices.format)
-    gaps = sum(mark.text in (GAP, BOUNDARY) for mark in placed.marks)
-    return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution, recording.notes)
-
-
-def _check_rate(path: Path, rate_hz: float, format: str) -> None:
-    """Refuse a rate that the format cannot hold, before anything is written."""
-    if format == "edf" and rate_hz != round(rate_hz):
-        raise RecordingError(
-            f"{path}: has {rate_hz:g} samples a second, and EDF files as they are written here hold whole seconds of whole "
-            "samples only. Export it as BrainVision, which holds any rate: --format brainvision"
-        )
+    _complete(Path(target.fpath).with_suffix(".json"), info)
+    _drop_placeholder(staging.root / "dataset_description.json")
 
 
 def _resolution(placed: Even, format: str) -> float:
     """Step between values, µV, of the channel where it is largest."""
-    if not len(placed.data):
+    if not len(placed):
         return 0.0
     if format == "edf":
-        return float(np.ptp(placed.data, axis=0).max() / EDF_STEPS)
-    return float(np.abs(placed.data).max() * np.finfo(np.float32).eps)
+        return float((placed.high - placed.low).max() / EDF_STEPS)
+    return float(max(np.abs(placed.low).max(), np.abs(placed.high).max()) * np.finfo(np.float32).eps)
 
 
 def _markers(recording: Recording, signal: RecordedSignal, config: SessionConfig) -> list[tuple[float, str]]:
@@ -226,28 +245,31 @@ def _target(mne_bids: Any, path: Path, out: Path, config: SessionConfig, choices
     return where
 
 
-def _raw(info: StreamInfo, placed: Even, config: SessionConfig) -> tuple[Any, dict[str, int]]:
-    """The recording as MNE has it, without date, device or person, and the code of each event."""
+def _raw(
+    written: Path, signal: RecordedSignal, events: Sequence[Event], extras: Sequence[dict[str, str]], config: SessionConfig
+) -> Any:
+    """A written file as MNE has it, with what the file does not say; its samples stay where they are."""
     import mne
 
-    types = [TYPES.get(c.type, "misc") for c in info.channels]
-    described = mne.create_info([c.label for c in info.channels], info.rate_hz, types, verbose="ERROR")
-    factors = np.where(np.isin(types, ("eeg", "eog", "emg")), 1e-6, 1.0)
-    with described._unlock():
-        described["line_freq"] = config.preprocessing.notch_hz or None
-    raw = mne.io.RawArray((placed.data * factors).T, described, verbose="ERROR")
-    names = EventNames(MarkerTable(config.markers.table))
-    texts = [names.of(mark.text) for mark in placed.marks]
+    info = signal.info
+    read = mne.io.read_raw_edf if written.suffix == ".edf" else mne.io.read_raw_brainvision
+    raw = read(written, preload=False, verbose="ERROR")
+    types = dict(zip(raw.ch_names, (TYPES.get(c.type, "misc") for c in info.channels), strict=True))
+    raw.set_channel_types(types, on_unit_change="ignore", verbose="ERROR")
+    raw.set_meas_date(None)
+    raw.info["bads"] = _known(signal)
+    with raw.info._unlock():
+        raw.info["line_freq"] = config.preprocessing.notch_hz or None
     raw.set_annotations(
         mne.Annotations(
-            [mark.sample / info.rate_hz for mark in placed.marks],
-            [mark.n_samples / info.rate_hz for mark in placed.marks],
-            texts,
-            extras=[{MARKER: _one_line(mark.text), CHANNELS: ", ".join(mark.channels) or "n/a"} for mark in placed.marks],
+            [event.sample / info.rate_hz for event in events],
+            [event.n_samples / info.rate_hz for event in events],
+            [event.name for event in events],
+            extras=extras,
         ),
         verbose="ERROR",
     )
-    return raw, names.codes
+    return raw
 
 
 def _one_line(text: str) -> str:
@@ -322,9 +344,9 @@ def _change(path: Path, **fields: str | None) -> None:
     path.write_text(json.dumps(kept, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _copy_source(path: Path, out: Path, target: Any) -> None:
+def _copy_source(path: Path, out: Path, target: Any, root: Path) -> None:
     """The recording itself, and its checksums, under its BIDS name."""
-    copied = out / "sourcedata" / Path(target.fpath).relative_to(out).with_suffix(".xdf")
+    copied = root / "sourcedata" / Path(target.fpath).relative_to(out).with_suffix(".xdf")
     copied.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, copied)
     if sidecar_path(path).exists():

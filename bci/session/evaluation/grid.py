@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.continuity import Continuity, ContinuitySettings
 from bci.engine.stream_info import StreamInfo
 from bci.session.epochs import pieces
@@ -15,6 +15,8 @@ from bci.stream.marked import BadSpan, span_of
 
 _MARKER = (-1, -1)
 GAP, BOUNDARY, NONFINITE = "BAD_gap", "boundary", "BAD_nonfinite"
+BLOCK = 1 << 12
+"""Samples that are worked out at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +40,75 @@ class Mark:
     channels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Even:
-    """Samples at an even rate.
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Values of one channel that were no numbers, and between what they lie.
 
     Parameters
     ----------
-    data : ndarray, shape (n_samples, n_channels)
-        µV. Lost samples lie on straight lines between their neighbours.
+    first, last : int
+        Samples of the even grid, ``last`` not included.
+    before, after : float
+        Good values beside it; the same one twice where there is only one, 0 where there is none.
+    """
+
+    first: int
+    last: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Even:
+    """Samples at an even rate, worked out a block at a time.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n_samples,)
+        Which recorded sample stands here; a fraction where none does, which lies on a straight line between two.
+    recorded : ndarray, shape (n_recorded, n_channels)
+        µV. May stay in its file until it is asked for.
     marks : tuple of Mark
         Markers, gaps and steps of the clock, in order.
     left_out : int
         Markers before the first sample or after the last.
+    holes : dict of int to tuple of Hole
+        By channel: what was no number, and is a line.
+    low, high : ndarray, shape (n_channels,)
+        Range of each channel.
     """
 
-    data: FloatArray
+    places: FloatArray
+    recorded: FloatArray
     marks: tuple[Mark, ...]
     left_out: int
+    holes: dict[int, tuple[Hole, ...]]
+    low: FloatArray
+    high: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def data(self) -> FloatArray:
+        """All of it, shape (n_samples, n_channels)."""
+        return self.block(0, len(self))
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        """Samples from ``start`` to before ``stop``, shape (n_samples, n_channels), µV."""
+        found = _between(self.recorded, self.places[start:stop])
+        for column, holes in self.holes.items():
+            for hole in holes:
+                a, b = max(start, hole.first), min(stop, hole.last)
+                if a < b:
+                    share = (np.arange(a, b) - hole.first + 1) / (hole.last - hole.first + 1)
+                    found[a - start : b - start, column] = hole.before + share * (hole.after - hole.before)
+        return found
+
+    def blocks(self) -> Iterator[FloatArray]:
+        """All of it, in order, in blocks that are small beside a recording."""
+        for start in range(0, len(self), BLOCK):
+            yield self.block(start, min(start + BLOCK, len(self)))
 
 
 def even(
@@ -77,15 +131,34 @@ def even(
     spans : sequence of BadSpan
         Stretches that are marked bad; each becomes a mark that lasts, under a name that says so to whoever reads it.
     """
+    places, marks, left_out = _placed(info, raw.stamps, markers, settings, spans)
+    holes, low, high = _survey(raw.data, places)
+    bad = _marks_of(holes, len(places))
+    order = sorted([*marks, *bad], key=lambda m: (m.sample, m.n_samples == 0, m.text))
+    return Even(places, raw.data, tuple(order), left_out, holes, low, high)
+
+
+def _placed(
+    info: StreamInfo,
+    stamps: FloatArray,
+    markers: Sequence[tuple[float, str]],
+    settings: ContinuitySettings | None,
+    spans: Sequence[BadSpan],
+) -> tuple[FloatArray, list[Mark], int]:
+    """The recorded sample of each place of the grid, the marks, and how many markers have none.
+
+    Continuity places the samples' numbers as it would place the samples, and draws the same lines between them.
+    """
     continuity = Continuity(info.rate_hz, info.sample_clock, settings)
     waiting = sorted(((time_s, text, _MARKER) for time_s, text in markers), reverse=True)
     edges = [(time_s, "", (i, end)) for i, s in enumerate(spans) for end, time_s in enumerate((s.start_s, s.stop_s))]
     waiting = sorted([*waiting, *edges], key=lambda one: one[0], reverse=True)
     places: dict[tuple[int, int], int] = {}
+    numbers = Chunk(np.arange(len(stamps), dtype=np.float64)[:, np.newaxis], stamps)
     rows: list[FloatArray] = []
     marks: list[Mark] = []
     before, filled, segment, left_out = 0, 0, 0, 0
-    for piece in pieces(raw, max(1, round(info.rate_hz / 25))):
+    for piece in pieces(numbers, max(1, round(info.rate_hz / 25))):
         for placed in continuity.push(piece):
             if placed.segment != segment:
                 segment, before = placed.segment, filled
@@ -106,11 +179,9 @@ def even(
                 marks.append(Mark(sample, text))
             else:
                 left_out += 1
-    data = np.concatenate(rows) if rows else np.empty((0, len(info.channels)))
-    data, bad = _finite(data)
-    marked = [_mark(span, places[i, 0], places.get((i, 1), len(data))) for i, span in enumerate(spans) if (i, 0) in places]
-    order = sorted([*marks, *bad, *marked], key=lambda m: (m.sample, m.n_samples == 0, m.text))
-    return Even(data, tuple(order), left_out + sum(edge == _MARKER for _, _, edge in waiting))
+    found = np.concatenate(rows)[:, 0] if rows else np.empty(0)
+    marks += [_mark(span, places[i, 0], places.get((i, 1), len(found))) for i, span in enumerate(spans) if (i, 0) in places]
+    return found, marks, left_out + sum(edge == _MARKER for _, _, edge in waiting)
 
 
 def _mark(span: BadSpan, first: int, end: int) -> Mark:
@@ -120,23 +191,70 @@ def _mark(span: BadSpan, first: int, end: int) -> Mark:
 
 
 def _line(a: FloatArray, b: FloatArray, n: int) -> FloatArray:
-    """Lost samples between two that are there."""
+    """Places of lost samples between two that are there."""
     share = (np.arange(1, n + 1) / (n + 1))[:, None]
-    with np.errstate(invalid="ignore"):
-        line: FloatArray = a + share * (b - a)
+    line: FloatArray = a + share * (b - a)
     return line
 
 
-def _finite(data: FloatArray) -> tuple[FloatArray, list[Mark]]:
-    """Values that are no number replaced by lines, and where they were."""
-    wrong = ~np.isfinite(data)
-    rows = wrong.any(axis=1)
-    if not rows.any():
-        return data, []
-    fixed = data.copy()
-    at = np.arange(len(data))
-    for column in np.flatnonzero(wrong.any(axis=0)):
-        good = ~wrong[:, column]
-        fixed[:, column] = np.interp(at, at[good], data[good, column]) if good.any() else 0.0
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], rows.view(np.int8), [0]))))
-    return fixed, [Mark(int(a), NONFINITE, int(b - a)) for a, b in edges.reshape(-1, 2)]
+def _between(recorded: FloatArray, places: FloatArray) -> FloatArray:
+    """Recorded samples at whole places, lines between them elsewhere."""
+    if not len(places):
+        return np.empty((0, recorded.shape[1]))
+    below = np.floor(places).astype(np.int64)
+    first = int(below.min())
+    part = recorded[first : int(below.max()) + 2]
+    found: FloatArray = part[below - first]
+    share = places - below
+    lines = share > 0
+    if lines.any():
+        with np.errstate(invalid="ignore"):
+            found[lines] += share[lines, np.newaxis] * (part[below[lines] - first + 1] - found[lines])
+    return found
+
+
+def _survey(recorded: FloatArray, places: FloatArray) -> tuple[dict[int, tuple[Hole, ...]], FloatArray, FloatArray]:
+    """What is no number, and the range of each channel, in one pass."""
+    n_channels = recorded.shape[1]
+    low, high = np.full(n_channels, np.inf), np.full(n_channels, -np.inf)
+    runs: dict[int, list[list[int]]] = {}
+    for start in range(0, len(places), BLOCK):
+        block = _between(recorded, places[start : start + BLOCK])
+        wrong = ~np.isfinite(block)
+        low = np.minimum(low, np.where(wrong, np.inf, block).min(axis=0))
+        high = np.maximum(high, np.where(wrong, -np.inf, block).max(axis=0))
+        for column in np.flatnonzero(wrong.any(axis=0)).tolist():
+            own = runs.setdefault(column, [])
+            for a, b in _stretches(wrong[:, column]):
+                if own and own[-1][1] == start + a:
+                    own[-1][1] = start + b
+                else:
+                    own.append([start + a, start + b])
+    known = np.isfinite(low)
+    holes = {column: tuple(_hole(recorded, places, column, a, b) for a, b in own) for column, own in runs.items()}
+    return holes, np.where(known, low, 0.0), np.where(known, high, 0.0)
+
+
+def _hole(recorded: FloatArray, places: FloatArray, column: int, first: int, last: int) -> Hole:
+    """A stretch without numbers, with the values beside it."""
+    before = _between(recorded, places[first - 1 : first])[0, column] if first else np.nan
+    after = _between(recorded, places[last : last + 1])[0, column] if last < len(places) else np.nan
+    if np.isnan(before):
+        before = 0.0 if np.isnan(after) else after
+    return Hole(first, last, float(before), float(before if np.isnan(after) else after))
+
+
+def _stretches(flags: BoolArray) -> list[tuple[int, int]]:
+    """Begin and end of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.view(np.int8), [0]))))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _marks_of(holes: dict[int, tuple[Hole, ...]], n: int) -> list[Mark]:
+    """Where some channel had no number."""
+    if not holes:
+        return []
+    rows = np.zeros(n, dtype=np.bool_)
+    for hole in (hole for each in holes.values() for hole in each):
+        rows[hole.first : hole.last] = True
+    return [Mark(a, NONFINITE, b - a) for a, b in _stretches(rows)]

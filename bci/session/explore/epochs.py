@@ -107,10 +107,10 @@ def around_cues(
         broken = [(m.sample, m.sample + m.n_samples) for m in placed.marks if m.n_samples or m.text == BOUNDARY]
         for mark in placed.marks:
             first = mark.sample + round(start_s * rate_hz)
-            whole = first >= 0 and first + n <= len(placed.data)
+            whole = first >= 0 and first + n <= len(placed)
             if mark.text not in cue_texts or not whole or any(a < first + n and b >= first for a, b in broken):
                 continue
-            kept.append(placed.data[first : first + n][:, columns])
+            kept.append(placed.block(first, first + n)[:, columns])
             labels.append(cue_texts[mark.text])
             blocks.append(number)
     asked = sum(len(run.cues) for run in runs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bci.engine.chunk import Chunk, FloatArray
@@ -18,6 +20,7 @@ def trigger_markers(
     edges = TriggerEdges(info)
     if not edges.columns:
         return []
-    found = [*edges(Chunk(data, stamps)), *edges.finish()]
+    only = TriggerEdges(replace(info, channels=tuple(info.channels[i] for i in edges.columns)))
+    found = [*only(Chunk(data[:, edges.columns], stamps)), *only.finish()]
     texts, times = tuple(t for t, _ in found), np.array([s for _, s in found], np.float64)
     return [RecordedMarkers(trigger_stream(info), texts, times, clock, on_samples=True)]

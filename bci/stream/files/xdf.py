@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bci.engine.chunk import FloatArray
+from bci.engine.stream_info import StreamInfo
 from bci.stream.clock_map import ClockMap
 from bci.stream.files.hand_marks import with_hand_marks
 from bci.stream.files.restarts import restarts_joined
+from bci.stream.files.stored import StoredSamples
 from bci.stream.files.trigger_channels import trigger_markers
 from bci.stream.marker_shapes import row_of
 from bci.stream.marker_streams import Levels, is_markers
@@ -21,12 +23,19 @@ if TYPE_CHECKING:
     from bci.stream.xdf_reader import XdfStream
 
 
-def read_xdf_recording(path: Path) -> Recording:
-    """Streams as recorded: what :func:`~bci.stream.marker_streams.is_markers` takes for markers, and signals."""
+def read_xdf_recording(path: Path, stored: bool = False) -> Recording:
+    """Streams as recorded: what :func:`~bci.stream.marker_streams.is_markers` takes for markers, and signals.
+
+    Parameters
+    ----------
+    path : Path
+    stored : bool
+        Leave the samples of signals in the file until they are asked for.
+    """
     from bci.stream.files.clocks import clocks_of
     from bci.stream.xdf_reader import read_xdf
 
-    file = read_xdf(path)
+    file = read_xdf(path, stored=stored)
     clocks, said_of_clocks = clocks_of(file)
     notes = list(said_of_clocks)
     signals: list[RecordedSignal] = []
@@ -40,11 +49,20 @@ def read_xdf_recording(path: Path) -> Recording:
             notes += said
             continue
         info = stream_info(stream.header_xml)
-        data = np.asarray(stream.values, np.float64).reshape(-1, len(info.channels)) * scale_to_microvolts(info)
+        data = _samples(stream, info)
         signals.append(RecordedSignal(info, data, stamps, clock, stream.header_xml))
         markers += trigger_markers(info, data, stamps, clock)
     whole, cues, joined = restarts_joined(signals, markers)
     return Recording(path, with_hand_marks(whole, cues), cues, file.sha256, (*file.problems, *notes, *joined))
+
+
+def _samples(stream: XdfStream, info: StreamInfo) -> FloatArray:
+    """Samples in microvolts; what stays in the file passes for the array that it becomes when it is asked for."""
+    values: Any = stream.values
+    if not isinstance(values, StoredSamples):
+        values = np.asarray(values, np.float64).reshape(-1, len(info.channels))
+    scaled: FloatArray = values * scale_to_microvolts(info)
+    return scaled
 
 
 def _markers(stream: XdfStream, stamps: FloatArray, clock: ClockMap) -> tuple[RecordedMarkers, list[str]]:
