@@ -76,10 +76,13 @@ READERS: dict[str, Callable[[Path], Recording]] = {
 
 HEADERS = {".eeg": ".vhdr", ".vmrk": ".vhdr", ".fdt": ".set"}
 """Files that belong to another, which is the one to name."""
+PACKED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".tgz")
 
 
 def unknown_type(path: Path) -> RecordingError:
     """What to say of a file that nothing reads."""
+    if path.suffix.lower() in PACKED:
+        return RecordingError(f"{path}: is packed, and of packed files XDF and FIF in gzip are read; unpack it first")
     header = path.with_suffix(HEADERS.get(path.suffix.lower(), path.suffix))
     if header != path:
         return RecordingError(f"{path}: is a part of a recording; name its header, {header.name}, which leads to it")

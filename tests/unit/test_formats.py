@@ -442,6 +442,9 @@ def test_a_header_in_which_no_number_of_records_was_written_yet_is_read(tmp_path
 
 def test_a_part_of_a_recording_is_refused_with_the_name_of_its_header(tmp_path: Path, data: np.ndarray) -> None:
     write_brainvision(tmp_path / "a.vhdr", data, RATE, LABELS, CUES)
+    for name in ("a.edf.gz", "a.xdf.zip", "a.tar"):
+        with pytest.raises(RecordingError, match="unpack it first"):
+            open_recording(tmp_path / name)
     for name in ("a.eeg", "a.vmrk"):
         with pytest.raises(RecordingError, match=r"name its header, a\.vhdr"):
             open_recording(tmp_path / name)
