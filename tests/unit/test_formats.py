@@ -148,6 +148,19 @@ def test_a_brainvision_file_without_markers_is_read_and_said(tmp_path: Path, dat
     assert any("no marker file" in note for note in recording.notes)
 
 
+def test_a_brainvision_header_that_names_no_file_takes_those_with_its_name_and_damaged_markers_are_refused(
+    tmp_path: Path, data: np.ndarray
+) -> None:
+    path = write_brainvision(tmp_path / "a.vhdr", data, RATE, LABELS, CUES)
+    path.write_bytes(path.read_bytes().replace(b"MarkerFile=a.vmrk\n", b""))
+    assert same(path, data, ("Stimulus/left", "Stimulus/right", "Stimulus/left")) == (
+        "names no .vmrk file; a.vmrk beside it is read instead",
+    )
+    path.with_suffix(".vmrk").write_bytes(b"")
+    with pytest.raises(RecordingError, match=r"a\.vmrk is no marker file"):
+        open_recording(path)
+
+
 def test_a_brainvision_header_without_its_data_is_refused_with_what_to_change(tmp_path: Path, data: np.ndarray) -> None:
     path = write_brainvision(tmp_path / "a.vhdr", data, RATE, LABELS, CUES, named="old")
     path.with_suffix(".eeg").unlink()

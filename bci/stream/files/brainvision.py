@@ -53,7 +53,13 @@ def prepare_brainvision(path: Path, folder: Path) -> tuple[Path, tuple[str, ...]
     if marks is None:
         notes.append("has no marker file (.vmrk) beside it, so it is read without markers")
     else:
-        (folder / "markers.vmrk").write_text(_utf8(_decoded(marks.read_bytes())), encoding="utf-8")
+        said = _decoded(marks.read_bytes())
+        if "[marker infos]" not in said.lower():
+            raise RecordingError(
+                f"{path}: {marks.name} is no marker file (it has no section [Marker Infos]). Copy it again; without it, and "
+                "moved elsewhere, the recording is read without markers"
+            )
+        (folder / "markers.vmrk").write_text(_utf8(said), encoding="utf-8")
     text = _set(_set(_utf8(text), "DataFile", str(data.absolute())), "MarkerFile", "markers.vmrk" if marks else "")
     header = folder / "header.vhdr"
     header.write_text(_CHANNEL.sub(lambda m: m[1] + canonical_unit(m[2]), text), encoding="utf-8")
@@ -102,7 +108,8 @@ def _beside(path: Path, declared: str, endings: tuple[str, ...], notes: list[str
             notes.append(f"names {named.name} (DataFile=, MarkerFile=), which is read, though {own[0].name} bears its own name")
         return named
     if own:
-        notes.append(f"names {name or 'no such file'}, which is not there; {own[0].name} beside it is read instead")
+        named_is = f"names {name}, which is not there" if name else f"names no {endings[0]} file"
+        notes.append(f"{named_is}; {own[0].name} beside it is read instead")
         return own[0]
     return None
 
