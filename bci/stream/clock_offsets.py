@@ -67,19 +67,21 @@ def _parts(t: FloatArray, o: FloatArray, stamps: FloatArray) -> list[npt.NDArray
     noise_s = float(np.percentile(steps, 90)) if len(steps) else 0.0
     limit_s = max(JUMP_S, min(4.0 * noise_s, NOISIEST_S))
     parts: list[list[int]] = [[0]]
-    doubted: list[int] = []
+    doubted: list[list[int]] = []
     for i in range(1, len(t)):
         if _goes_on(t, o, parts[-1], i, limit_s):
             parts[-1].append(i)
             doubted = []
             continue
-        doubted.append(i)
-        alike = [j for j in doubted if _goes_on(t, o, [j], i, limit_s)]
+        alike = next((group for group in doubted if _goes_on(t, o, group, i, limit_s)), None)
+        if alike is None:
+            doubted.append([i])
+            continue
+        alike.append(i)
         if len(alike) > FEW:
-            parts.append(alike)
+            parts += [group for group in doubted if len(group) > 1 and group[-1] < alike[0]] + [alike]
             doubted = []
-    if doubted:
-        parts.append([j for j in doubted if _goes_on(t, o, [j], doubted[-1], limit_s)])
+    parts += [group for k, group in enumerate(doubted) if len(group) > 1 or k == len(doubted) - 1]
     return _without_wrong_ends(t, [np.array(part, np.int64) for part in parts], stamps)
 
 
@@ -91,10 +93,10 @@ def _goes_on(t: FloatArray, o: FloatArray, part: Sequence[int], i: int, limit_s:
 
 
 def _without_wrong_ends(t: FloatArray, parts: list[npt.NDArray[np.int64]], stamps: FloatArray) -> list[npt.NDArray[np.int64]]:
-    """Leave out one or two offsets before or after many that agree, unless something was stamped by such a clock."""
+    """Leave out a single offset before or after many that agree, unless something was stamped by such a clock."""
     for alone, beside in ((0, 1), (-1, -2)):
-        if len(parts) > 1 and len(parts[alone]) <= FEW < len(parts[beside]):
-            at, first, last = np.median(t[parts[alone]]), t[parts[beside]].min(), t[parts[beside]].max()
+        if len(parts) > 1 and len(parts[alone]) == 1 and len(parts[beside]) > FEW:
+            at, first, last = t[parts[alone][0]], t[parts[beside]].min(), t[parts[beside]].max()
             away = np.maximum(first - stamps, stamps - last)
             if not np.any((np.abs(stamps - at) < NEAR_S) & (away > APART_S)):
                 parts.pop(alone)
