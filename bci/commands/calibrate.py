@@ -232,6 +232,7 @@ def _live(plan: Plan, stop: Stop, stack: ExitStack) -> int:
     from bci.session.calibration.texts import Texts
     from bci.session.calibration.window import WindowPresenter
     from bci.session.display import open_windows
+    from bci.session.engine_process import montage_of
 
     args, config, outside = plan.args, plan.config, plan.outside
     if outside:
@@ -253,7 +254,7 @@ def _live(plan: Plan, stop: Stop, stack: ExitStack) -> int:
             window = inner.enter_context(WindowPresenter(presenter, settings={"beside": True} if by_window else None))
             presenter, frames = window, window.frames
             also.append(window.query)
-        ears = inner.enter_context(listen(outside, config.stream.timeout_s)) if outside else None
+        ears = inner.enter_context(listen(outside, config.stream.timeout_s, montage_of(config))) if outside else None
         device = source_words(config) if args.device else ()
         room = inner.enter_context(LiveRoom(plan.protocol, config, device, stopped, also, frames))
         judge = inner.enter_context(JudgeBeside(judge_settings(plan.protocol)))

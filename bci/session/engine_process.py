@@ -39,6 +39,7 @@ from bci.stream.lsl import (
 from bci.stream.lsl_config import port_hint
 from bci.stream.lsl_inlet import HOLD_S
 from bci.stream.montage import Montage, load_montage
+from bci.stream.triggers import no_triggers, trigger_owner
 
 UNIT_FACTOR = 100.0
 LOOK_S = 1.5
@@ -93,7 +94,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
         settings = job.config.engine_settings(model.header.decision)
         engine = Engine(inlet.info, model.decoder, settings)
         warm_up(model, inlet.info)
-        warnings = [*warnings_of(inlet.info), *check_markers(job)]
+        warnings = [*warnings_of(inlet.info), *check_markers(job, inlet.info)]
         wires = lsl_wires(job, model)
         if job.wait_recorder:
             await_recorder(wires, job.config.record.required)
@@ -131,7 +132,7 @@ def warnings_of(info: StreamInfo) -> list[str]:
     ]
 
 
-def check_markers(job: EngineJob) -> list[str]:
+def check_markers(job: EngineJob, info: StreamInfo) -> list[str]:
     """Refuse to begin without the markers that were asked for; say which they are where there are several.
 
     Under a session the session has looked already, and an engine that is begun again must not wait for them.
@@ -140,9 +141,13 @@ def check_markers(job: EngineJob) -> list[str]:
     ------
     StreamNotFound
     StreamMismatch
-        If what was asked for is a signal.
+        If what was asked for is a signal, or its trigger channels where it has none.
     """
     query = StreamQuery.parse(job.config.markers.stream)
+    if trigger_owner(job.config.markers.stream) == info.name:
+        if not any(c.type == "TRIG" for c in info.channels):
+            raise StreamMismatch(no_triggers(info))
+        return []
     if not job.config.markers.stream or job.wait_recorder:
         return []
     timeout_s = 0.0 if job.without else job.config.stream.timeout_s

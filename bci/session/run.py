@@ -26,6 +26,7 @@ from bci.stream.late_markers import LateMarkers
 from bci.stream.lsl import LslTextOutlet, StreamQuery
 from bci.stream.lsl_config import require_ports
 from bci.stream.lsl_inlet import rate_of
+from bci.stream.triggers import trigger_owner
 
 READY_S = 60.0
 FLUSH_S = 0.5
@@ -243,11 +244,15 @@ class LiveSession:
         stream, markers = StreamQuery.parse(self.plan.source), self.plan.config.markers.stream
         queries = [stream, *([StreamQuery.parse(markers)] if markers else [])]
         timeout_s = self.plan.config.stream.timeout_s
-        found = find_each(queries[:1] if self.plan.without else queries, timeout_s)
-        rate_of(the_one(stream, found[0], timeout_s, eeg=True), montage_of(self.plan.config))
-        if not markers:
-            return []
-        there = find_each(queries[1:], 0.0)[0] if self.plan.without else found[1]
+        owner = trigger_owner(markers) if markers else ""
+        found = find_each(queries[:1] if self.plan.without or owner else queries, timeout_s)
+        eeg = the_one(stream, found[0], timeout_s, eeg=True)
+        rate_of(eeg, montage_of(self.plan.config))
+        if not markers or owner == eeg.name:
+            return []  # its trigger channels are looked for by the engine, which knows its channels
+        if len(found) == 1:
+            found += find_each(queries[1:], 0.0 if self.plan.without else timeout_s)
+        there = found[1]
         return markers_there(queries[1], there, timeout_s, bool(self.plan.without))
 
     def _run_again(self, dead: list[Child]) -> list[str]:

@@ -13,8 +13,10 @@ from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError
 from bci.stream.marker_shapes import MarkerShape
+from bci.stream.stream_query import StreamQuery
 from bci.stream.toml import read_toml
 
+TRIGGERS = " triggers"
 SETTLE = 2
 """Lines of a parallel port rise and fall up to so many samples apart."""
 MOST_SHORT = 16
@@ -133,7 +135,27 @@ def trigger_stream(info: StreamInfo) -> str:
     >>> trigger_stream(StreamInfo(250.0, (), name="Amp"))
     'Amp triggers'
     """
-    return f"{info.name} triggers"
+    return info.name + TRIGGERS
+
+
+def trigger_owner(stream: str) -> str:
+    """Name of the signal whose trigger channels a query for markers names; empty where it names something else.
+
+    >>> trigger_owner("Amp triggers"), trigger_owner("type=Markers")
+    ('Amp', '')
+    """
+    query = StreamQuery.parse(stream)
+    name = query.name or query.anything
+    return name.removesuffix(TRIGGERS) if name.endswith(TRIGGERS) else ""
+
+
+def no_triggers(info: StreamInfo) -> str:
+    """What to say where the trigger channels of a signal are named as markers, and it has none."""
+    channels = ", ".join(f"{c.label} ({c.type})" for c in info.channels)
+    return (
+        f"{trigger_stream(info)!r} means the trigger channels of stream {info.name!r}, which has none; its channels are "
+        f"{channels}. Declare the channel's type as TRIG in a montage file, or name another stream of markers."
+    )
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@ import pytest
 
 from bci.commands import streams as streams_command
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.errors import ConfigError, StreamAmbiguous, StreamError, StreamLost, StreamNotFound
+from bci.errors import ConfigError, StreamAmbiguous, StreamError, StreamLost, StreamMismatch, StreamNotFound
+from bci.session.calibration.live import listen
 from bci.stream.lsl import (
     FoundStream,
     LslMarkerInlet,
@@ -309,3 +310,27 @@ def test_every_stream_in_reach_is_listed_sorted(amp: LslOutlet) -> None:
     names = [s.name for s in list_streams(0.8)]
     assert "amp" in names
     assert names == sorted(names)
+
+
+def test_another_programs_cues_may_come_on_the_trigger_channel_of_the_amplifier(amp: LslOutlet, found: FoundStream) -> None:
+    with listen({"query": "amp triggers", "table": {"7": "left"}}, 5.0) as outside:
+        deadline = time.monotonic() + 10
+        cue, began, sent = None, time.monotonic(), 0
+        while cue is None and time.monotonic() < deadline:
+            rows = np.zeros((10, 4))
+            rows[:, 3] = 7.0 if sent > 5 else 0.0
+            amp.push_chunk(rows, began + (10 * sent + np.arange(10)) / INFO.rate_hz)
+            sent += 1
+            time.sleep(0.04)
+            cue = outside.cue()
+        assert cue is not None
+        assert cue[0] == "left"
+
+
+def test_a_stream_without_trigger_channels_cannot_give_cues_by_them() -> None:
+    plain = LslOutlet(StreamInfo(250.0, (Channel("C3"),), source_id="plain-amp", name="plain"), "double64")
+    try:
+        with pytest.raises(StreamMismatch, match=r"'plain', which has none; its channels are C3 \(EEG\)"):
+            listen({"query": "plain triggers", "table": {"7": "left"}}, 5.0)
+    finally:
+        plain.close()

@@ -30,6 +30,9 @@ from bci.stream.lsl import (
     this_host,
 )
 from bci.stream.lsl_config import require_ports
+from bci.stream.lsl_triggers import LslTriggerInlet
+from bci.stream.montage import Montage
+from bci.stream.triggers import trigger_owner
 
 TASK = "calibration"
 PORTS = 10  # outlets of cues, notes, progress, control and screen, and two for each process that looks for streams
@@ -160,8 +163,8 @@ class LiveRoom:
         return child.wait_ready(READY_S, self._stopped)
 
 
-def listen(outside: Mapping[str, Any], timeout_s: float) -> Outside:
-    """Subscribe to the markers of somebody else's program.
+def listen(outside: Mapping[str, Any], timeout_s: float, montage: Montage | None = None) -> Outside:
+    """Subscribe to the markers of somebody else's program, or to the trigger channels on which it writes.
 
     Parameters
     ----------
@@ -169,14 +172,20 @@ def listen(outside: Mapping[str, Any], timeout_s: float) -> Outside:
         ``query``, ``table``, ``field`` and ``pattern`` of an :class:`Outside`.
     timeout_s : float
         How long to look for the stream.
+    montage : Montage, optional
+        What an amplifier's stream leaves out.
 
     Raises
     ------
     StreamNotFound, StreamAmbiguous
     StreamMismatch
-        If it is a signal.
+        If it is a signal, or one without trigger channels is to give them.
     """
     query = StreamQuery.parse(outside["query"])
+    owner = trigger_owner(outside["query"])
+    if owner and not find(query, 0.0):
+        signal = resolve(StreamQuery(name=owner, host=query.host), timeout_s, eeg=True)
+        return Outside(LslTriggerInlet(signal, montage), outside["table"], outside["query"], _offset(signal))
     found = the_one(query, markers_among(query, find(query, timeout_s), timeout_s, without=False), timeout_s)
     shape = (str(outside.get("field", "")), str(outside.get("pattern", "")))
     return Outside(LslMarkerInlet(found), outside["table"], outside["query"], _offset(found), *shape)

@@ -1,0 +1,60 @@
+"""The trigger channels of an amplifier's stream, read as a stream of markers."""
+
+from __future__ import annotations
+
+from bci.errors import StreamMismatch
+from bci.stream.bus import Marker
+from bci.stream.discovery import FoundStream
+from bci.stream.lsl_inlet import LslSignalInlet
+from bci.stream.montage import Montage
+from bci.stream.triggers import TriggerEdges, no_triggers, trigger_stream
+
+
+class LslTriggerInlet:
+    """Changes of the trigger channels of a signal (protocol :class:`~bci.stream.bus.CueInlet`).
+
+    Parameters
+    ----------
+    found : FoundStream
+        The signal.
+    montage : Montage, optional
+        What the stream leaves out.
+
+    Raises
+    ------
+    StreamMismatch
+        If it has no trigger channel.
+    StreamError
+        If it is no signal, or does not answer.
+    """
+
+    def __init__(self, found: FoundStream, montage: Montage | None = None) -> None:
+        self._signal = LslSignalInlet(found, montage)
+        self._from = (found.uid, trigger_stream(self._signal.info))
+        self._edges = TriggerEdges(self._signal.info)
+        if not self._edges.columns:
+            self._signal.close()
+            raise StreamMismatch(no_triggers(self._signal.info))
+
+    def pull(self, timeout_s: float) -> list[tuple[str, float]]:
+        """Codes that have come, with the raw stamps of their samples.
+
+        Raises
+        ------
+        StreamLost
+        """
+        return [(marker.row[0], marker.stamp) for marker in self.pull_markers(timeout_s)]
+
+    def pull_markers(self, timeout_s: float) -> list[Marker]:
+        """The same as markers.
+
+        Raises
+        ------
+        StreamLost
+        """
+        chunk = self._signal.pull(timeout_s)
+        return [] if chunk is None else [Marker((text,), stamp, *self._from) for text, stamp in self._edges(chunk)]
+
+    def close(self) -> None:
+        """Unsubscribe. May be called twice."""
+        self._signal.close()
