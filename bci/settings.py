@@ -175,6 +175,9 @@ class PreprocessingSection(_Section):
         Of the Butterworth filters.
     window_s, hop_s : float
         Length of the sliding window, and the time between decisions.
+    least_filled : float
+        Share of the window that must be there where lost samples took the rest, 0 to 1; 1 for all of it. Decoders that need
+        whole windows (networks, augmented covariances, velocities) wait for them whatever is set.
     eog : list of str
         Channels that see the eyes; what they explain is subtracted from the others, and they are not decoded.
     eog_weights : list of list of float
@@ -196,6 +199,7 @@ class PreprocessingSection(_Section):
     order: Annotated[int, Field(ge=1, le=8)] = 4
     window_s: Seconds = 2.0
     hop_s: Seconds = 0.04
+    least_filled: Annotated[float, Field(gt=0, le=1)] = 0.75
     eog: tuple[str, ...] = ()
     eog_weights: tuple[tuple[float, ...], ...] = ()
     potato_z: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from bci.engine.outcome import fields, velocity_fields
+from bci.engine.outcome import FILLED, fields, velocity_fields
 from bci.engine.stream_info import StreamInfo
 from bci.errors import BciError, StreamError
 from bci.session import wire
@@ -257,6 +257,8 @@ class Feed:
             "timing": wire.TIMING_FIELDS,
             "velocity": velocity_fields((joined.found.n_channels - 4) // 2),
         }[what]
+        if what == "outcomes" and joined.found.n_channels == len(names) + 1:
+            names = (*names, FILLED)
         if joined.found.n_channels != len(names):
             raise StreamError(f"{joined.found.n_channels} columns where docs/streams.md has {len(names)}")
         if what == "outcomes":

@@ -30,6 +30,7 @@ class CspLda:
 
     name = "csp-lda"
     kernel = "csp-linear"
+    partly = True
 
     def __init__(self, filters: int = 6) -> None:
         self.filters = filters
@@ -61,6 +62,7 @@ class FilterBankCsp:
 
     name = "fbcsp"
     kernel = "csp-linear"
+    partly = True
 
     def __init__(self, filters: int = 4, features: int = 10) -> None:
         self.filters = filters

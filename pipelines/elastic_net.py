@@ -30,6 +30,7 @@ class TangentSpaceElasticNet:
 
     name = "ts-en"
     kernel = "tangent-linear"
+    partly = True
 
     def __init__(self, c: float = 1.0, l1_ratio: float = 0.45) -> None:
         if not (c > 0 and 0 <= l1_ratio <= 1):

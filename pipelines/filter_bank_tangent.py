@@ -30,6 +30,7 @@ class FilterBankTangentSpace:
 
     name = "fbts"
     kernel = "tangent-linear"
+    partly = True
 
     def __init__(self, features: int = 60, c: float = 1.0) -> None:
         if features < 1:

@@ -25,6 +25,7 @@ class MinimumDistance:
 
     name = "mdm"
     kernel = "mdm"
+    partly = True
 
     def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
         """One band."""
@@ -50,6 +51,7 @@ class FilteredMinimumDistance:
 
     name = "fgmdm"
     kernel = "mdm"
+    partly = True
 
     def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
         """One band."""

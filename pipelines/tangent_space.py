@@ -24,6 +24,7 @@ class TangentSpaceLogistic:
 
     name = "ts-lr"
     kernel = "tangent-linear"
+    partly = True
 
     def __init__(self, c: float = 1.0) -> None:
         self.c = c

@@ -247,6 +247,7 @@ class Engine:
         self._n_classes = len(decoder.kernel.classes)
         self._hop = decoder.preprocessing.hop
         self._n_blocks = decoder.preprocessing.window // self._hop
+        self._window = decoder.preprocessing.window
         self._heavy: BoolArray = decoder.weights > self.settings.quality.heavy_share / n
         self._few = self.settings.quality.bad_share * n
         self._sets: dict[bytes, Without] = {}
@@ -334,6 +335,7 @@ class Engine:
             probabilities,
             self._decide.evidence,
             self._velocity,
+            window.filled if self._decoder.preprocessing.partly else None,
         )
 
     def _veto(self, window: Window) -> Reason:
@@ -384,7 +386,7 @@ class Engine:
 
         Windows that do not overlap, with no channel bad, are kept for whoever compares the signal with that of the training.
         """
-        kept = (window.number + 1) % self._n_blocks == 0 and not self._without.mask
+        kept = (window.number + 1) % self._n_blocks == 0 and not self._without.mask and window.filled == self._window
         if kept or self._recentring is None:
             plain = self._refer(window.features, self._without) if self._without.matrices else window.features
             if kept:
@@ -406,7 +408,9 @@ class Engine:
             np.dot(matrix, band, out=self._half)
             np.dot(self._half, matrix.T, out=referred)
         if without.residual is not None:
-            self._referred[:, :-1, :-1] += without.residual
+            # What the fill-in cannot know is that of a full window; a window that holds less holds less of it.
+            held = features[0, -1, -1]
+            self._referred[:, :-1, :-1] += without.residual if held == self._window else without.residual * (held / self._window)
         return self._referred
 
     def _go_on_without(self, bad: BoolArray) -> Without:

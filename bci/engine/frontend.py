@@ -54,6 +54,8 @@ class Window:
         ``DECIDED`` where the window may be decoded.
     bridged : int
         Interpolated samples in the window.
+    filled : int
+        Samples that it holds; fewer than its length where losses took some.
     bad : ndarray of bool, shape (n_inputs,)
         Channels that cannot be trusted in it.
     features : ndarray
@@ -67,6 +69,7 @@ class Window:
     crc: int
     reason: Reason
     bridged: int
+    filled: int
     bad: BoolArray
     features: FloatArray
 
@@ -120,8 +123,10 @@ class Frontend:
         settle = max(settling(sos) for sos in sections) + (self._step.settling if self._step else 0)
         self._settle = -(-settle // p.hop)
         self._bridged = [0] * self._n_blocks
-        self._bridged_limit = int(self.quality_settings.bridged_share * p.window)
-        self._first = 0
+        self._first, self._next, self._segment = 0, 0, 0
+        self._held = [0] * self._n_blocks
+        self._filled, self._least = 0, (p.least or p.window) // p.hop
+        self._partly = p.partly
         self._none: BoolArray = np.zeros(len(columns), dtype=np.bool_)
 
     @property
@@ -188,13 +193,16 @@ class Frontend:
     def _advance(self, run: Run) -> Iterator[Window]:
         """Filter blocks and say what the windows that they end are worth."""
         if run.fresh:
-            self._restart(run.number)
+            self._restart(run.number, run.segment)
         notched, bands = self._filters(run.data if self._step is None else self._step(run.data))
         bad = self.quality.push(run.number, run.data, notched, bands)
         features = self._window.push(run.number, bands)
+        self._next = run.number + len(run.bridged)
         for i, bridged in enumerate(run.bridged):
             number = run.number + i
             self._bridged[number % self._n_blocks] = bridged
+            if number < self._first or self._filled < self._n_blocks:
+                self._hold(number)
             lost = sum(self._bridged)
             yield Window(
                 run.segment,
@@ -204,13 +212,14 @@ class Frontend:
                 run.crc[i],
                 self._reason(number, lost),
                 lost,
+                self._filled * self._hop,
                 bad[i],
                 features[i],
             )
 
     def _refuse(self, run: Run) -> Iterator[Window]:
         """A block with values that are none: windows begin anew after it."""
-        self._restart(run.number + 1)
+        self._restart(run.number + 1, run.segment)
         yield Window(
             run.segment,
             run.number,
@@ -219,6 +228,7 @@ class Frontend:
             run.crc[0],
             Reason.NONFINITE,
             0,
+            self._filled * self._hop,
             self._none,
             self._nothing,
         )
@@ -232,19 +242,39 @@ class Frontend:
         return bool(np.vdot(data, data) < 0.99 * limit * limit or np.abs(data).max() <= limit)
 
     def _reason(self, number: int, bridged: int) -> Reason:
-        """Whether the window that ends with block ``number`` is whole."""
-        if number < self._first + self._n_blocks - 1:
+        """Whether the window that ends with block ``number`` holds enough."""
+        if number < self._first or self._filled < self._least:
             return Reason.REFILL
-        return Reason.BRIDGED if bridged > self._bridged_limit else Reason.DECIDED
+        too_many = bridged and bridged > int(self.quality_settings.bridged_share * self._filled * self._hop)
+        return Reason.BRIDGED if too_many else Reason.DECIDED
 
-    def _restart(self, block: int) -> None:
-        """Block ``block`` is the first of a new unbroken stretch."""
+    def _hold(self, number: int) -> None:
+        """Count block ``number``, unless the filters still settle in it."""
+        place, counts = number % self._n_blocks, int(number >= self._first)
+        self._filled += counts - self._held[place]
+        self._held[place] = counts
+        if self._partly and not counts:
+            self._bridged[place] = 0
+
+    def _restart(self, block: int, segment: int) -> None:
+        """Block ``block`` is the first of a new unbroken stretch.
+
+        Where windows are decoded with a part missing, what was before a gap counts on: a scatter matrix is a sum over samples,
+        wherever they are.
+        """
+        forget = not self._partly or segment != self._segment
+        missing = self._n_blocks if forget else block - self._next
+        for number in range(self._next, self._next + min(missing, self._n_blocks)):
+            place = number % self._n_blocks
+            self._filled -= self._held[place]
+            self._held[place] = self._bridged[place] = 0
+        self._next, self._segment, self._first = block, segment, block + self._settle
+        if self._partly:
+            self._window.restart(block, self._first, forget)
+        self.quality.restart(block, forget)
         self._filters.restart()
         if self._step is not None:
             self._step.restart()
-        self.quality.restart(block)
-        self._bridged = [0] * self._n_blocks
-        self._first = block + self._settle
 
 
 def _step_of(p: Preprocessing, n_inputs: int) -> Asr | None:

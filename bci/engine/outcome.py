@@ -11,6 +11,7 @@ from bci.engine.chunk import FloatArray
 from bci.engine.control.decoder import Velocity
 
 MASK_BITS = 32
+FILLED = "filled"
 FIXED_FIELDS = ("segment", "index", "consumed", "stamp", "crc", "reason", "decision", "bridged")
 
 
@@ -67,6 +68,8 @@ class Outcome:
         Of this window alone; NaN where it was not decoded.
     evidence : ndarray, shape (n_classes,)
         After smoothing over windows; what the threshold is compared with.
+    filled : int or None
+        Samples that the window held, where the model decodes windows of which losses took a part.
     velocity : Velocity or None
         Where the decoder steers; not in :meth:`row`, it has a stream of its own (:meth:`steered`).
     """
@@ -83,13 +86,15 @@ class Outcome:
     probabilities: FloatArray
     evidence: FloatArray
     velocity: Velocity | None = None
+    filled: int | None = None
 
     def row(self, n_channels: int) -> FloatArray:
         """This outcome as the float64 row that goes over the wire (see :func:`fields`)."""
         words = (n_channels + MASK_BITS - 1) // MASK_BITS
         mask = [(self.mask >> (MASK_BITS * i)) & 0xFFFFFFFF for i in range(words)]
         head = (self.segment, self.index, self.consumed, self.stamp, self.crc, self.reason, self.decision, self.bridged)
-        return np.concatenate((np.array((*head, *mask), dtype=np.float64), self.probabilities, self.evidence))
+        filled = () if self.filled is None else (np.array([self.filled], dtype=np.float64),)
+        return np.concatenate((np.array((*head, *mask), dtype=np.float64), self.probabilities, self.evidence, *filled))
 
     def steered(self, velocity: Velocity, expiry: float) -> FloatArray:
         """A velocity of this window as the float64 row that goes over the wire (see :func:`velocity_fields`).
@@ -114,12 +119,13 @@ def velocity_fields(n_dims: int) -> tuple[str, ...]:
     return ("expiry", "segment", "index", "reason", *(f"v:{a}" for a in axes), *(f"sd:{a}" for a in axes))
 
 
-def fields(n_channels: int, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Column names of :meth:`Outcome.row`.
+def fields(n_channels: int, classes: tuple[str, ...], partly: bool = False) -> tuple[str, ...]:
+    """Column names of :meth:`Outcome.row`; ``partly`` where the model decodes windows of which losses took a part.
 
     >>> fields(2, ("left", "right"))[-5:]
     ('mask0', 'p:left', 'p:right', 'evidence:left', 'evidence:right')
     """
     words = (n_channels + MASK_BITS - 1) // MASK_BITS
     mask = tuple(f"mask{i}" for i in range(words))
-    return (*FIXED_FIELDS, *mask, *(f"p:{c}" for c in classes), *(f"evidence:{c}" for c in classes))
+    filled = (FILLED,) if partly else ()
+    return (*FIXED_FIELDS, *mask, *(f"p:{c}" for c in classes), *(f"evidence:{c}" for c in classes), *filled)

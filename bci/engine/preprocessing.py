@@ -32,6 +32,8 @@ class Preprocessing:
         Samples. ``window`` is a whole number of hops (:func:`bci.engine.chunk.window_grid`).
     artefacts : Artefacts
         What is done about artefacts; nothing by default. It is not in ``repr``, by which kept trials are named.
+    least : int
+        Samples that a window must still hold where losses took the others; 0 for all of them. Whole hops.
     """
 
     rate_hz: float
@@ -43,11 +45,17 @@ class Preprocessing:
     window: int = 500
     hop: int = 10
     artefacts: Artefacts = field(default=Artefacts(), repr=False)
+    least: int = 0
 
     def __post_init__(self) -> None:
         problems = list(_problems(self))
         if problems:
             raise ConfigError(problems)
+
+    @property
+    def partly(self) -> bool:
+        """Whether windows are decoded from which losses took a part."""
+        return 0 < self.least < self.window
 
     def same_path(self, other: Preprocessing) -> bool:
         """Whether channels, filters and windows are the same, whatever was measured in training."""
@@ -80,4 +88,6 @@ def _problems(p: Preprocessing) -> list[str]:
         found.append(f"order = {p.order}: must be 1 to 8")
     if p.hop < 1 or p.window < p.hop or p.window % p.hop:
         found.append(f"window = {p.window}, hop = {p.hop} samples: the window must be a whole, positive number of hops")
+    elif not 0 <= p.least <= p.window or p.least % p.hop:
+        found.append(f"least = {p.least} samples: must be whole hops, from 0 to the window's {p.window}")
     return found

@@ -136,10 +136,20 @@ class Quality:
         self.marked: BoolArray = np.zeros(n_channels, dtype=np.bool_)
         self._any_marked = False
 
-    def restart(self, block: int) -> None:
-        """Forget the past, but for the highest and lowest values; ``block`` is the first one that will come."""
-        self._until.fill(-1)
-        self._latest = -1
+    def restart(self, block: int, forget: bool = True) -> None:
+        """Look at nothing across a gap; ``block`` is the first one that will come.
+
+        Parameters
+        ----------
+        block : int
+        forget : bool
+            Whether no window holds anything from before. The highest and lowest values are kept in any case.
+        """
+        if forget:
+            self._until.fill(-1)
+            self._latest = -1
+        else:
+            self.prepare()
         self._first = block
         self._due = -1
 

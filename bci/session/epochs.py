@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -170,7 +171,7 @@ def cut(
 
     def early(window: Window, end_s: float) -> None:
         cues_now = [cue for one in sooner for cue in one.take(end_s)]
-        if cues_now and window.reason is Reason.DECIDED and not window.bad.any():
+        if cues_now and window.reason is Reason.DECIDED and not window.bad.any() and window.filled == preprocessing.window:
             slid.extend((cue, window.features @ reference_matrix(preprocessing, ~window.bad).T) for cue in cues_now)
 
     for met in meet(info, raw, cues, preprocessing, stop_s, front, marked, progress, early):
@@ -179,7 +180,7 @@ def cut(
             faults += met.faults
         elif met.window is not None:
             bad = met.window.bad[: len(preprocessing.labels)].copy()
-            kept.append((met.cue, met.window.features @ reference_matrix(preprocessing, ~met.window.bad).T, bad))
+            kept.append((met.cue, stretched(met.window) @ reference_matrix(preprocessing, ~met.window.bad).T, bad))
     n_channels = len(preprocessing.labels)
     shape = (0, len(preprocessing.bands), preprocessing.window, n_channels)
     return Epochs(
@@ -191,6 +192,22 @@ def cut(
         _earlier(slid, [cue for cue, _, _ in kept]),
         tuple(faults),
     )
+
+
+def stretched(window: Window) -> FloatArray:
+    """Samples of a window, shape (n_bands, n_samples, n_channels), µV; where losses took some, zeros stand for those.
+
+    What is there is scaled so that power and covariance are those of the samples that are there: estimators that see a window
+    through its covariance see what the kernel sees live.
+    """
+    samples = window.features
+    n = samples.shape[1]
+    if window.filled == n:
+        return samples
+    whole = np.zeros_like(samples)
+    there = slice(n - window.filled, n)
+    whole[:, there] = samples[:, there] * math.sqrt(n / window.filled)
+    return whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)

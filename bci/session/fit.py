@@ -74,6 +74,9 @@ class DecoderFamily(Protocol):
     name : str
     kernel : str
         Name in the entry point group ``bci.kernels`` of what runs it.
+    partly : bool, optional
+        Whether its kernel decodes windows of which losses took a part: those that live on covariances do. False where it is
+        not there.
     """
 
     name: str

@@ -224,6 +224,11 @@ def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preproce
     taken = getattr(built, "shape", said)
     if taken != said:
         raise ModelError(f"kernel {kernel!r} takes windows of {taken} bands, samples and channels, the header says {said}")
+    if preprocessing.partly and built.features != "scatter":
+        raise ModelError(
+            f"kernel {kernel!r} takes the samples of whole windows, and the header has it decode windows with a part missing "
+            f"(least = {preprocessing.least})"
+        )
     centre = _array(arrays, "centre", (bands, channels, channels)) if "centre" in arrays else None
     return LiveDecoder(preprocessing, built, covariance, weights, centre)
 

@@ -202,7 +202,7 @@ def compare(session: RecordedSession, model: Model, rows: Sequence[FloatArray], 
     """
     found = dict(_keyed(rows))
     result.tolerance = 0.0 if result.same_fingerprint else ELSEWHERE_OF.get(model.header.kernel, ELSEWHERE)
-    names = fields(len(model.header.preprocessing.labels), tuple(model.header.classes))
+    names = fields(len(model.header.preprocessing.labels), tuple(model.header.classes), model.header.preprocessing.partly)
     for place, row in enumerate(session.rows):
         again = found.get((row[0], row[1]))
         if again is None:

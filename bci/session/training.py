@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -247,13 +248,15 @@ def fit(
 
 
 def preprocessing_for(info: StreamInfo, config: SessionConfig) -> Preprocessing:
-    """The configured preprocessing for this stream, with the bands that the decoder family wants."""
+    """The configured preprocessing for this stream, with the bands and the windows that the decoder family wants."""
     labels = info.eeg_labels(config.preprocessing.channels)
-    built = config.preprocessing.build(info.rate_hz, labels)
+    built, family = config.preprocessing.build(info.rate_hz, labels), _family(config)
+    if getattr(family, "partly", False):
+        hops = math.ceil(config.preprocessing.least_filled * built.window / built.hop - 1e-9)
+        built = replace(built, least=hops * built.hop)
     if len(built.bands) > 1:
         return built
-    bands = _family(config).bands(*built.bands[0], info.rate_hz)
-    return replace(built, bands=bands)
+    return replace(built, bands=family.bands(*built.bands[0], info.rate_hz))
 
 
 def _family(config: SessionConfig) -> DecoderFamily:

@@ -41,7 +41,7 @@ class LiveView:
 
     def __init__(self, header: ModelHeader, query_of: Any) -> None:
         self.classes = tuple(header.classes)
-        self._names = fields(len(header.preprocessing.labels), self.classes)
+        self._names = fields(len(header.preprocessing.labels), self.classes, header.preprocessing.partly)
         self._queries = {what: StreamQuery.parse(query_of(what)) for what in (*ROWS, STATE)}
         self._rows: dict[str, LslRawInlet] = {}
         self._state: LslMarkerInlet | None = None

@@ -123,7 +123,7 @@ def open_wires(
 
     return Wires(
         decisions=rows("decisions", "BCI-Decision", wire.DECISION_FIELDS),
-        outcomes=rows("outcomes", "BCI-Outcome", fields(len(labels), classes)),
+        outcomes=rows("outcomes", "BCI-Outcome", fields(len(labels), classes, header.preprocessing.partly)),
         timing=rows("timing", "BCI-Timing", wire.TIMING_FIELDS),
         events=texts("events", "BCI-Event"),
         state=texts("state", "BCI-State"),

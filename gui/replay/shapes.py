@@ -38,9 +38,12 @@ class Track:
     @classmethod
     def of(cls, rows: FloatArray, n_channels: int, classes: tuple[str, ...]) -> Track:
         """From outcome rows, shape (n_windows, n_fields)."""
+        first = len(FIXED_FIELDS) + (n_channels + MASK_BITS - 1) // MASK_BITS + len(classes)
         if not len(rows):
-            rows = np.empty((0, len(FIXED_FIELDS) + (n_channels + MASK_BITS - 1) // MASK_BITS + 2 * len(classes)))
-        return cls(classes, rows[:, 3], rows[:, 6].astype(np.int64), rows[:, 5].astype(np.int64), rows[:, -len(classes) :])
+            rows = np.empty((0, first + len(classes)))
+        return cls(
+            classes, rows[:, 3], rows[:, 6].astype(np.int64), rows[:, 5].astype(np.int64), rows[:, first : first + len(classes)]
+        )
 
     def at(self, time_s: float) -> int | None:
         """Newest window that ended by then; None before the first."""
