@@ -22,7 +22,7 @@ class Reason(IntEnum):
     IDLE = 1
     """Evidence below threshold, or dwell and refractory not over."""
     REFILL = 2
-    """The window is not yet full of samples of one unbroken stretch, or the filters still settle."""
+    """The window does not hold enough samples yet, or the filters still settle."""
     BRIDGED = 3
     """More than 5 % of the window was interpolated."""
     NONFINITE = 4
