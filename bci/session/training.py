@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from bci.session.model import save_model
 from bci.session.progress import Progress, silent
 from bci.session.rejected import why_rejected
 from bci.settings import SessionConfig
+from bci.stream.files.bids_events import bids_root
 from bci.stream.foreign_clock import refuse_elsewhere
 from bci.stream.montage import load_montage
 from bci.stream.readers import open_recording
@@ -128,7 +130,16 @@ def open_signal(path: Path, config: SessionConfig) -> RecordedSignal:
 
 
 def open_labelled(path: Path, config: SessionConfig) -> LabelledRun:
-    """Read a recording and label its trials, as the sections ``stream`` and ``markers`` say."""
+    """Read a recording and label its trials, as the sections ``stream`` and ``markers`` say.
+
+    One that lies in a BIDS folder is read with what stands beside it: its events, and which channels are bad.
+    """
+    root = bids_root(path)
+    if root is not None and find_spec("mne_bids") is not None:
+        from bci.session.evaluation.public import bids_origin
+
+        (opened,) = bids_origin(path, root).open(config)
+        return opened.labelled
     return labelled(open_with(path, config), config)
 
 

@@ -13,6 +13,7 @@ from bci.config import load_config
 from bci.session.epochs import Trial
 from bci.session.evaluation.bids import EventNames
 from bci.session.evaluation.sources import find_origins
+from bci.session.training import open_labelled
 from bci.settings import SessionConfig
 from bci.stream.files.bids_events import read_events
 from bci.stream.triggers import MarkerTable
@@ -64,6 +65,9 @@ def test_every_marker_of_a_class_has_its_name_and_the_trials_read_back_are_those
     assert len(own) == 7  # one was rejected
     for table in (BY_TEXT, {"markers.table.left": "left", "markers.table.right": "right"}):
         back = trials(tmp_path, table)
+        alone = open_labelled(next(p for p in tmp_path.rglob("*_eeg.*") if p.suffix in (".vhdr", ".edf")), config(table))
+        assert alone.cues == tuple(back)
+        assert alone.sha256
         assert [t.class_ for t in back] == [t.class_ for t in own]
         assert np.abs(np.array([b.time_s - o.time_s for b, o in zip(back, own, strict=True)])).max() <= 0.5 / RATE_HZ + 1e-9
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -41,6 +43,8 @@ class BidsOrigin:
         with warnings.catch_warnings(record=True), in_words(self.path):
             warnings.simplefilter("always")
             recording = recording_from_mne(mne_bids.read_raw_bids(where, verbose="ERROR"), self.path)
+            with self.path.open("rb") as file:
+                recording = replace(recording, sha256=hashlib.file_digest(file, "sha256").hexdigest())
         plain = of_tables(config)
         events = read_events(self.path)
         # What a trigger channel or the file itself says stands in events.tsv too; it must not count twice.
@@ -48,6 +52,12 @@ class BidsOrigin:
         recording = with_settings(replace(recording, markers=told), config)
         run = labelled(recording, plain)
         return [OpenedRun(self.root.name, self.subject, self.session, self.run, run)]
+
+
+def bids_origin(path: Path, root: Path) -> BidsOrigin:
+    """One recording of a BIDS folder by its own path."""
+    found = dict(re.findall(r"(?:^|_)(sub|ses|run)-([A-Za-z0-9]+)", path.name))
+    return BidsOrigin(path.absolute(), root, found.get("sub", "1"), found.get("ses", "1"), found.get("run", "1"))
 
 
 def of_tables(config: SessionConfig) -> SessionConfig:

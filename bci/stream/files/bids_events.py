@@ -21,6 +21,8 @@ CHANNELS = "channel"
 """Column of BIDS that names the channels that an event speaks of; none or n/a for all."""
 COLUMNS = ("trial_type", MARKER, "value", "stim_type")
 NOTHING = ("", "n/a")
+SIGNALS = (".edf", ".vhdr", ".bdf", ".set")
+"""How files of signals end in a BIDS folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,19 @@ class BidsEvent:
 
 
 def events_path(path: Path) -> Path:
-    """Where the events of a recording of a BIDS folder stand."""
+    """Where the events of a recording of a BIDS folder stand.
+
+    >>> events_path(Path("sub-1_task-a_eeg.vhdr")).name
+    'sub-1_task-a_events.tsv'
+    """
     return path.with_name(path.name.rpartition("_")[0] + "_events.tsv")
+
+
+def bids_root(path: Path) -> Path | None:
+    """Root of the BIDS folder that a recording with events lies in; None for any other file."""
+    if not path.stem.endswith("_eeg") or path.suffix not in SIGNALS or not events_path(path).is_file():
+        return None
+    return next((p for p in path.resolve().parents if (p / "dataset_description.json").is_file()), None)
 
 
 def read_events(path: Path) -> tuple[BidsEvent, ...]:
