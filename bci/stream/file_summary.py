@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bci.engine.stream_info import StreamInfo
 from bci.stream.clock_map import ClockMap
 from bci.stream.files.boundary import in_words
 from bci.stream.files.clocks import clocks_of
 from bci.stream.files.edf import check_edf
+from bci.stream.files.restarts import restarts_joined
 from bci.stream.foreign_clock import stamped_elsewhere
+from bci.stream.metadata import sender_host, stream_info
 from bci.stream.readers import open_recording, reader_of, unknown_type
 from bci.stream.recording import RecordedMarkers, RecordedSignal
 from bci.stream.unpack import is_compressed
@@ -82,28 +83,31 @@ def _xdf(path: Path, kind: str) -> FileSummary:
         file = read_xdf(path)
         clocks, notes = clocks_of(file)
         streams = tuple(summarise(stream, clocks[stream.id]) for stream in file.streams)
-        problems = (*file.problems, *notes, *_foreign(file, clocks))
+        problems = (*file.problems, *notes, *_together(file, clocks))
         with path.open("rb") as opened:
             kind = "XDF, compressed" if is_compressed(opened) else kind
         return FileSummary(path, kind, file.closed, file.verified, _sha256(path), problems, file.left_out, streams)
 
 
-def _foreign(file: XdfFile, clocks: Mapping[int, ClockMap]) -> list[str]:
-    """Streams of markers that another clock stamped than the signal with the most samples; no sample is copied."""
-    signals = [s for s in file.streams if s.rate_hz > 0 and s.channel_format != "string" and len(s)]
-    if not signals:
-        return []
-    main = max(signals, key=len)
-    info = StreamInfo(main.rate_hz, (), name=main.name)
-    clock = clocks[main.id]
-    signal = RecordedSignal(info, np.empty((len(main), 0)), clock.continued(main.stamps), clock.unset)
-    found = []
+def _together(file: XdfFile, clocks: Mapping[int, ClockMap]) -> list[str]:
+    """What concerns several streams: restarts of a sender, and markers that another clock stamped than the longest signal.
+
+    No sample is copied.
+    """
+    signals, markers = [], []
     for stream in file.streams:
-        if stream.rate_hz == 0 and len(stream) and not stream.type.startswith("BCI-"):
-            clock = clocks[stream.id]
-            markers = RecordedMarkers(stream.name, (), clock.continued(stream.stamps), clock.unset)
-            found.append(stamped_elsewhere(signal, markers))
-    return [text for text in found if text]
+        clock = clocks[stream.id]
+        stamps, info = clock.continued(stream.stamps), stream_info(stream.header_xml)
+        if stream.rate_hz > 0 and stream.channel_format != "string":
+            signals.append(RecordedSignal(info, np.empty((len(stream), 0)), stamps, clock.unset, stream.header_xml))
+        elif stream.rate_hz == 0 and len(stream) and not stream.type.startswith("BCI-"):
+            sender = (stream.type, info.source_id, sender_host(stream.header_xml))
+            markers.append(RecordedMarkers(stream.name, ("",) * len(stream), stamps, clock.unset, *sender))
+    whole, cues, said = restarts_joined(signals, markers)
+    main = max(whole, key=lambda s: len(s.stamps), default=None)
+    if main is None or not len(main.stamps):
+        return list(said)
+    return [*said, *(text for one in cues if (text := stamped_elsewhere(main, one)))]
 
 
 def _sha256(path: Path) -> str:

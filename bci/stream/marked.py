@@ -88,6 +88,6 @@ def without_spans(data: FloatArray, stamps: FloatArray, spans: Sequence[BadSpan]
     held = np.zeros(len(stamps), dtype=np.bool_)
     for span in whole:
         held |= inside(span, stamps, period_s)
-    marked = data.copy()
+    marked = np.array(data, np.float64)  # a copy, also of samples that are still in their file
     marked[held] = np.nan
     return marked

@@ -18,6 +18,7 @@ from bci.errors import RecordingError
 from bci.session.epochs import cut
 from bci.session.training import labelled, preprocessing_for
 from bci.settings import SessionConfig
+from bci.stream.file_summary import summarise_file
 from bci.stream.marked import BadSpan
 from bci.stream.metadata import header_xml
 from bci.stream.readers import open_recording
@@ -164,3 +165,10 @@ def test_channels_that_were_marked_by_hand_live_are_bad_until_that_was_taken_bac
         BadSpan(105.0, 110.0, "marked bad by hand", ("Cz",)),
         BadSpan(115.0, math.inf, "marked bad by hand", ("C4",)),
     )
+
+
+def test_info_says_that_a_stream_restarted_and_not_that_its_markers_lie_elsewhere(tmp_path: Path) -> None:
+    cues = [[(105.0, "left"), (110.0, "right")], [(145.0, "left"), (150.0, "right")]]
+    found = summarise_file(write(tmp_path / "a.xdf", [Part(100, 20), Part(130, 40)], cues))
+    assert [p for p in found.problems if "markers lie outside" in p] == []
+    assert any("'Amp' stopped and came again once" in problem for problem in found.problems)
