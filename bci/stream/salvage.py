@@ -13,7 +13,7 @@ import numpy as np
 from bci.errors import RecordingError
 from bci.stream.files.boundary import in_words
 from bci.stream.files.clocks import on_sender
-from bci.stream.files.edf import RECORDS_AT, RECORDS_END, check_edf
+from bci.stream.files.edf import check_edf, good_header, with_count
 from bci.stream.sidecar import read_sidecar
 from bci.stream.xdf_reader import XdfStream, open_buffer, scan_file, streams_of
 from bci.stream.xdf_writer import CollectionTimes, XdfWriter
@@ -97,9 +97,7 @@ def _salvage_edf(path: Path, target: Path) -> Salvaged:
     kept = layout.header_size + layout.held * layout.record_size
     try:
         with path.open("rb") as old, target.open("xb") as new, _gone_on_failure(target):
-            header = bytearray(old.read(layout.header_size))
-            header[RECORDS_AT:RECORDS_END] = str(layout.held).encode("ascii").ljust(RECORDS_END - RECORDS_AT)
-            new.write(header)
+            new.write(with_count(good_header(old.read(layout.header_size), layout), layout.held))
             left = kept - layout.header_size
             while piece := old.read(min(left, PIECE_BYTES)):
                 new.write(piece)

@@ -262,6 +262,18 @@ def test_a_cut_edf_or_bdf_file_is_salvaged_into_a_whole_one_that_mne_reads_witho
     assert "never overwritten" in capsys.readouterr().err
 
 
+def test_what_is_salvaged_has_a_header_that_every_reader_takes(tmp_path: Path, data: np.ndarray) -> None:
+    import mne
+
+    path = write_edf(tmp_path / "a.edf", data, RATE, LABELS, CUES, pad=b"\0")
+    path.write_bytes(path.read_bytes()[:-500])
+    assert main(["salvage", str(path)]) == 0
+    raw = mne.io.read_raw_edf(tmp_path / "a_salvaged.edf", preload=True, verbose="ERROR")
+    assert raw.ch_names == LABELS
+    np.testing.assert_allclose(raw.get_data().T * 1e6, data[: 9 * RATE], atol=0.002)
+    assert list(raw.annotations.description) == [text for _, text in CUES]
+
+
 def test_salvaging_what_cannot_be_rescued_leaves_no_file_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.edf").write_bytes(b"0" + b" " * 300)
     (tmp_path / "a.gdf").write_bytes(b"GDF 2.20")

@@ -123,12 +123,7 @@ def mended(path: Path, layout: EdfLayout, folder: Path) -> Path:
     """
     with path.open("rb") as file:
         header = file.read(layout.header_size)
-        units = slice(256 + 96 * layout.n_signals, 256 + 104 * layout.n_signals)
-        fields = header[units]
-        spelled = b"".join(_unit(fields[i : i + 8]) for i in range(0, len(fields), 8))
-        good = (header[: units.start] + spelled + header[units.stop :]).replace(b"\0", b" ")
-        if not good[RECORDS_AT:RECORDS_END].strip():
-            good = good[:RECORDS_AT] + str(layout.held).encode("ascii").ljust(RECORDS_END - RECORDS_AT) + good[RECORDS_END:]
+        good = good_header(header, layout)
         if good == header:
             return path
         copy = folder / path.name
@@ -136,6 +131,20 @@ def mended(path: Path, layout: EdfLayout, folder: Path) -> Path:
             other.write(good)
             shutil.copyfileobj(file, other)
     return copy
+
+
+def good_header(header: bytes, layout: EdfLayout) -> bytes:
+    """A header as every reader takes it: padded with blanks, units in their common spelling, the number of records written."""
+    units = slice(256 + 96 * layout.n_signals, 256 + 104 * layout.n_signals)
+    fields = header[units]
+    spelled = b"".join(_unit(fields[i : i + 8]) for i in range(0, len(fields), 8))
+    good = (header[: units.start] + spelled + header[units.stop :]).replace(b"\0", b" ")
+    return good if good[RECORDS_AT:RECORDS_END].strip() else with_count(good, layout.held)
+
+
+def with_count(header: bytes, n_records: int) -> bytes:
+    """A header that declares that many records."""
+    return header[:RECORDS_AT] + str(n_records).encode("ascii").ljust(RECORDS_END - RECORDS_AT) + header[RECORDS_END:]
 
 
 def _unit(field: bytes) -> bytes:
