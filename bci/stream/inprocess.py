@@ -7,7 +7,7 @@ actors of the :class:`~bci.stream.clock.VirtualClock` run until something has co
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
@@ -146,9 +146,9 @@ class InProcessTextOutlet:
         """Send one text now; a stamp of 0 means the time of sending."""
         self.push_row([text], stamp)
 
-    def push_row(self, texts: list[str], stamp: float = 0.0) -> None:
+    def push_row(self, texts: Sequence[str], stamp: float = 0.0) -> None:
         """Send one text for each column now; a stamp of 0 means the time of sending."""
-        self.outlet._send([texts], np.array([stamp or self.outlet.now()]))
+        self.outlet._send([list(texts)], np.array([stamp or self.outlet.now()]))
 
     def wait_for_consumers(self, timeout_s: float) -> bool:
         """True as soon as somebody listens, False after ``timeout_s`` of virtual time."""
@@ -295,9 +295,10 @@ class InProcessBus:
         source_id: str = "",
         bci: Mapping[str, str] | None = None,
         sender: Sender | None = None,
+        columns: Sequence[str] = ("text",),
     ) -> InProcessTextOutlet:
         """A new stream of strings."""
-        return InProcessTextOutlet(self.outlet(text_info(name, type, source_id), "string", bci, sender))
+        return InProcessTextOutlet(self.outlet(text_info(name, type, source_id, columns), "string", bci, sender))
 
     def signal(self, query: str, montage: Montage | None = None) -> InProcessSignalInlet:
         """Read a signal by name, type or source_id."""

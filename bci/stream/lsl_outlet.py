@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -96,15 +96,23 @@ class LslTextOutlet:
     name, type, source_id : str
     bci : mapping of str to str, optional
         Children of ``desc/bci`` beside ``version``.
+    columns : sequence of str
+        Names of its columns, where it sends more than one string at a time.
     """
 
-    def __init__(self, name: str, type: str, source_id: str, bci: Mapping[str, str] | None = None) -> None:
-        self.info = text_info(name, type, source_id)
+    def __init__(
+        self, name: str, type: str, source_id: str, bci: Mapping[str, str] | None = None, columns: Sequence[str] = ("text",)
+    ) -> None:
+        self.info = text_info(name, type, source_id, columns)
         self._outlet: Any = _create(self.info, "string", bci, BUFFER_S)
 
     def push(self, text: str, stamp: float = 0.0) -> None:
         """Send one text now; a stamp of 0 means the time of sending."""
-        self._outlet.push_sample((text,), stamp)
+        self.push_row((text,), stamp)
+
+    def push_row(self, row: Sequence[str], stamp: float = 0.0) -> None:
+        """Send one text for each column now."""
+        self._outlet.push_sample(tuple(row), stamp)
 
     @property
     def header_xml(self) -> str:

@@ -202,13 +202,13 @@ def header_xml(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | N
     return '<?xml version="1.0"?>\n' + ET.tostring(root, encoding="unicode")
 
 
-def text_info(name: str, type: str, source_id: str) -> StreamInfo:
-    """A stream of one string per sample, at no fixed rate.
+def text_info(name: str, type: str, source_id: str, columns: Sequence[str] = ("text",)) -> StreamInfo:
+    """A stream of strings, usually one per sample, at no fixed rate.
 
     >>> text_info("cues", "Markers", "c1").rate_hz
     0.0
     """
-    return StreamInfo(0.0, (Channel("text", "AUX", ""),), source_id=source_id, name=name, type=type)
+    return StreamInfo(0.0, tuple(Channel(c, "AUX", "") for c in columns), source_id=source_id, name=name, type=type)
 
 
 def row_info(name: str, type: str, source_id: str, columns: Sequence[str]) -> StreamInfo:

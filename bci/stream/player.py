@@ -48,8 +48,8 @@ class SignalOutlet(Protocol):
 class TextOutlet(Protocol):
     """What markers are played into."""
 
-    def push(self, text: str, stamp: float = 0.0) -> None:
-        """Send one text."""
+    def push_row(self, row: Sequence[str], stamp: float = 0.0) -> None:
+        """Send one text for each column."""
         ...
 
     def wait_for_consumers(self, timeout_s: float) -> bool:
@@ -224,8 +224,8 @@ class Player:
         if isinstance(recorded, RecordedSignal):
             outlet.push_chunk(recorded.data[start:end], stamps)  # type: ignore[union-attr]
             return
-        for text, stamp in zip(recorded.texts[start:end], stamps.tolist(), strict=True):
-            outlet.push(text, stamp)  # type: ignore[union-attr]
+        for i, stamp in enumerate(stamps.tolist(), start):
+            outlet.push_row(recorded.row(i), stamp)  # type: ignore[union-attr]
 
 
 def stamps_of(streams: Sequence[RecordedSignal | RecordedMarkers]) -> list[FloatArray]:
@@ -287,6 +287,14 @@ def played_info(info: StreamInfo, recording: Recording, number: int) -> StreamIn
     )
 
 
+def _columns(markers: RecordedMarkers) -> tuple[str, ...]:
+    """Names of the columns of a played stream of markers."""
+    width = max(map(len, markers.rows), default=1)
+    if width == 1:
+        return ("text",)
+    return markers.columns if len(markers.columns) == width else tuple(f"ch{i}" for i in range(1, width + 1))
+
+
 def lsl_outlets(recording: Recording, bci: bool = False) -> list[SignalOutlet | TextOutlet | None]:
     """An LSL outlet for each stream; streams of our own engine (types ``BCI-…``) only where ``bci``."""
     from bci.stream.lsl import LslOutlet, LslTextOutlet
@@ -296,9 +304,9 @@ def lsl_outlets(recording: Recording, bci: bool = False) -> list[SignalOutlet | 
         wanted = bci or not signal.info.type.startswith("BCI-")
         outlets.append(LslOutlet(played_info(signal.info, recording, i), "double64") if wanted else None)
     for i, m in enumerate(recording.markers, start=len(recording.signals)):
-        info = played_info(text_info(m.name or "markers", m.type, ""), recording, i)
+        info = played_info(text_info(m.name or "markers", m.type, "", _columns(m)), recording, i)
         wanted = bci or not m.type.startswith("BCI-")
-        outlets.append(LslTextOutlet(info.name, info.type, info.source_id) if wanted else None)
+        outlets.append(LslTextOutlet(info.name, info.type, info.source_id, columns=info.labels) if wanted else None)
     return outlets
 
 
@@ -309,9 +317,9 @@ def bus_outlets(recording: Recording, bus: InProcessBus, bci: bool = False) -> l
         wanted = bci or not signal.info.type.startswith("BCI-")
         outlets.append(bus.outlet(played_info(signal.info, recording, i)) if wanted else None)
     for i, m in enumerate(recording.markers, start=len(recording.signals)):
-        info = played_info(text_info(m.name or "markers", m.type, ""), recording, i)
+        info = played_info(text_info(m.name or "markers", m.type, "", _columns(m)), recording, i)
         wanted = bci or not m.type.startswith("BCI-")
-        outlets.append(bus.text_outlet(info.name, info.type, info.source_id) if wanted else None)
+        outlets.append(bus.text_outlet(info.name, info.type, info.source_id, columns=info.labels) if wanted else None)
     return outlets
 
 

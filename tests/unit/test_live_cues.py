@@ -27,6 +27,7 @@ from bci.stream.bus import Marker
 from bci.stream.clock import VirtualClock
 from bci.stream.inprocess import InProcessBus
 from bci.stream.metadata import row_info
+from bci.stream.player import Player, bus_outlets
 from bci.stream.readers import open_recording
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
 from bci.stream.triggers import MarkerTable, TriggerEdges, trigger_stream
@@ -204,3 +205,19 @@ def test_a_session_with_trigger_channel_and_marker_stream_replays_and_holds_each
     assert "came twice" in " ".join(open_labelled(recorded, config).notes)
     assert open_recording(recorded).eeg().info.channels[-1].type == "TRIG"
     assert verify(read_session(recorded), lambda _: model).ok
+
+
+def test_a_recording_that_is_played_gives_the_cues_of_all_its_columns() -> None:
+    stamps = np.arange(0, 10, 1 / 250)
+    signal = RecordedSignal(INFO, np.zeros((len(stamps), 2)), stamps)
+    rows = (("1", "left"), ("2", "right"))
+    markers = RecordedMarkers("Cues", ("1", "2"), np.array([3.0, 6.0]), rows=rows, columns=("trial", "class"))
+    recording = Recording(Path("a"), (signal,), (markers,), "")
+    clock = VirtualClock(100.0)
+    bus = InProcessBus(clock)
+    player = Player(recording, bus_outlets(recording, bus))
+    inlet = bus.markers("Cues")
+    clock.add(player.steps(clock))
+    clock.wait_until(120.0)
+    found = LiveCues(MarkerTable(TABLE, "class"), INFO).markers(inlet.pull_markers(0.0))
+    assert [heard.class_ for heard in found] == ["left", "right"]
