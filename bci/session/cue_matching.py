@@ -14,9 +14,8 @@ MATCH_S = 0.25
 """Two sources show one cue within this time: a trigger is immediate, a program's marker tens of milliseconds off."""
 REPEAT_S = 0.05
 """One source that says the same again within this time has repeated itself."""
-FORGET_S = 10.0
-"""Markers of a network may come this much later than those of the amplifier."""
-MANY = 256
+LATEST, MANY = 64, 256
+"""So many cues of one class may still get a copy, and so many classes and other markers are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,43 +100,35 @@ class CueMatcher:
     one it shows. So a cue that one source lost is not made up for with the next one, and a class that is really given twice
     in a row is two cues, as long as a source shows both. What one source says twice within 0.05 s it has repeated.
 
-    Parameters
-    ----------
-    forget_s : float
-        A sighting may come so much later than those that were given before it.
+    Nothing is forgotten by the clock, which a single wrong stamp would set forward for all that come after it.
     """
 
-    def __init__(self, forget_s: float = FORGET_S) -> None:
-        self._forget_s, self._latest_s = forget_s, float("-inf")
+    def __init__(self) -> None:
         self._recent: dict[tuple[str, str], list[SeenCue]] = {}
 
     def add(self, seen: Sighting) -> tuple[SeenCue, bool]:
         """The cue that a sighting shows, and whether it is a new one."""
-        self._latest_s = max(self._latest_s, seen.time_s)
-        if len(self._recent) > MANY:
-            self._recent = {meaning: cues for meaning in self._recent if (cues := self._alike(meaning))}
-        alike = self._recent[seen.meaning] = self._alike(seen.meaning)
+        alike = self._recent.pop(seen.meaning, [])
+        self._recent[seen.meaning] = alike
         cue = _repeated(alike, seen) or _open(alike, seen)
         if cue is not None:
             cue.sightings.append(seen)
             return cue, False
         alike.append(SeenCue([seen]))
+        del alike[:-LATEST]
+        if len(self._recent) > MANY:
+            del self._recent[next(iter(self._recent))]
         return alike[-1], True
 
     @property
     def recent(self) -> list[SeenCue]:
         """Cues that stand for a class and that are not forgotten yet."""
-        return [cue for meaning in self._recent if meaning[0] for cue in self._alike(meaning)]
-
-    def _alike(self, meaning: tuple[str, str]) -> list[SeenCue]:
-        """Cues of one meaning that may still get a copy."""
-        since_s = self._latest_s - self._forget_s
-        return [cue for cue in self._recent.get(meaning, ()) if cue.sightings[-1].time_s >= since_s]
+        return [cue for meaning, cues in self._recent.items() if meaning[0] for cue in cues]
 
 
 def matched(sightings: Sequence[Sighting]) -> list[SeenCue]:
     """All cues of a recording, in order of time; of those that contradict each other it is noted."""
-    matcher, found = CueMatcher(2 * MATCH_S), []
+    matcher, found = CueMatcher(), []
     for seen in sorted(sightings, key=lambda s: s.time_s):
         cue, new = matcher.add(seen)
         if new:

@@ -229,7 +229,7 @@ class LiveLoop:
             self._clock.wait_until(self._clock.now() + YIELD_S)
         self._engine.prepare()
         self._tell_outcomes()
-        self._hear(self._cues.samples(chunk))
+        self._hear(self._cues.samples(chunk, self._inlet.offset_s if self._inlet else 0.0))
         self._watch_rate(backlog)
         for d in self._engine.take_discontinuities():
             self._rate.restart()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import StreamInfo
-from bci.session.cue_matching import MATCH_S, CueMatcher, Sighting, contradicted
-from bci.session.cues import Trial
+from bci.session.cue_matching import MATCH_S, CueMatcher, SeenCue, Sighting, contradicted
+from bci.session.cues import Trial, uncounted
+from bci.session.timeline import OF_TRIALS, cue_code
 from bci.stream.bus import Marker
 from bci.stream.marker_shapes import Row, shown, suggestion
 from bci.stream.stream_query import StreamQuery
 from bci.stream.triggers import MarkerTable, TriggerEdges, trigger_stream
 
 AMPLIFIER = "amplifier"
+STEP_S = 0.02
+"""No clock drifts so far between two measurements."""
+HOLD_S = 2.0
+"""Longest that a trigger waits until its sender's clock is known."""
 FEW, MANY = 3, 12
 """After so many markers of which the table knows none it is said how they look: early where it is clear what would help."""
 
@@ -27,9 +32,9 @@ class Heard:
 
     Parameters
     ----------
-    kind : {"cue", "copy", "contradicted", "unmapped"}
+    kind : {"cue", "copy", "contradicted", "unmapped", "clock"}
         A new cue (or a marker that is none, without class); another sighting of one; a cue about which two sources disagree;
-        a source of which the table knows no marker.
+        a source of which the table knows no marker; one whose clock was set.
     fields : dict
         For the event that puts it on record (docs/streams.md).
     class_ : str
@@ -65,26 +70,46 @@ class LiveCues:
         self._edges = edges if edges.columns and (not stream or names_triggers(stream, info)) else None
         self._matcher = CueMatcher()
         self._unsure: list[float] = []
+        self._waiting: list[tuple[str, float]] = []
+        self._offsets: dict[object, float] = {}
         self._odd: dict[object, list[Row]] = {}
         self._latest_s = float("-inf")
         self.counts = {"cue": 0, "copy": 0, "contradicted": 0}
         self.why = ""
 
-    def samples(self, chunk: Chunk) -> list[Heard]:
-        """What the trigger channels say in these samples; codes that the table does not know are in the samples anyway."""
-        if len(chunk) and math.isfinite(newest := float(chunk.stamps[-1])):
-            self._latest_s = max(self._latest_s, newest)
-        found: list[Heard] = []
-        for text, stamp in self._edges(chunk) if self._edges else ():
-            seen = Sighting(stamp, text, self._table.class_of(text), AMPLIFIER, self._name, True, stamp)
+    def samples(self, chunk: Chunk, offset_s: float | None = 0.0) -> list[Heard]:
+        """What the trigger channels say in these samples.
+
+        Codes are in the samples anyway: on record come those that the table knows, or that say what becomes of a trial.
+
+        Parameters
+        ----------
+        chunk : Chunk
+        offset_s : float or None
+            To be added to its stamps to have our clock's time, on which markers of streams are; None while it is not known:
+            what is found then waits, for two seconds at most.
+        """
+        self._waiting += self._edges(chunk) if self._edges else ()
+        if not len(chunk) or not math.isfinite(newest := float(chunk.stamps[-1])):
+            return []
+        if offset_s is None:
+            if not self._waiting or newest - self._waiting[0][1] < HOLD_S:
+                return []
+            offset_s = 0.0
+        self._latest_s = newest + offset_s
+        found: list[Heard] = self._clock_of(AMPLIFIER, self._name, offset_s)
+        for text, stamp in self._waiting:
+            seen = Sighting(stamp + offset_s, text, self._table.class_of(text), AMPLIFIER, self._name, True, stamp)
             found += self._heard(seen, (text,), ())
-        return [heard for heard in found if heard.class_ or heard.kind == "unmapped"]
+        self._waiting = []
+        return [h for h in found if h.class_ or h.kind in ("unmapped", "clock") or cue_code(str(h.fields["code"])) in OF_TRIALS]
 
     def markers(self, markers: Iterable[Marker]) -> list[Heard]:
         """What markers say that have come on streams."""
         found: list[Heard] = []
         for m in markers:
             code, class_ = self._table.code(m.row, m.columns), self._table.class_of_row(m.row, m.columns)
+            found += self._clock_of(m.source, m.name, m.offset_s)
             time_s = m.time_s if math.isfinite(m.time_s) else m.stamp
             found += self._heard(Sighting(time_s, code, class_, m.source, m.name, False, m.stamp), m.row, m.columns)
         return found
@@ -99,6 +124,16 @@ class LiveCues:
         self.counts["contradicted"] += len(found)
         why = f"another source says within {MATCH_S:g} s that it was another class; name the one that counts (markers.stream)"
         return [Heard("contradicted", _fields(cue.sightings[0], why=why), cue.class_) for cue in found]
+
+    def _clock_of(self, source: object, name: str, offset_s: float) -> list[Heard]:
+        """Say that a sender's clock was set: until that is measured, times of what it sends are wrong by as much."""
+        before_s, self._offsets[source] = self._offsets.get(source, offset_s), offset_s
+        step_s = before_s - offset_s
+        if not abs(step_s) > STEP_S:
+            return []
+        wrong = "what it sent in the seconds before may be on record at a wrong time"
+        why = f"the clock of {name!r} was set by {step_s:+.3f} s; {wrong}"
+        return [Heard("clock", {"source": name, "step": step_s, "why": why})]
 
     def _heard(self, seen: Sighting, row: Row, columns: Sequence[str]) -> list[Heard]:
         """One sighting: a cue, or a copy of one."""
@@ -138,28 +173,43 @@ def names_triggers(stream: str, info: StreamInfo) -> bool:
 
 
 def on_record(events: Iterable[dict[str, Any]]) -> list[Trial]:
-    """The cues of a live session as its events have them, in order of time.
+    """The trials of a live session as its events have them, in order of time, on the clock of the computer that decoded.
+
+    What was rejected afterwards (1023), or broken off, does not count, as in a recording.
 
     Parameters
     ----------
     events : iterable of dict
         Of the stream of type BCI-Event.
     """
-    found: dict[tuple[float, str], tuple[bool, float]] = {}
+    cues: dict[tuple[float, str], SeenCue] = {}
+    marks: list[Sighting] = []
     for event in events:
         if event.get("kind") not in ("cue", "copy", "contradicted"):
             continue
-        kind, class_, stamp = event["kind"], str(event["class"]), float(event["stamp"])
-        seen, first = (not event.get("samples", False), stamp), (float(event.get("cue", stamp)), class_)
-        if kind == "cue" and class_:
-            found[first] = seen
-        elif kind == "copy" and first in found:
-            found[first] = min(found[first], seen)
-        elif kind == "contradicted":
-            found.pop(first, None)
-    trials = (Trial(time_s, class_) for (_, class_), (_, time_s) in found.items())
-    return sorted(trials, key=lambda trial: trial.time_s)
+        seen = _sighting(event)
+        first = (float(event.get("cue", seen.stamp)), seen.class_)
+        if not seen.class_:
+            marks.append(seen)
+        elif event["kind"] == "cue":
+            cues[first] = SeenCue([seen])
+        elif event["kind"] == "copy" and first in cues:
+            cues[first].sightings.append(seen)
+        elif event["kind"] == "contradicted":
+            cues.pop(first, None)
+    ordered = sorted(cues.values(), key=lambda cue: cue.time_s)
+    lost = uncounted(ordered, marks)
+    return [Trial(cue.time_s, cue.class_) for cue in ordered if cue not in lost]
+
+
+def _sighting(event: Mapping[str, Any]) -> Sighting:
+    """What an event says; sessions of before had no time beside the stamp."""
+    stamp, name = float(event["stamp"]), str(event.get("source", ""))
+    time_s, on_samples = float(event.get("time", stamp)), bool(event.get("samples", False))
+    return Sighting(time_s, str(event["code"]), str(event["class"]), name, name, on_samples, stamp)
 
 
 def _fields(seen: Sighting, **more: object) -> dict[str, Any]:
-    return {"code": seen.code, "class": seen.class_, "stamp": seen.stamp, "source": seen.name, "samples": seen.on_samples, **more}
+    """For the record: the stamp as it was sent, and the time on our clock."""
+    place = {"stamp": seen.stamp, "time": seen.time_s, "source": seen.name, "samples": seen.on_samples}
+    return {"code": seen.code, "class": seen.class_, **place, **more}

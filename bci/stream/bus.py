@@ -53,6 +53,11 @@ class SignalInlet(Protocol):
         """
         ...
 
+    @property
+    def offset_s(self) -> float | None:
+        """What to add to stamps to have this computer's time, seconds; None while it is not known. Never waits."""
+        ...
+
     def close(self) -> None:
         """Unsubscribe. May be called twice."""
         ...

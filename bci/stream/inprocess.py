@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any
+from uuid import uuid4
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -24,6 +26,8 @@ from bci.stream.marker_shapes import row_of
 from bci.stream.marker_streams import Levels, is_markers
 from bci.stream.metadata import header_xml, scale_to_microvolts, text_info
 from bci.stream.montage import Montage, apply_montage
+from bci.stream.sender_clock import SenderClock
+from bci.stream.xdf_format import DTYPES
 
 Rows = npt.NDArray[Any] | list[list[str]]
 
@@ -87,16 +91,18 @@ class InProcessOutlet:
         if sender is not None and sender.host:
             self.header_xml = self.header_xml.replace("<desc>", f"<hostname>{escape(sender.host)}</hostname><desc>", 1)
         self.open = True
+        self.uid = str(uuid4())
+        self._dtype = DTYPES.get(channel_format, DTYPES["double64"])
         self._clock = clock
         self._readers: list[Subscription] = []
 
     def push(self, row: npt.ArrayLike, stamp: float = 0.0) -> None:
         """Send one row, shape (n_channels,), now; a stamp of 0 means the time of sending."""
-        self._send(np.array(row, np.float64, ndmin=2), np.array([stamp or self.now()]))
+        self._send(np.array(row, self._dtype, ndmin=2), np.array([stamp or self.now()]))
 
     def push_chunk(self, data: FloatArray, stamps: FloatArray) -> None:
         """Send consecutive rows, shape (n_samples, n_channels), each with its own stamp."""
-        self._send(np.array(data, np.float64), np.array(stamps, np.float64))
+        self._send(np.array(data, self._dtype), np.array(stamps, np.float64))
 
     def now(self) -> float:
         """Time on the sender's clock."""
@@ -206,6 +212,12 @@ class InProcessSignalInlet:
         self._raw = InProcessRawInlet(outlet, clock)
         self.info = apply_montage(outlet.info, montage) if montage else outlet.info
         self._scale = scale_to_microvolts(self.info)
+        self._sender = SenderClock(outlet.sender is None, self._raw.time_correction, clock.now)
+
+    @property
+    def offset_s(self) -> float | None:
+        """What to add to stamps to have the time of the bus, seconds."""
+        return self._sender.offset_s
 
     def pull(self, timeout_s: float) -> Chunk | None:
         """All samples at hand, waiting at most ``timeout_s`` of virtual time; None where none came.
@@ -228,8 +240,9 @@ class InProcessMarkerInlet:
     def __init__(self, outlet: InProcessOutlet, clock: VirtualClock) -> None:
         self._raw = InProcessRawInlet(outlet, clock)
         info = outlet.info
-        self._from = (info.source_id or info.name, info.name, info.labels if len(info.channels) > 1 else ())
+        self._from = (outlet.uid, info.name, info.labels if len(info.channels) > 1 else ())
         self._levels = Levels(0.0 if outlet.channel_format == "string" else info.rate_hz)
+        self._sender = SenderClock(outlet.sender is None, self._raw.time_correction, clock.now)
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
         """Texts at hand with their raw stamps; empty where none came in time.
@@ -241,15 +254,16 @@ class InProcessMarkerInlet:
         return [(marker.row[0], marker.stamp) for marker in self.pull_markers(timeout_s)]
 
     def pull_markers(self, timeout_s: float) -> list[Marker]:
-        """Markers at hand with all their columns; there is one clock.
+        """Markers at hand with all their columns, and how far their sender's clock is from ours.
 
         Raises
         ------
         StreamLost
         """
+        offset_s = self._sender.offset_s
         pulled = self._raw.pull(timeout_s)
         found = self._levels.flush() if pulled is None else self._levels(map(row_of, pulled[0]), pulled[1].tolist())
-        return [Marker(row, stamp, *self._from) for row, stamp in found]
+        return [Marker(row, stamp, *self._from, nan if offset_s is None else offset_s) for row, stamp in found]
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""

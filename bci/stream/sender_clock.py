@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from statistics import median
@@ -11,6 +12,8 @@ Measure = Callable[[float], tuple[float, float] | None]
 
 EVERY_S = 2.0
 """liblsl itself measures no more often."""
+AGREE, STEP_S = 2, 0.02
+"""So many offsets that agree are believed against those of before, where they are so far from them."""
 KEPT = 5
 """Of so many measurements the middle one counts: one that a busy network delayed moves nothing."""
 
@@ -47,4 +50,11 @@ class SenderClock:
             measured = self._measure(0.0)
             if measured is not None:
                 self._offsets.append(measured[1])
+                self._forget_before_reset()
         return median(self._offsets) if self._offsets else None
+
+    def _forget_before_reset(self) -> None:
+        """Two offsets in a row that agree with each other and not with those before: its clock was set."""
+        *before, one, two = (math.nan, *self._offsets)
+        if len(self._offsets) > AGREE and abs(one - two) < STEP_S < min(abs(x - two) for x in before[1:]):
+            self._offsets = deque([one, two], maxlen=KEPT)

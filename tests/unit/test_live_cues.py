@@ -221,3 +221,36 @@ def test_a_recording_that_is_played_gives_the_cues_of_all_its_columns() -> None:
     clock.wait_until(120.0)
     found = LiveCues(MarkerTable(TABLE, "class"), INFO).markers(inlet.pull_markers(0.0))
     assert [heard.class_ for heard in found] == ["left", "right"]
+
+
+def test_triggers_and_markers_of_other_computers_are_matched_and_placed_on_our_clock() -> None:
+    live, data = LiveCues(MarkerTable(TABLE), INFO), np.zeros((250, 2))
+    data[100:125, 1] = 1
+    heard = live.markers([Marker(("left",), 9000.43, "a", "Cues", (), -8899.99)])
+    heard += live.samples(Chunk(data, 50 + np.arange(250) / 250), None)
+    assert [h.kind for h in heard] == ["cue"]
+    heard += live.samples(Chunk(np.zeros((1, 2)), np.array([51.0])), 50.0)
+    assert [h.kind for h in heard] == ["cue", "copy"]
+    assert [(pytest.approx(t.time_s), t.class_) for t in on_record([{"kind": h.kind, **h.fields} for h in heard])] == [
+        (100.4, "left")
+    ]
+
+
+def test_a_marker_from_the_future_does_not_keep_later_cues_from_being_matched() -> None:
+    live = LiveCues(MarkerTable(TABLE), INFO)
+    live.markers([marker("left", 1.7e9, "a")])
+    heard = live.markers([marker("left", 5.0, "a"), marker("left", 5.1, "b")])
+    assert [h.kind for h in heard] == ["cue", "copy"]
+
+
+def test_a_sender_whose_clock_was_set_is_told_of() -> None:
+    live = LiveCues(MarkerTable(TABLE), INFO)
+    live.markers([Marker(("left",), 5.0, "a", "Cues", (), 0.0)])
+    (told,) = [h for h in live.markers([Marker(("left",), 3612.0, "a", "Cues", (), -3600.0)]) if h.kind == "clock"]
+    assert "the clock of 'Cues' was set by +3600.000 s" in told.fields["why"]
+
+
+def test_a_trial_that_was_rejected_afterwards_does_not_count_on_record() -> None:
+    live = LiveCues(MarkerTable(TABLE), INFO)
+    heard = live.markers([marker("left", 5.0, "a"), marker("1023", 6.0, "a"), marker("right", 9.0, "a")])
+    assert [t.class_ for t in on_record([{"kind": h.kind, **h.fields} for h in heard])] == ["right"]

@@ -51,3 +51,16 @@ def test_a_delayed_measurement_moves_nothing_and_silence_keeps_what_was_known() 
         network.now_s += 2.5
     network.silent = 1
     assert clock.offset_s == 400.0
+
+
+def test_a_clock_that_was_set_is_followed_as_soon_as_two_measurements_say_so() -> None:
+    network, step = Network(), 0.0
+    clock = SenderClock(False, lambda _: (0.0, 400.0 - step), network.now)
+    for _ in range(10):
+        network.now_s += 1.0
+        assert clock.offset_s == 400.0
+    step = 3600.0
+    for _ in range(4):
+        network.now_s += 1.0
+        last = clock.offset_s
+    assert last == 400.0 - 3600.0
