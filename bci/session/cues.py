@@ -18,7 +18,7 @@ from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, REJECTED, TRIAL_E
 from bci.stream.marker_shapes import parsed, shown, suggestion
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording, times_on
 from bci.stream.stream_query import StreamQuery
-from bci.stream.triggers import MarkerTable
+from bci.stream.triggers import MarkerTable, canonical_marker
 
 SAME_S = 0.02
 """Marks that belong to one moment may be stamped so far apart, and in either order."""
@@ -150,7 +150,7 @@ def hints(recording: Recording, table: MarkerTable, chosen: set[int]) -> list[st
     for i, markers in enumerate(recording.markers):
         rows = [markers.row(k) for k in range(min(len(markers.texts), 500))]
         plain = not rows or markers.type.startswith(OURS)
-        if i not in chosen or plain or any(table.class_of_row(row, markers.columns) for row in rows):
+        if i not in chosen or plain or markers.on_samples or any(_meaning(markers, row, table)[1] for row in rows):
             continue
         how = suggestion(rows, markers.columns, table.knows)
         of = shown(rows[0])
@@ -226,9 +226,16 @@ def _sightings(
     for i, (time_s, stamp) in enumerate(zip(times_on(signal, markers).tolist(), markers.stamps.tolist(), strict=True)):
         row = markers.row(i)
         if np.isfinite(time_s) and any(text.strip() for text in row):
-            code = table.code(row, markers.columns)
-            class_ = table.class_of_row(row, markers.columns) if chosen else ""
+            code, class_ = _meaning(markers, row, table)
+            class_ = class_ if chosen else ""
             yield Sighting(time_s, code, class_, number, markers.name, markers.on_samples, stamp, markers.texts[i])
+
+
+def _meaning(markers: RecordedMarkers, row: Sequence[str], table: MarkerTable) -> tuple[str, str]:
+    """What a marker says, and its class: a level of a trigger channel has no columns or parts in which to look."""
+    if markers.on_samples:
+        return canonical_marker(row[0]), table.class_of(row[0])
+    return table.code(row, markers.columns), table.class_of_row(row, markers.columns)
 
 
 def _doubted(cues: Sequence[SeenCue]) -> list[str]:

@@ -267,7 +267,9 @@ def _pulse(line: _Line) -> list[tuple[str, float]]:
     new = [(level, n) for level, n in short if not _part(level, before)]
     if not new or since is None:
         return []
-    level, _ = max(new, key=lambda one: (one[1], _bits(one[0])))
+    # While lines rise and fall one by one, all of them are up in one level, however short.
+    whole = [(level, n) for level, n in new if all(_part(other, level) for other, _ in new)]
+    level, _ = max(whole or new, key=lambda one: (one[1], _bits(one[0])))
     return [(f"{level:.15g}", since)]
 
 

@@ -301,3 +301,10 @@ def test_idle_between_trials_counts_once_where_two_streams_say_so() -> None:
         Path("a.xdf"), (SIGNAL,), (stream("cues", marks), stream("also", [(t + 0.04, x) for t, x in marks])), ""
     )
     assert _idle(recording, SessionConfig()) == [(103.0, pytest.approx(106.04))]
+
+
+def test_a_field_or_pattern_is_for_marker_streams_and_leaves_trigger_channels_as_they_are() -> None:
+    words = stream("Cues", [(1.04, '{"event": "left"}')])
+    for table in (MarkerTable(TABLE, "event"), MarkerTable(TABLE, "", "event.*: .([a-z]+)")):
+        said = found(words, trigger([(1.0, "1")]), table=table)
+        assert [(t.time_s, t.class_) for t in said.trials] == [(1.0, "left")]

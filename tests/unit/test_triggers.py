@@ -73,6 +73,7 @@ def test_a_marker_is_the_change_to_a_level_and_the_level_at_the_start_is_none() 
         ([0, 1, 3, 3, 3, 3, 0], ["3"]),  # lines rise one sample apart
         ([0, 1, 1, 3, 3, 3, 3, 0], ["3"]),  # two samples
         ([0, 3, 3, 3, 3, 1, 0, 0], ["3"]),  # they fall so
+        ([0, 1, 1, 3, 2, 2, 0], ["3"]),  # lines that are up for three samples, two samples apart
         ([0, 1, 3, 1, 0], ["3"]),  # and both in a pulse of one sample
         ([0, 3, 3, 3, 7, 4, 4, 4, 0], ["3", "4"]),  # from one code to another without rest
         ([0, 3, 3, 3, 0, 4, 4, 4, 0], ["3", "4"]),
