@@ -117,6 +117,16 @@ class ClockMap:
     def _longest(self) -> ClockPiece | None:
         return max(self.pieces, key=lambda piece: piece.last_s - piece.first_s, default=None)
 
+    def steps(self) -> list[tuple[float, float, float]]:
+        """Each reset: by how much the clock was set forward, and between which two times on the clock :attr:`unset`, seconds."""
+        found = []
+        for piece, after in zip(self.pieces, self.pieces[1:], strict=False):
+            a, b = _around(piece, after)
+            before, behind = (float(p.to_sender(np.array([0.5 * (a + b)]))[0]) for p in (piece, after))
+            first, last = self.pieces[0].to_sender(np.array([a, b])).tolist()
+            found.append((behind - before, first, last))
+        return found
+
     @property
     def unset(self) -> ClockMap:
         """The clock as it would have gone on, had it never been reset (:meth:`continued`)."""

@@ -21,6 +21,8 @@ from bci.stream.xdf_reader import XdfFile, XdfStream
 
 AGREE_S, NAMED_S = 1e-3, 20e-3
 """Offsets that differ by no more come from one clock; by no more, where both streams name the same computer."""
+SLACK_S = 1.0
+"""An offset is written some time after it was measured."""
 DECISIVE_S = 10.0
 """Where stamps lie that much nearer to one reading of collection times than to the other, that reading is right."""
 
@@ -173,12 +175,30 @@ def _far(clock: ClockMap) -> bool:
 
 
 def _resets(groups: Sequence[Sequence[_Offsets]], clocks: dict[int, ClockMap]) -> list[str]:
-    """What to say of clocks that were reset."""
+    """What to say of clocks that were reset, and of markers that came between the last offset before and the first behind."""
     notes = []
     for group in groups:
-        resets = clocks[group[0].stream.id].resets
-        if resets:
-            names = ", ".join(repr(one.stream.name) for one in group)
-            times = "once" if resets == 1 else f"{resets} times"
-            notes.append(f"the clock of {names} was reset {times} while it was recorded; stamps behind go on by the clock before")
+        clock = clocks[group[0].stream.id]
+        if not clock.resets:
+            continue
+        names = ", ".join(repr(one.stream.name) for one in group)
+        times = "once" if clock.resets == 1 else f"{clock.resets} times"
+        steps = ", ".join(f"by {step_s:+.3f} s between {a:.3f} and {b:.3f} s" for step_s, a, b in clock.steps())
+        doubt = _between(group, clock)
+        notes.append(
+            f"the clock of {names} was reset {times} while it was recorded, {steps}; stamps behind go on by the clock before"
+            f"{f', and times of the {doubt} markers in between may be wrong by as much' if doubt else ''}"
+        )
     return notes
+
+
+def _between(group: Sequence[_Offsets], clock: ClockMap) -> int:
+    """Markers of which nothing tells whether they came before a reset or behind it."""
+    found = 0
+    for one in group:
+        if not one.stream.rate_hz:
+            times = clock.continued(one.stream.stamps)
+            found += sum(
+                int(((times > a - SLACK_S - abs(step)) & (times < b + SLACK_S + abs(step))).sum()) for step, a, b in clock.steps()
+            )
+    return found
