@@ -29,7 +29,7 @@ from bci.session.evaluation.names import names_in
 from bci.session.evaluation.origin import optional
 from bci.session.evaluation.signal_files import FILLED_UP, Event, check_edf, write_brainvision, write_edf
 from bci.session.evaluation.staging import Staging
-from bci.session.timeline import NAMES, cue_code
+from bci.session.timeline import NAMES, OF_TRIALS, cue_code
 from bci.session.training import open_with
 from bci.settings import SessionConfig
 from bci.stream.files.bids_events import CHANNELS, MARKER
@@ -199,8 +199,9 @@ def _resolution(placed: Even, format: str) -> float:
 def _markers(recording: Recording, signal: RecordedSignal, config: SessionConfig) -> list[tuple[float, str]]:
     """Markers on the signal's clock, cues each once. What our own processes say to each other is in the XDF, and is no event.
 
-    Each has the text by which the table knows it for what it is: what was sent, or that of a cue inside of it; what is no cue
-    although the table knows its text (on another stream than the chosen one) has its stream's name in front.
+    Each has the text by which the table knows it for what it is: what was sent, or what it says inside of that of a cue, or of
+    the beginning, end or rejection of a trial (768, 800, 1023); what is no cue although the table knows its text (on another
+    stream than the chosen one) has its stream's name in front.
     """
     table = config.markers.marker_table()
     found = []
@@ -208,7 +209,7 @@ def _markers(recording: Recording, signal: RecordedSignal, config: SessionConfig
         text = mark.text
         if mark.stream == ANNOTATIONS and span_of(0.0, 0.0, text) is not None:
             continue  # it is among the bad stretches, with its duration
-        if mark.class_ and table.class_of(text) != mark.class_:
+        if (table.class_of(text) != mark.class_) if mark.class_ else cue_code(mark.code) in OF_TRIALS:
             text = mark.code
         elif not mark.class_ and table.knows(text):
             text = f"{mark.stream}: {text}"
