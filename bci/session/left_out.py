@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -83,11 +83,15 @@ class _Seen:
 
     def sentence(self, label: str) -> str:
         """Why a channel is left out."""
+        return f"{self.found(label)} and is left out of the model"
+
+    def found(self, label: str) -> str:
+        """What is wrong with a channel, and how often."""
         word = self._fault(label)
         values = [fault.value_uv for fault in self.faults[label] if fault.fault == word and np.isfinite(fault.value_uv)]
         size = f" ({SIZES[word].format(np.median(values))})" if values and word in SIZES else ""
         n = f"{len(self.faults[label])} of {len(self.bad)} trials"
-        return f"{label} is {WORDS.get(word, word)}{size} in {n} and is left out of the model"
+        return f"{label} is {WORDS.get(word, word)}{size} in {n}"
 
 
 def leave_out(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress = silent) -> LeftOut:
@@ -121,6 +125,45 @@ def leave_out(runs: Sequence[LabelledRun], config: SessionConfig, progress: Prog
                 "Look at the electrodes and at the unit of the signal (`bci info`, stream.unit), or loosen [quality]."
             )
         chosen = without_channels(chosen, everything, tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class BadTrials:
+    """In how many trials of a recording each channel was bad.
+
+    Parameters
+    ----------
+    trials : int
+        Whose windows were whole.
+    channels : dict of str to int
+        Only those that were ever bad.
+    told : tuple of str
+        A sentence's part for each that was bad in more than :data:`MOST_BAD` of them.
+    """
+
+    trials: int = 0
+    channels: dict[str, int] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+
+
+def bad_trials(run: LabelledRun, config: SessionConfig) -> BadTrials:
+    """How often each EEG channel of a recording is bad at its cues, whatever the configuration's channels and reference."""
+    everything = config.preprocessing.model_copy(
+        update={"channels": (), "reference": "none", "eog": (), "eog_weights": (), "asr": 0.0}
+    )
+    seen = _look([run], config.model_copy(update={"preprocessing": everything}), silent)
+    counts = {label: len(faults) for label, faults in seen.faults.items() if faults}
+    told = tuple(seen.found(label) for label, n in counts.items() if n > MOST_BAD * len(seen.bad))
+    return BadTrials(len(seen.bad), counts, told)
+
+
+def often_bad(found: Sequence[BadTrials]) -> frozenset[str]:
+    """Channels that are bad in more than :data:`MOST_BAD` of the trials of several recordings."""
+    n = sum(one.trials for one in found)
+    counts: Counter[str] = Counter()
+    for one in found:
+        counts.update(one.channels)
+    return frozenset(label for label, count in counts.items() if count > MOST_BAD * n)
 
 
 def _look(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress) -> _Seen:

@@ -14,7 +14,7 @@ from bci.engine.engine import Engine
 from bci.engine.outcome import Reason
 from bci.errors import TrainingError
 from bci.session.epochs import Trial, decode_at_cues
-from bci.session.left_out import leave_out
+from bci.session.left_out import bad_trials, leave_out, often_bad
 from bci.session.marked import Marked
 from bci.session.model import load_model
 from bci.session.training import LabelledRun, train, write_model
@@ -139,3 +139,13 @@ def test_live_decoding_goes_on_with_a_model_that_does_without_a_channel_which_is
     reasons = {o.reason for o in engine.push(one.raw)}
     assert Reason.QUALITY not in reasons
     assert engine.bad_channels() == {}
+
+
+def test_an_evaluation_leaves_out_what_is_bad_in_most_trials_of_all_its_recordings_and_fills_in_the_rest() -> None:
+    whole, dead, partly = run({}), run({"Pz": flat}), run({"Pz": flat, "CP1": flat}, last=6)
+    seen = [bad_trials(one, CONFIG) for one in (whole, dead, partly)]
+    assert [one.trials for one in seen] == [N, N, N]
+    assert seen[1].told == (f"Pz is flat in {N} of {N} trials",)
+    assert seen[2].told == ()
+    assert often_bad(seen) == {"Pz"}
+    assert often_bad(seen[::2]) == frozenset()

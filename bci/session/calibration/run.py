@@ -23,6 +23,7 @@ from bci.session.calibration.room import Room
 from bci.session.calibration.shapes import Calibrated, CalibrationSettings, Judge, Verdict
 from bci.session.calibration.texts import Texts
 from bci.session.calibration.watch import SignalWatch
+from bci.session.left_out import LEAST_CHANNELS
 from bci.session.timeline import (
     EXPERIMENT_START,
     EXPERIMENT_STOP,
@@ -149,7 +150,7 @@ class Calibration:
             if not check.bad or self._go_on_without(check, chunks):
                 break
         left = tuple(c.label for c in check.channels if not c.fault)
-        if check.bad and check.good_enough:
+        if check.bad and len(left) >= LEAST_CHANNELS:
             section = self.config.preprocessing.model_copy(update={"channels": left})
             self.config = self.config.model_copy(update={"preprocessing": section})
             self._presenter.say(f"going on without {', '.join(c.label for c in check.bad)}")

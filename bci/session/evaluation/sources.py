@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bci.engine.stream_info import StreamInfo, canonical
@@ -13,6 +13,7 @@ from bci.session.epochs import Trial
 from bci.session.evaluation.names import files_of, names_in
 from bci.session.evaluation.origin import NotHere, OpenedRun, Origin
 from bci.session.evaluation.public import MoabbOrigin, bids_origins, moabb_data_set
+from bci.session.left_out import BadTrials, bad_trials, often_bad
 from bci.session.training import notes_of, open_labelled
 from bci.settings import SessionConfig
 
@@ -92,6 +93,8 @@ class RunFacts:
         How many of each class.
     bad : tuple of str
         Channels that are marked bad in all of it.
+    seen : BadTrials
+        How often each channel was found bad.
     """
 
     origin: Origin
@@ -104,6 +107,7 @@ class RunFacts:
     info: StreamInfo
     cues: dict[str, int]
     bad: tuple[str, ...] = ()
+    seen: BadTrials = field(default_factory=BadTrials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +149,12 @@ def scan(origin: Origin, config: SessionConfig) -> Scanned:
             r.labelled.info,
             _counts(r.labelled.cues),
             r.labelled.marked.channels,
+            bad_trials(r.labelled, config),
         )
         for i, r in enumerate(opened)
     ]
-    return Scanned(tuple(facts), notes=notes_of([r.labelled for r in opened]))
+    found = [f"{r.labelled.name}: {text}" for r, fact in zip(opened, facts, strict=True) for text in fact.seen.told]
+    return Scanned(tuple(facts), notes=(*notes_of([r.labelled for r in opened]), *found))
 
 
 def _counts(cues: Iterable[Trial]) -> dict[str, int]:
@@ -171,13 +177,14 @@ def shared_labels(facts: Sequence[RunFacts]) -> tuple[str, ...]:
     labels = good(tuple(c.label for c in facts[0].info.channels if c.type == "EEG" and canonical(c.label) in everywhere), facts)
     if not labels:
         raise ConfigError(
-            "the recordings have no EEG channel in common that nobody marked bad; name channels alike in a montage file "
-            "(stream.montage)"
+            "the recordings have no EEG channel in common that nobody marked bad and that is good in most trials; name channels "
+            "alike in a montage file (stream.montage)"
         )
     return labels
 
 
 def good(labels: tuple[str, ...], facts: Sequence[RunFacts]) -> tuple[str, ...]:
-    """Those of some channels that are marked bad in no run."""
+    """Those of some channels that are marked bad in no run, and not found bad in most trials of all runs."""
     bad = {canonical(label) for fact in facts for label in fact.bad}
+    bad |= {canonical(label) for label in often_bad([fact.seen for fact in facts])}
     return tuple(label for label in labels if canonical(label) not in bad)
