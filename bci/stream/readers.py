@@ -29,7 +29,7 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
     unit : str
         True unit of the EEG's numbers (``"uV"``, ``"mV"``, ``"V"``), where the file declares none or a wrong one.
     stored : bool
-        Leave the samples of XDF files in the file until they are asked for; other formats are read.
+        Leave the samples in the file until they are asked for, where its reader can (XDF, EDF, BDF, BrainVision).
 
     Returns
     -------
@@ -48,7 +48,7 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
     with in_words(path):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        found = read_xdf_recording(path, stored) if reader is read_xdf_recording else reader(path)
+        found = STORED[reader](path, True) if stored and reader in STORED else reader(path)
         recording = replace(found, sha256=sha256)
     recording = replace(recording, notes=(*recording.notes, *_other_clocks(recording)))
     if unit:
@@ -87,6 +87,14 @@ def unknown_type(path: Path) -> RecordingError:
     if header != path:
         return RecordingError(f"{path}: is a part of a recording; name its header, {header.name}, which leads to it")
     return RecordingError(f"{path}: files of type {path.suffix!r} are not read; there are {', '.join(sorted(READERS))}")
+
+
+STORED: dict[Callable[[Path], Recording], Callable[[Path, bool], Recording]] = {
+    read_xdf_recording: read_xdf_recording,
+    read_edf: read_edf,
+    read_brainvision: read_brainvision,
+}
+"""Readers that can leave the samples in the file."""
 
 
 def reader_of(path: Path) -> Callable[[Path], Recording] | None:

@@ -301,9 +301,9 @@ def _stream(data: Buffer, stream_id: int, found: FoundStream, scan: Scan, stored
 
 def _stored(path: Path, header: StreamHeader, runs: npt.NDArray[np.int64]) -> Any:
     """Samples that stay in the file; to whoever asks, an array."""
-    from bci.stream.files.stored import StoredSamples
+    from bci.stream.files.stored import xdf_samples
 
-    return StoredSamples(path, header, runs.copy(), np.ones(header.n_channels))
+    return xdf_samples(path, header, runs.copy())
 
 
 def _native(header: StreamHeader) -> np.dtype[Any]:

@@ -186,3 +186,21 @@ def test_an_export_never_asks_for_more_than_a_block_of_samples(
     export(path, tmp_path / "out", config, ExportChoices(format, source=False))
     assert 0 < max(asked) <= BLOCK + 1
     assert sum(asked) >= 2 * len(data)
+
+
+@pytest.mark.parametrize("format", ["brainvision", "edf"])
+def test_what_stays_in_its_file_is_what_is_read_from_it(source: Path, tmp_path: Path, format: str) -> None:
+    assert main(lines(source, tmp_path / "out", "--format", format, "--no-source")) == 0
+    (written,) = (p for p in (tmp_path / "out").rglob("*_eeg.*") if p.suffix in (".vhdr", ".edf"))
+    for path in (source, written):
+        whole, stored = (open_recording(path, stored=stays).eeg() for stays in (False, True))
+        assert isinstance(stored.data, StoredSamples)
+        assert (stored.info, stored.data.shape) == (whole.info, whole.data.shape)
+        assert np.array_equal(np.asarray(stored.data), whole.data)
+        assert np.array_equal(stored.data[490:1510, [3, 1]], whole.data[490:1510][:, [3, 1]])
+        assert np.array_equal(stored.data[-7:], whole.data[-7:])
+        np.testing.assert_allclose((stored.data * np.arange(1.0, 7.0))[5:6], whole.data[5:6] * np.arange(1.0, 7.0), rtol=1e-14)
+        assert len(stored.data[20:10]) == 0
+    assert main(lines(written, tmp_path / "again", "--no-source", "--subject", "9")) == 0
+    (copied,) = (tmp_path / "again").rglob("*.eeg")
+    assert np.array_equal(np.fromfile(copied, "<f4").reshape(-1, len(LABELS)), whole.data.astype("<f4"))

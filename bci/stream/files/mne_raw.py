@@ -21,6 +21,7 @@ from bci.stream.files.edf import check_edf, mended
 from bci.stream.files.edf_pauses import Note, Records, interrupted
 from bci.stream.files.gdf import check_gdf
 from bci.stream.files.rates import other_rates
+from bci.stream.files.stored import mne_samples
 from bci.stream.files.trigger_channels import trigger_markers
 from bci.stream.marked import BadSpan, span_of
 from bci.stream.metadata import canonical_unit, channel_type, microvolts_per
@@ -36,8 +37,15 @@ _SAID_BY_US = ("Number of records from the header does not match", "MarkerFile")
 """Warnings of MNE for which there is a sentence of ours."""
 
 
-def read_edf(path: Path) -> Recording:
-    """EDF and BDF; what an interrupted recorder left of the last record is left out, and said."""
+def read_edf(path: Path, stored: bool = False) -> Recording:
+    """EDF and BDF; what an interrupted recorder left of the last record is left out, and said.
+
+    Parameters
+    ----------
+    path : Path
+    stored : bool
+        Leave the samples in the file until they are asked for, where nothing had to be mended.
+    """
     import mne
 
     layout = check_edf(path)
@@ -47,18 +55,19 @@ def read_edf(path: Path) -> Recording:
         notes += [*layout.notes(), *said]
         good = mended(path, layout, Path(folder))
         records = interrupted(good, layout)
+        preload = not stored or good != path
         try:
-            raw = read(good, exclude=left_out, preload=True, verbose="ERROR")
+            raw = read(good, exclude=left_out, preload=preload, verbose="ERROR")
         except Exception as error:  # a bare one is what MNE raises for an annotation that is not UTF-8
             if "latin1" not in str(error) and not isinstance(error, UnicodeDecodeError):
                 raise
-            raw = read(good, exclude=left_out, preload=True, encoding="latin1", verbose="ERROR")
+            raw = read(good, exclude=left_out, preload=preload, encoding="latin1", verbose="ERROR")
             notes.append("holds annotations that are not UTF-8, as EDF+ asks for; they are read as Latin-1")
     _set_units(raw, [canonical_unit(str(raw._orig_units.get(name, ""))) for name in raw.ch_names])
     if records is not None:
         # What MNE says of annotations that lie beyond its end of the file is not so.
         notes = [*(text for text in notes if "annotation" not in text or "Latin-1" in text), records.said()]
-    return recording_from_mne(raw, path, tuple(notes), records)
+    return recording_from_mne(raw, path, tuple(notes), records, stored=stored)
 
 
 def read_gdf(path: Path) -> Recording:
@@ -76,15 +85,17 @@ def read_gdf(path: Path) -> Recording:
     return recording_from_mne(raw, path, tuple(notes), seams=(GDF_NEW_SEGMENT,))
 
 
-def read_brainvision(path: Path) -> Recording:
-    """BrainVision, through a header of our own that names the files that are really there."""
+def read_brainvision(path: Path, stored: bool = False) -> Recording:
+    """BrainVision, through a header of our own that names the files that are really there; ``stored`` as of :func:`read_edf`."""
     import mne
 
     with TemporaryDirectory(prefix="bci-") as folder, _mne_notes() as notes:
         header, said = prepare_brainvision(path, Path(folder))
         notes += said
-        raw = mne.io.read_raw_brainvision(header, preload=True, verbose="ERROR")
-    return recording_from_mne(raw, path, tuple(notes))
+        raw = mne.io.read_raw_brainvision(header, preload=not stored, verbose="ERROR")
+        if not raw.preload and Path(folder) in Path(raw.filenames[0]).parents:
+            raw.load_data(verbose="ERROR")
+    return recording_from_mne(raw, path, tuple(notes), stored=stored)
 
 
 def read_fif(path: Path) -> Recording:
@@ -126,6 +137,7 @@ def _set_units(raw: Any, units: Sequence[str]) -> None:
         volts = (microvolts_per(unit) or 0.0) * 1e-6
         if kind == "eeg" and volts and not np.isclose(volts, factor, rtol=1e-6, atol=0.0):
             ratio = volts / factor
+            raw.load_data(verbose="ERROR")
             raw.apply_function(lambda x, ratio=ratio: x * ratio, picks=[name], channel_wise=False)
 
 
@@ -141,7 +153,12 @@ def _mne_notes() -> Iterator[list[str]]:
 
 
 def recording_from_mne(
-    raw: Any, path: Path, notes: tuple[str, ...] = (), records: Records | None = None, seams: tuple[str, ...] = ()
+    raw: Any,
+    path: Path,
+    notes: tuple[str, ...] = (),
+    records: Records | None = None,
+    seams: tuple[str, ...] = (),
+    stored: bool = False,
 ) -> Recording:
     """A recording that MNE has read already: from a BIDS folder, or from a program's own data set.
 
@@ -156,8 +173,10 @@ def recording_from_mne(
         True times, where the file was interrupted and MNE took it for one piece.
     seams : tuple of str
         Annotations of this format at which a new stretch begins, besides those that are one everywhere.
+    stored : bool
+        Leave samples that MNE has not read in the file until they are asked for.
     """
-    data, channels, unknown = _mne_channels(raw)
+    data, channels, unknown = _mne_channels(raw, stored)
     # Times are counted samples here, so that a jump of them is exactly what is missing.
     info = StreamInfo(float(raw.info["sfreq"]), channels, name=path.stem, source_id="", sample_clock=True)
     stamps = np.arange(len(data)) / info.rate_hz if records is None else records.stamps(len(data), info.rate_hz)
@@ -205,11 +224,10 @@ def _label(name: str) -> str:
     return str(name).strip(" .")
 
 
-def _mne_channels(raw: Any) -> tuple[FloatArray, tuple[Channel, ...], bool]:
+def _mne_channels(raw: Any, stored: bool = False) -> tuple[FloatArray, tuple[Channel, ...], bool]:
     """Data in microvolts, channels, and whether the file leaves out the unit of its EEG."""
-    data = raw.get_data().T
     channels = []
-    factors = np.ones(data.shape[1])
+    factors = np.ones(len(raw.ch_names))
     for i, (label, kind) in enumerate(zip(raw.ch_names, raw.get_channel_types(), strict=True)):
         label = _label(label)
         ours = _MNE_TYPES.get(kind, "AUX")
@@ -222,7 +240,10 @@ def _mne_channels(raw: Any) -> tuple[FloatArray, tuple[Channel, ...], bool]:
             factors[i] = 1e6 if kind == "eeg" else 1.0
         channels.append(Channel(label, ours, unit if ours != "TRIG" else "", _mne_position(raw, i)))
     unknown = any(c.type == "EEG" and not c.unit for c in channels)
-    return np.ascontiguousarray(data * factors), tuple(channels), unknown
+    if stored and not raw.preload:
+        data: Any = mne_samples(raw) * factors
+        return data, tuple(channels), unknown
+    return np.ascontiguousarray(raw.get_data().T * factors), tuple(channels), unknown
 
 
 def _mne_position(raw: Any, index: int) -> tuple[float, float, float] | None:
