@@ -161,6 +161,8 @@ def session(place: Path, model: Path) -> Iterator[None]:
         str(place),
         "--set",
         "markers.stream=cues",
+        "--without",
+        "cues",
         *TABLE,
     ]
     commands = (
