@@ -124,6 +124,7 @@ class Frontend:
         self._settle = -(-settle // p.hop)
         self._bridged = [0] * self._n_blocks
         self._first, self._next, self._segment = 0, 0, 0
+        self._unclear = 0
         self._held = [0] * self._n_blocks
         self._filled, self._least = 0, (p.least or p.window) // p.hop
         self._partly = p.partly
@@ -218,8 +219,9 @@ class Frontend:
             )
 
     def _refuse(self, run: Run) -> Iterator[Window]:
-        """A block with values that are none: windows begin anew after it."""
+        """A block with values that are none, or marked bad: no window that reaches over it is decoded, not even in part."""
         self._restart(run.number + 1, run.segment)
+        self._unclear = run.number + self._n_blocks
         yield Window(
             run.segment,
             run.number,
@@ -243,7 +245,7 @@ class Frontend:
 
     def _reason(self, number: int, bridged: int) -> Reason:
         """Whether the window that ends with block ``number`` holds enough."""
-        if number < self._first or self._filled < self._least:
+        if number < self._first or number < self._unclear or self._filled < self._least:
             return Reason.REFILL
         too_many = bridged and bridged > int(self.quality_settings.bridged_share * self._filled * self._hop)
         return Reason.BRIDGED if too_many else Reason.DECIDED
@@ -268,6 +270,7 @@ class Frontend:
             place = number % self._n_blocks
             self._filled -= self._held[place]
             self._held[place] = self._bridged[place] = 0
+        self._unclear = self._unclear if segment == self._segment else 0
         self._next, self._segment, self._first = block, segment, block + self._settle
         if self._partly:
             self._window.restart(block, self._first, forget)

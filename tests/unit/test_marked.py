@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from bci.errors import TrainingError
 from bci.session.epochs import Trial, cut, decode_at_cues, decoded, reasons
 from bci.session.marked import Marked, marked_in
 from bci.session.replay import RecordedSession, Verification, decode, recompute
-from bci.session.training import LabelledRun, open_labelled, train
+from bci.session.training import LabelledRun, open_labelled, preprocessing_for, train
 from bci.settings import SessionConfig
 from bci.stream.marked import BadSpan, span_of
 from bci.stream.montage import Montage
@@ -84,6 +85,16 @@ def test_no_trial_reaches_across_the_seam_of_joined_files(tmp_path: Path) -> Non
     epochs = train([open_labelled(tmp_path / "joined_raw.fif", CONFIG)], CONFIG).epochs
     assert [cue for cue, _ in epochs.rejected] == [CUES[5]]
     assert "boundary" in epochs.rejected[0][1]
+
+
+@pytest.mark.parametrize(("from_s", "length_s"), [(0.12, 0.05), (0.4, 0.1), (0.93, 0.05), (0.5, 0.0)])
+def test_a_window_that_holds_a_short_bad_stretch_is_left_out_and_not_trained_on_in_part(
+    tmp_path: Path, from_s: float, length_s: float
+) -> None:
+    run = open_labelled(fif(tmp_path / "a_raw.fif", [(CUES[5].time_s + from_s, length_s, "BAD_blink")]), CONFIG)
+    p = replace(preprocessing_for(run.info, CONFIG), least=10)
+    epochs = cut(run.info, run.raw, run.cues, p, STOP_S, marked=run.marked)
+    assert epochs.rejected == ((CUES[5], "BAD_blink"),)
 
 
 @pytest.mark.parametrize(
