@@ -225,6 +225,12 @@ class Engine:
         """Fitted time of a sample of the current segment, seconds on the sender's clock."""
         return self._frontend.continuity.time_of(index)
 
+    @property
+    def newest_s(self) -> float:
+        """Fitted time of the newest sample, seconds on the sender's clock; NaN before there is one."""
+        continuity = self._frontend.continuity
+        return continuity.time_of(continuity.index - 1) if continuity.index else math.nan
+
     def end_of(self, outcome: Outcome) -> float:
         """When an outcome's window ended, seconds on the sender's clock; NaN where its segment is over, and its clock with it."""
         return self.time_of(outcome.index) if outcome.segment == self._frontend.continuity.segment else math.nan

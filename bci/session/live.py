@@ -398,18 +398,27 @@ class LiveLoop:
             if heard.class_ not in self._model.header.classes or self._engine.bias is None:
                 continue
             if heard.kind == "cue":
-                self._expect(heard.class_)
+                self._expect(heard.class_, float(heard.fields["time"]))
             elif heard.kind == "contradicted":
                 now = self._engine.consumed
                 self._apply(steer.Known("", now, now), "known", **{"class": "", "first": now, "last": now})
 
-    def _expect(self, class_: str) -> None:
+    def _expect(self, class_: str, time_s: float) -> None:
         """A trial whose class is known: its last fifth, where windows hold most of it, is learned from."""
         start_s, stop_s = self._model.header.trial_s
-        rate_hz, now = self._engine.info.rate_hz, self._engine.consumed
-        last = now + round(stop_s * rate_hz)
+        rate_hz = self._engine.info.rate_hz
+        last = self._sample_at(time_s, stop_s) + round(stop_s * rate_hz)
         known = steer.Known(class_, last - round(LAST_PART * (stop_s - start_s) * rate_hz), last)
         self._apply(known, "known", **{"class": class_, "first": known.first, "last": known.last})
+
+    def _sample_at(self, time_s: float, longest_s: float) -> int:
+        """The sample that was taken at a time on our clock, when a cue was sent; the newest one where that cannot be meant.
+
+        A cue is on its way for a while, as samples are, and not for as long.
+        """
+        offset_s = self._inlet.offset_s if self._inlet is not None else None
+        ago_s = self._engine.newest_s + (offset_s or 0.0) - time_s
+        return self._engine.consumed - (round(ago_s * self._engine.info.rate_hz) if abs(ago_s) < longest_s else 0)
 
     def _obey(self, message: dict[str, Any]) -> None:
         """Do what one control message asks."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from bci.errors import StreamMismatch
 from bci.stream.bus import Marker
 from bci.stream.discovery import FoundStream
@@ -53,7 +55,11 @@ class LslTriggerInlet:
         StreamLost
         """
         chunk = self._signal.pull(timeout_s)
-        return [] if chunk is None else [Marker((text,), stamp, *self._from) for text, stamp in self._edges(chunk)]
+        if chunk is None:
+            return []
+        known = self._signal.offset_s
+        offset_s = math.nan if known is None else known
+        return [Marker((text,), stamp, *self._from, (), offset_s) for text, stamp in self._edges(chunk)]
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""

@@ -221,3 +221,11 @@ def test_outcome_rows_carry_the_documented_columns() -> None:
     assert row["mask0"] == 1 << 7
     assert row["p:left"] + row["p:right"] == pytest.approx(1)
     assert (row["index"], row["consumed"], row["crc"]) == (outcome.index, outcome.consumed, outcome.crc)
+
+
+def test_the_time_of_the_newest_sample_is_known_as_soon_as_there_is_one() -> None:
+    engine = Engine(stream(), decoder())
+    assert np.isnan(engine.newest_s)
+    chunk = eeg(500)
+    engine.push(chunk)
+    assert engine.newest_s == pytest.approx(chunk.stamps[-1], abs=1e-6)

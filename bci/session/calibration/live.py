@@ -20,14 +20,11 @@ from bci.stream.bus import Clock, SignalInlet
 from bci.stream.clock import LslClock
 from bci.stream.discovery import find, markers_among, the_one
 from bci.stream.lsl import (
-    FoundStream,
     LslMarkerInlet,
-    LslRawInlet,
     LslSignalInlet,
     LslTextOutlet,
     StreamQuery,
     resolve,
-    this_host,
 )
 from bci.stream.lsl_config import require_ports
 from bci.stream.lsl_triggers import LslTriggerInlet
@@ -38,6 +35,10 @@ TASK = "calibration"
 PORTS = 10  # outlets of cues, notes, progress, control and screen, and two for each process that looks for streams
 WRITE_S = 0.5
 """A recorder has written what it was sent after so long."""
+
+
+CLOCK_S = 0.1
+"""How often another computer's clock is asked for, until it is known."""
 
 
 class LiveRoom:
@@ -97,6 +98,11 @@ class LiveRoom:
         self._streams = []
         shutil.rmtree(self._logs, ignore_errors=True)
 
+    @property
+    def offset_s(self) -> float:
+        """See :class:`~bci.session.calibration.room.Room`."""
+        return self.signal.offset_s or 0.0
+
     def mark(self, text: str, time_s: float) -> None:
         """See :class:`~bci.session.calibration.room.Room`."""
         self._cues.push(text, time_s)
@@ -137,8 +143,10 @@ class LiveRoom:
         self.recording = Path(recorder["path"])
         for outlet in (self._cues, self._notes):
             outlet.wait_for_consumers(READY_S)
-        self.offset_s = _offset(found)
         self.signal = LslSignalInlet(found, montage_of(self._config))
+        end = self.clock.now() + READY_S
+        while self.signal.offset_s is None and self.clock.now() < end:
+            self.clock.wait_until(self.clock.now() + CLOCK_S)
         self._streams.append(self.signal)
 
     def _outlet(self, name: str, type: str, fields: dict[str, str]) -> LslTextOutlet:
@@ -185,19 +193,7 @@ def listen(outside: Mapping[str, Any], timeout_s: float, montage: Montage | None
     owner = trigger_owner(outside["query"])
     if owner and not find(query, 0.0):
         signal = resolve(StreamQuery(name=owner, host=query.host), timeout_s, eeg=True)
-        return Outside(LslTriggerInlet(signal, montage), outside["table"], outside["query"], _offset(signal))
+        return Outside(LslTriggerInlet(signal, montage), outside["table"], outside["query"])
     found = the_one(query, markers_among(query, find(query, timeout_s), timeout_s, without=False), timeout_s)
     shape = (str(outside.get("field", "")), str(outside.get("pattern", "")))
-    return Outside(LslMarkerInlet(found), outside["table"], outside["query"], _offset(found), *shape)
-
-
-def _offset(found: FoundStream) -> float:
-    """What to add to the stamps of a stream to have our time: nothing for a sender on this machine."""
-    if found.host == this_host():
-        return 0.0
-    inlet = LslRawInlet(found)
-    try:
-        measured = inlet.time_correction(READY_S)
-    finally:
-        inlet.close()
-    return measured[1] if measured else 0.0
+    return Outside(LslMarkerInlet(found), outside["table"], outside["query"], *shape)

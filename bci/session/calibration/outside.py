@@ -28,8 +28,6 @@ class Outside:
         What found the stream, for who resumes.
     field, pattern : str
         Where in a marker its text stands.
-    offset_s : float
-        To be added to its stamps to have those of our clock.
     """
 
     def __init__(
@@ -37,12 +35,11 @@ class Outside:
         inlet: CueInlet,
         table: Mapping[str, str],
         query: str = "",
-        offset_s: float = 0.0,
         field: str = "",
         pattern: str = "",
     ) -> None:
         self.settings: dict[str, Any] = {"query": query, "table": dict(table), "field": field, "pattern": pattern}
-        self._inlet, self._offset_s = inlet, offset_s
+        self._inlet = inlet
         self._found = LiveCues(MarkerTable(table, field, pattern), NO_SIGNAL)
         self._cues: deque[tuple[str, float]] = deque()
 
@@ -62,7 +59,7 @@ class Outside:
         """
         for heard in self._found.markers(self._inlet.pull_markers(0.0)):
             if heard.kind == "cue" and heard.class_:
-                self._cues.append((heard.class_, heard.fields["stamp"] + self._offset_s))
+                self._cues.append((heard.class_, heard.fields["time"]))
         return self._cues.popleft() if self._cues else None
 
     def forget(self) -> None:

@@ -21,8 +21,6 @@ class Room(Protocol):
     clock : Clock
     signal : SignalInlet
         The EEG.
-    offset_s : float
-        To be added to the EEG's stamps to compare them with ``clock``.
     recording : Path
         Everything is being written there.
     resumed_s : float or None
@@ -31,9 +29,13 @@ class Room(Protocol):
 
     clock: Clock
     signal: SignalInlet
-    offset_s: float
     recording: Path
     resumed_s: float | None
+
+    @property
+    def offset_s(self) -> float:
+        """To be added to the EEG's stamps, now, to compare them with ``clock``."""
+        ...
 
     def mark(self, text: str, time_s: float) -> None:
         """Send a marker."""

@@ -155,7 +155,7 @@ class Calibration:
             self.config = self.config.model_copy(update={"preprocessing": section})
             self._presenter.say(f"going on without {', '.join(c.label for c in check.bad)}")
         preprocessing = preprocessing_for(self._room.signal.info, self.config)
-        watch = SignalWatch(self._room.signal, preprocessing, self.config.front(), self._room.offset_s)
+        watch = SignalWatch(self._room.signal, preprocessing, self.config.front(), lambda: self._room.offset_s)
         for chunk in chunks:
             watch.take(chunk)
         return watch

@@ -57,7 +57,6 @@ class VirtualRoom:
         self._clock = VirtualClock(ORIGIN_S)
         self.clock: Clock = self._clock
         self.recording = path
-        self.offset_s = 0.0
         self._stopped = stopped
         self._poll_s = 0.0
         self._subject = make(self._clock)
@@ -88,6 +87,11 @@ class VirtualRoom:
         self._recorder.poll()
         self._recorder.stop()
         self._subject.close()
+
+    @property
+    def offset_s(self) -> float:
+        """Nothing: there is one clock."""
+        return 0.0
 
     def mark(self, text: str, time_s: float) -> None:
         """See :class:`~bci.session.calibration.room.Room`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from bci.engine.chunk import Chunk
 from bci.engine.frontend import Frontend, FrontSettings, Window
@@ -22,18 +23,20 @@ class SignalWatch:
     inlet : SignalInlet
     preprocessing : Preprocessing
     front : FrontSettings
-    offset_s : float
-        To be added to the stream's stamps to compare them with those of the cues.
+    offset : callable
+        What is now to be added to the stream's stamps to compare them with those of the cues.
 
     """
 
-    def __init__(self, inlet: SignalInlet, preprocessing: Preprocessing, front: FrontSettings, offset_s: float = 0.0) -> None:
+    def __init__(
+        self, inlet: SignalInlet, preprocessing: Preprocessing, front: FrontSettings, offset: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._inlet = inlet
         self._preprocessing = preprocessing
         self._frontend = Frontend(inlet.info, preprocessing, "samples", front.quality, front.continuity)
         self._few = front.quality.bad_share * len(preprocessing.labels)
         self._half_sample_s = 0.5 / preprocessing.rate_hz
-        self._offset_s = offset_s
+        self._offset = offset
         self._windows: deque[tuple[float, str]] = deque(maxlen=round(KEPT_S * preprocessing.rate_hz / preprocessing.hop))
 
     def pull(self, timeout_s: float) -> bool:
@@ -52,7 +55,7 @@ class SignalWatch:
     def take(self, chunk: Chunk) -> None:
         """Take in samples that were read elsewhere."""
         for window in self._frontend.push(chunk):
-            self._windows.append((self._frontend.end_of(window) + self._offset_s, self._fault(window)))
+            self._windows.append((self._frontend.end_of(window) + self._offset(), self._fault(window)))
 
     def fault_at(self, time_s: float) -> str | None:
         """What is wrong with the first window that ends at or after a time, "" for nothing; None: it has not come yet."""
