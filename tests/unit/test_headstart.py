@@ -238,6 +238,14 @@ def test_a_name_that_is_no_pseudonym_and_a_session_twice_are_refused(library: Li
         library.add(recordings[:1], "P001", "S001", config())
 
 
+def test_a_session_of_the_library_finds_its_cues_again_however_they_were_sent(recordings: list[Path], tmp_path: Path) -> None:
+    table = {"69": "left_hand", "70": "right_hand"}
+    chosen = config().model_copy(update={"markers": MarkersSection(stream="cues", table=table, pattern="^7(69|70)$")})
+    (tmp_path / "library").mkdir()
+    library = Library.scan(tmp_path / "library").add(recordings[:1], "P009", "S001", chosen)
+    assert sum(library.entries[0].trials.values()) == len(open_labelled(recordings[0], chosen).cues) > 0
+
+
 def test_a_folder_without_an_index_and_a_damaged_one_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="bci library add"):
         Library.open(tmp_path)

@@ -64,6 +64,8 @@ class SessionNote:
         Whether ``montage.toml`` lies beside it.
     trial_s : tuple of (start, stop)
         Part of a trial that was imagery, seconds after the cue.
+    cues_on, field, pattern : str
+        Which stream has the cues, and where in a marker its text stands, as the section ``markers`` has them.
     """
 
     subject: str
@@ -73,6 +75,9 @@ class SessionNote:
     unit: str
     montage: bool
     trial_s: tuple[float, float]
+    cues_on: str = ""
+    field: str = ""
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,9 @@ class Library:
             config.stream.unit,
             bool(montage),
             (config.trial.start_s, config.trial.stop_s),
+            config.markers.stream,
+            str(config.markers.field),
+            config.markers.pattern,
         )
         partial = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(partial, ignore_errors=True)
@@ -358,7 +366,8 @@ def _runs(folder: Path, note: SessionNote) -> list[LabelledRun]:
     """The session's recordings with their cues."""
     montage = str(folder / "montage.toml") if note.montage else ""
     stream = StreamSection(name=note.stream, unit=note.unit, montage=montage)  # type: ignore[arg-type]
-    config = SessionConfig(stream=stream, markers=MarkersSection(table=note.table))
+    markers = MarkersSection(table=note.table, stream=note.cues_on, field=note.field, pattern=note.pattern)
+    config = SessionConfig(stream=stream, markers=markers)
     return [open_labelled(folder / name, config) for name in _sums(folder)]
 
 
