@@ -226,15 +226,15 @@ def doubts(session: GeneratedSession, way: str, said: str) -> list[tuple[float, 
     recording that touches only markers of that clock between two offsets; live everything that is placed by it.
     """
     amp = session.amplifier
-    senders = {s.computer for s in session.sources} - {amp.computer}
+    senders = {s.computer for s in session.sources}
     found = []
-    for computer in (*senders, amp.computer):
+    for computer in senders | {amp.computer}:
         if computer.reset_s is None:
             continue
         at_s, far_s = computer.reset_s, abs(computer.step_s) if abs(computer.step_s) < 1 else 0.0
         if way == "live" and "clock of" in said:
             found.append((BEGAN_S + at_s - 0.5 - far_s, BEGAN_S + at_s + 7.0 + far_s))
-        elif way != "live" and computer is not amp.computer and "markers in between may be wrong" in said:
+        elif way != "live" and computer in senders and "markers in between may be wrong" in said:
             line = BEGAN_S if way == "export" else amp.computer.unset(BEGAN_S)
             found.append((line + at_s - 6.5 - far_s, line + at_s + 6.5 + far_s))
     return found
