@@ -64,7 +64,8 @@ def _parts(t: FloatArray, o: FloatArray, stamps: FloatArray) -> list[npt.NDArray
     that go on as before are wrong.
     """
     steps = np.abs(np.diff(o))
-    noise_s = float(np.percentile(steps, 90)) if len(steps) else 0.0
+    # The lower one of two neighbours: among few offsets a reset would else make itself pass for noise.
+    noise_s = float(np.percentile(steps, 90, method="lower")) if len(steps) else 0.0
     limit_s = max(JUMP_S, min(4.0 * noise_s, NOISIEST_S))
     parts: list[list[int]] = [[0]]
     doubted: list[list[int]] = []

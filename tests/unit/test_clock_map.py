@@ -162,3 +162,12 @@ def test_drifts_resets_delays_and_wrong_offsets_in_any_mixture_leave_every_stamp
     stamps = sender(np.arange(0.0, span_s, 0.05))
     placed = fit_clock(true - offsets, offsets, stamps).to_recorder(stamps)
     assert np.abs(placed - np.arange(0.0, span_s, 0.05)).max() < 3e-3
+
+
+@pytest.mark.parametrize("n", [5, 6, 8])
+def test_a_reset_in_a_recording_of_half_a_minute_is_found(n: int) -> None:
+    times = np.arange(n) * 5.0
+    shown = times + np.where(times > 11.0, 0.2, 0.0)
+    clock = fit_clock(shown, 400_000.0 + times - shown)
+    assert clock.resets == 1
+    assert clock.to_recorder(np.array([2.0, times[-1] + 0.2])) == pytest.approx([400_002.0, 400_000.0 + times[-1]], abs=1e-3)

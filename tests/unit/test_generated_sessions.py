@@ -19,7 +19,7 @@ from generated_sessions import (
     Trigger,
     sessions,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 CUES = (Cue(8.0, "left"), Cue(12.0, "right", "after the cue"), Cue(16.0003, "feet"))
 AWAY = Computer("lab-amp", -400_000.0, 80.0, noise_s=3e-4)
@@ -41,7 +41,14 @@ def test_cues_are_right_in_the_recording_live_and_in_the_export_with(name: str, 
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(sessions())
 def test_cues_of_any_session_are_right_in_the_recording_live_and_in_the_export_or_the_run_says_why(
     session: GeneratedSession,
