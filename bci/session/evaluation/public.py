@@ -11,13 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bci.errors import ConfigError
+from bci.session.evaluation.grid import GAP
 from bci.session.evaluation.origin import NotHere, OpenedRun, optional
 from bci.session.training import labelled
 from bci.settings import SessionConfig
 from bci.stream.files.bids_events import markers_of, read_events
 from bci.stream.files.boundary import in_words
 from bci.stream.files.mne_raw import recording_from_mne
+from bci.stream.marked import inside
 from bci.stream.recording import Recording
 
 
@@ -45,6 +49,7 @@ class BidsOrigin:
             recording = recording_from_mne(mne_bids.read_raw_bids(where, verbose="ERROR"), self.path)
             with self.path.open("rb") as file:
                 recording = replace(recording, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        recording = _without_lost(recording)
         plain = of_tables(config)
         events = read_events(self.path)
         # What a trigger channel or the file itself says stands in events.tsv too; it must not count twice.
@@ -52,6 +57,20 @@ class BidsOrigin:
         recording = with_settings(replace(recording, markers=told), config)
         run = labelled(recording, plain)
         return [OpenedRun(self.root.name, self.subject, self.session, self.run, run)]
+
+
+def _without_lost(recording: Recording) -> Recording:
+    """The recording without the lines that our exports draw where samples were lost: they are a gap here as in the source."""
+    (signal,) = recording.signals
+    gaps = [span for span in signal.bad_spans if span.why == GAP]
+    if not gaps:
+        return recording
+    keep = np.ones(len(signal.stamps), dtype=np.bool_)
+    for span in gaps:
+        keep &= ~inside(span, signal.stamps, 1.0 / signal.info.rate_hz)
+    others = tuple(span for span in signal.bad_spans if span.why != GAP)
+    whole = replace(signal, data=signal.data[keep], stamps=signal.stamps[keep], bad_spans=others)
+    return replace(recording, signals=(whole,))
 
 
 def bids_origin(path: Path, root: Path) -> BidsOrigin:
