@@ -253,7 +253,7 @@ class Engine:
         self._n_classes = len(decoder.kernel.classes)
         self._hop = decoder.preprocessing.hop
         self._n_blocks = decoder.preprocessing.window // self._hop
-        self._window = decoder.preprocessing.window
+        self._window, self._partly = decoder.preprocessing.window, decoder.preprocessing.partly
         self._heavy: BoolArray = decoder.weights > self.settings.quality.heavy_share / n
         self._few = self.settings.quality.bad_share * n
         self._sets: dict[bytes, Without] = {}
@@ -341,7 +341,7 @@ class Engine:
             probabilities,
             self._decide.evidence,
             self._velocity,
-            window.filled if self._decoder.preprocessing.partly else None,
+            window.filled if self._partly else None,
         )
 
     def _veto(self, window: Window) -> Reason:
