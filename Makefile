@@ -15,7 +15,7 @@ export MKL_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CHECKED := QT_QPA_PLATFORM=offscreen
 
-.PHONY: help setup demo test lint types arrows doctest fast slow bench results networks screens lock clean
+.PHONY: help setup demo test lint types arrows doctest fast slow cases bench results networks screens lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -25,9 +25,9 @@ setup: $(READY)  ## virtual environment, pinned dependencies, libraries for Qt
 demo: setup  ## the whole way without hardware (options: make demo ARGS="--headless --out DIR")
 	@$(BIN)/bci demo $(ARGS)
 
-test: setup  ## everything: style, types, arrows, doctests, fast tests, slow tests
+test: setup  ## everything: style, types, arrows, doctests, fast tests, slow tests, case programs
 	@status=0; \
-	for stage in lint types arrows doctest fast slow; do \
+	for stage in lint types arrows doctest fast slow cases; do \
 		echo "== $$stage"; $(MAKE) --no-print-directory $$stage || { status=1; failed="$${failed:-} $$stage"; }; \
 	done; \
 	if [ $$status = 0 ]; then echo "== all stages passed"; else echo "== FAILED:$$failed" >&2; fi; exit $$status
@@ -49,6 +49,9 @@ fast: setup  ## tests that take seconds
 
 slow: setup  ## tests that take longer
 	@$(CHECKED) $(BIN)/pytest -q -m slow --durations=10 $(ARGS)
+
+cases: setup  ## the case programs beside the project (../shared/cases), where they are there
+	@$(BIN)/python tests/cases.py $(ARGS)
 
 bench: setup  ## benchmarks (one: make bench ONLY=latency)
 	@status=0; for file in tests/benchmarks/bench_*$(ONLY)*.py; do \
