@@ -1,7 +1,7 @@
 """Run the programs of ``../shared/cases``: situations from the field, each of which ends with 0 where the product does right.
 
-They lie beside the project and not in it. ``python tests/cases.py [FOLDER …] [--only WORD] [--jobs N]`` prints a line for each and
-ends with 1 where one fails; without the folder beside the project it says so and ends with 0, since there is nothing to run.
+They lie beside the project and not in it. ``python tests/cases.py [FOLDER …] [--only WORD] [--jobs N]`` prints a line for each
+and ends with 1 where one fails; without the folder beside the project it says so and ends with 0, since there is nothing to run.
 """
 
 from __future__ import annotations
@@ -64,9 +64,8 @@ def run(program: Path) -> Result:
     began = time.monotonic()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
     try:
-        done = subprocess.run(
-            [sys.executable, str(program)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
-        )
+        words = [sys.executable, str(program)]
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
         return Result(f"{program.parent.name}/{program.stem}", None, time.monotonic() - began, "")
     lines = (done.stdout + done.stderr).strip().splitlines()
@@ -84,7 +83,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", default=FOLDERS, metavar="FOLDER", help=f"default: {', '.join(FOLDERS)}")
     parser.add_argument("--only", default="", metavar="WORD", help="programs with this in their name")
-    parser.add_argument("--jobs", type=int, default=max(1, os.cpu_count() or 1), help="programs at a time (default: one a processor)")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="programs at a time (default: as many as processors)"
+    )
     args = parser.parse_args()
     if not CASES.is_dir():
         print("the case programs are not beside the project (../shared/cases): nothing was run")
