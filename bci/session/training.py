@@ -204,8 +204,12 @@ def train(runs: Sequence[LabelledRun], config: SessionConfig, progress: Progress
 
 
 def trials(run: LabelledRun, config: SessionConfig, progress: Progress = silent) -> Epochs:
-    """The trials of one run, cut through the live steps; several windows of each for a decoder that asks for them."""
-    family, preprocessing = _family(config), preprocessing_for(run.info, config)
+    """The trials of one run, cut through the live steps; several windows of each for a decoder that asks for them.
+
+    Whole windows only: those that losses shortened are decoded, but nothing is learned from them
+    (docs/decisions/0014-what-is-decoded-of-a-bad-day.md).
+    """
+    family, preprocessing = _family(config), replace(preprocessing_for(run.info, config), least=0)
     slides = isinstance(family, InformedFamily) and family.slides
     return cut(
         run.info,

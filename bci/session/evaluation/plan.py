@@ -160,7 +160,8 @@ def replace_sections(config: SessionConfig, decoder: str, labels: tuple[str, ...
 
 def _cells(facts: list[RunFacts], config: SessionConfig, choices: Choices, folder: Path) -> Iterator[Cell]:
     """All cells of one data set and decoder, without their keys."""
-    preprocessing = preprocessing_for(facts[0].info, config)
+    # Whole windows only, as in training: what losses shortened is nothing to learn from.
+    preprocessing = replace(preprocessing_for(facts[0].info, config), least=0)
     cuts = [_cut(f, preprocessing, config, folder) for f in facts]
     people = {s: [c for c in cuts if c.subject == s] for s in dict.fromkeys(c.subject for c in cuts)}
     for protocol in choices.protocols:
