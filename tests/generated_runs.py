@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,10 +48,19 @@ SLACK_S = 0.002
 
 @dataclass(frozen=True)
 class Found:
-    """Cues that one way through the product gave, and what was said of them."""
+    """Cues that one way through the product gave, and what was said of them.
+
+    Parameters
+    ----------
+    trials : tuple of Trial
+    said : str
+    ended_s : float
+        Of the last sample, on the line of the way, where it was counted that markers behind it were left out; else infinite.
+    """
 
     trials: tuple[Trial, ...]
     said: str
+    ended_s: float = math.inf
 
 
 class AllMarkers:
@@ -196,10 +206,11 @@ def exported(session: GeneratedSession, path: Path, out: Path, format: str = "br
         if "no trial is left of its cues" not in str(error):
             raise
         return Found((), "; ".join((*written.notes, str(error))))
-    began = float(run.labelled.raw.stamps[0])
+    began, ended = run.labelled.raw.stamps[[0, -1]].tolist()
     return Found(
         tuple(Trial(cue.time_s - began, cue.class_) for cue in run.labelled.cues),
         "; ".join((*written.notes, *run.labelled.notes)),
+        ended - began if written.left_out else math.inf,
     )
 
 
@@ -253,6 +264,7 @@ def wrong(session: GeneratedSession, ways: Ways) -> list[str]:
     found = []
     for way, (what, times, slack_s) in lines.items():
         doubted = doubts(session, way, what.said)
+        doubted.append((what.ended_s, math.inf))
         kept = [(t, c) for t, (_, c) in zip(times, truth, strict=True) if not any(a < t < b for a, b in doubted)]
         trials = [t for t in what.trials if not any(a < t.time_s < b for a, b in doubted)]
         what, truth_, times = replace(what, trials=tuple(trials)), kept, [t for t, _ in kept]
