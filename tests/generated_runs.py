@@ -251,9 +251,17 @@ def doubts(session: GeneratedSession, way: str, said: str) -> list[tuple[float, 
     return found
 
 
+def _in_doubt(time_s: float, doubted: list[tuple[float, float]], steps_s: list[float], kept: list[float], slack_s: float) -> bool:
+    """Whether a cue lies in a stretch that is doubted, or was put as far from it as a clock was set; not where one belongs."""
+    if any(abs(time_s - belongs_s) <= slack_s for belongs_s in kept):
+        return False
+    return any(a < time_s - step_s < b for a, b in doubted for step_s in steps_s)
+
+
 def wrong(session: GeneratedSession, ways: Ways) -> list[str]:
     """What is not as it was, a line each; nothing where all is right."""
     truth, amp = session.truth(), session.amplifier
+    computers = {amp.computer, *(s.computer for s in session.sources)}
     lines = {
         "recording": (ways.recording, [amp.computer.unset(t) for t, _ in truth], SLACK_S),
         "live": (ways.live, [t for t, _ in truth], SLACK_S),
@@ -266,7 +274,8 @@ def wrong(session: GeneratedSession, ways: Ways) -> list[str]:
         doubted = doubts(session, way, what.said)
         doubted.append((what.ended_s, math.inf))
         kept = [(t, c) for t, (_, c) in zip(times, truth, strict=True) if not any(a < t < b for a, b in doubted)]
-        trials = [t for t in what.trials if not any(a < t.time_s < b for a, b in doubted)]
+        steps_s = [0.0, *(sign * c.step_s for c in computers for sign in (1, -1) if way == "live" and c.reset_s is not None)]
+        trials = [t for t in what.trials if not _in_doubt(t.time_s, doubted, steps_s, [t for t, _ in kept], slack_s)]
         what, truth_, times = replace(what, trials=tuple(trials)), kept, [t for t, _ in kept]
         classes = [t.class_ for t in what.trials]
         if classes != [class_ for _, class_ in truth_]:
