@@ -12,9 +12,9 @@ import numpy as np
 
 from bci.stream.clock_map import ClockMap
 from bci.stream.files.boundary import in_words
-from bci.stream.files.clocks import clocks_of
 from bci.stream.files.edf import check_edf
 from bci.stream.files.restarts import restarts_joined
+from bci.stream.files.set_clocks import steadied
 from bci.stream.foreign_clock import stamped_elsewhere
 from bci.stream.metadata import sender_host, stream_info
 from bci.stream.readers import open_recording, reader_of, unknown_type
@@ -80,8 +80,8 @@ def summarise_file(path: Path) -> FileSummary:
 
 def _xdf(path: Path, kind: str) -> FileSummary:
     with in_words(path):
-        file = read_xdf(path)
-        clocks, notes = clocks_of(file)
+        steady = steadied(read_xdf(path))
+        file, clocks, notes = steady.file, steady.clocks, steady.notes
         streams = tuple(summarise(stream, clocks[stream.id]) for stream in file.streams)
         problems = (*file.problems, *notes, *_together(file, clocks))
         with path.open("rb") as opened:

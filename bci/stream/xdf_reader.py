@@ -112,6 +112,9 @@ class XdfFile:
         Bytes that could not be used.
     header : dict
         The file header's fields as text (``version``, ``datetime``, …).
+    order : ndarray of int
+        Identifiers of the streams of all chunks of samples in the order in which they were written; those of clock offsets
+        negative.
     """
 
     path: Path
@@ -122,6 +125,7 @@ class XdfFile:
     problems: tuple[str, ...]
     left_out: int
     header: dict[str, str] = field(default_factory=dict)
+    order: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def stream(self, name: str) -> XdfStream:
         """The one stream of that name or type.
@@ -168,7 +172,8 @@ def read_xdf(path: Path | str, verify: bool = True, stored: bool = False) -> Xdf
     if found.damaged:
         verdict = "damaged"
     closed = bool(streams) and not found.cut and all(s.footer is not None for s in streams)
-    return XdfFile(path, streams, closed, verdict, sha256, tuple(found.problems), found.left_out, found.header)
+    order = np.array(found.order, np.int64)
+    return XdfFile(path, streams, closed, verdict, sha256, tuple(found.problems), found.left_out, found.header, order)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from bci.stream.files.hand_marks import with_hand_marks
 from bci.stream.files.restarts import restarts_joined
 from bci.stream.files.stored import StoredSamples
 from bci.stream.files.trigger_channels import trigger_markers
+from bci.stream.marked import BadSpan
 from bci.stream.marker_shapes import row_of
 from bci.stream.marker_streams import Levels, is_markers
 from bci.stream.metadata import scale_to_microvolts, sender_host, stream_info
@@ -32,12 +33,11 @@ def read_xdf_recording(path: Path, stored: bool = False) -> Recording:
     stored : bool
         Leave the samples of signals in the file until they are asked for.
     """
-    from bci.stream.files.clocks import clocks_of
+    from bci.stream.files.set_clocks import SET_BACK, steadied
     from bci.stream.xdf_reader import read_xdf
 
-    file = read_xdf(path, stored=stored)
-    clocks, said_of_clocks = clocks_of(file)
-    notes = list(said_of_clocks)
+    steady = steadied(read_xdf(path, stored=stored))
+    file, clocks, notes = steady.file, steady.clocks, list(steady.notes)
     signals: list[RecordedSignal] = []
     markers: list[RecordedMarkers] = []
     for stream in file.streams:
@@ -50,7 +50,8 @@ def read_xdf_recording(path: Path, stored: bool = False) -> Recording:
             continue
         info = stream_info(stream.header_xml)
         data = _samples(stream, info)
-        signals.append(RecordedSignal(info, data, stamps, clock, stream.header_xml))
+        seams = tuple(BadSpan(float(stamps[i]), float(stamps[i]), SET_BACK) for i in steady.seams.get(stream.id, ()))
+        signals.append(RecordedSignal(info, data, stamps, clock, stream.header_xml, bad_spans=seams))
         markers += trigger_markers(info, data, stamps, clock)
     whole, cues, joined = restarts_joined(signals, markers)
     return Recording(path, with_hand_marks(whole, cues), cues, file.sha256, (*file.problems, *notes, *joined))
