@@ -29,7 +29,7 @@ from gui.tidy import tidy
 
 ROWS = {"BCI-Outcome": "outcomes", "BCI-Decision": "decisions", "BCI-Timing": "timing", "BCI-Velocity": "velocity"}
 TEXTS = {"BCI-Event": "events", "BCI-State": "state", "BCI-Guard": "guard", "BCI-Command": "commands"}
-WARNINGS = ("gap", "segment", "skip", "rate", "mask", "contradicted", "unmapped")
+WARNINGS = ("gap", "segment", "skip", "rate", "mask", "contradicted", "unmapped", "clock")
 RETRY_S = 3.0
 FORGET_S = 5.0
 KEPT = 2000

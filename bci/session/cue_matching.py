@@ -16,6 +16,8 @@ REPEAT_S = 0.05
 """One source that says the same again within this time has repeated itself."""
 LATEST, MANY = 64, 256
 """So many cues of one class may still get a copy, and so many classes and other markers are kept."""
+KEPT = 32
+"""Of what is sent again and again without a pause, so many first and last sightings are kept: sessions last for hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class SeenCue:
     Parameters
     ----------
     sightings : list of Sighting
-        In the order in which they came.
+        In the order in which they came; of very many, the first and the last.
     doubted : bool
         Another source says at the same time that it was another class.
     """
@@ -113,6 +115,7 @@ class CueMatcher:
         cue = _repeated(alike, seen) or _open(alike, seen)
         if cue is not None:
             cue.sightings.append(seen)
+            del cue.sightings[KEPT:-KEPT]
             return cue, False
         alike.append(SeenCue([seen]))
         del alike[:-LATEST]
@@ -174,7 +177,7 @@ def copies(cues: Sequence[SeenCue]) -> list[str]:
 def _repeated(alike: Sequence[SeenCue], seen: Sighting) -> SeenCue | None:
     """The cue that its own source has shown a moment ago."""
     for cue in reversed(alike):
-        if any(s.source == seen.source and abs(s.time_s - seen.time_s) <= REPEAT_S for s in cue.sightings):
+        if any(s.source == seen.source and abs(s.time_s - seen.time_s) <= REPEAT_S for s in reversed(cue.sightings)):
             return cue
     return None
 

@@ -34,7 +34,7 @@ class Heard:
     ----------
     kind : {"cue", "copy", "contradicted", "unmapped", "clock"}
         A new cue (or a marker that is none, without class); another sighting of one; a cue about which two sources disagree;
-        a source of which the table knows no marker; one whose clock was set.
+        a source of which the table knows no marker; one whose clock was set, or that gives no time.
     fields : dict
         For the event that puts it on record (docs/streams.md).
     class_ : str
@@ -73,6 +73,7 @@ class LiveCues:
         self._waiting: list[tuple[str, float]] = []
         self._offsets: dict[object, float] = {}
         self._odd: dict[object, list[Row]] = {}
+        self._no_time: set[object] = set()
         self._latest_s = float("-inf")
         self.counts = {"cue": 0, "copy": 0, "contradicted": 0}
         self.why = ""
@@ -89,7 +90,7 @@ class LiveCues:
             To be added to its stamps to have our clock's time, on which markers of streams are; None while it is not known:
             what is found then waits, for two seconds at most.
         """
-        self._waiting += self._edges(chunk) if self._edges else ()
+        self._waiting += [one for one in self._edges(chunk) if math.isfinite(one[1])] if self._edges else []
         if not len(chunk) or not math.isfinite(newest := float(chunk.stamps[-1])):
             return []
         if offset_s is None:
@@ -105,9 +106,14 @@ class LiveCues:
         return [h for h in found if h.class_ or h.kind in ("unmapped", "clock") or cue_code(str(h.fields["code"])) in OF_TRIALS]
 
     def markers(self, markers: Iterable[Marker]) -> list[Heard]:
-        """What markers say that have come on streams."""
+        """What markers say that have come on streams; those without a text or a time are passed over, as in recordings."""
         found: list[Heard] = []
         for m in markers:
+            if not any(text.strip() for text in m.row):
+                continue
+            if not math.isfinite(m.stamp):
+                found += self._timeless(m)
+                continue
             code, class_ = self._table.code(m.row, m.columns), self._table.class_of_row(m.row, m.columns)
             found += self._clock_of(m.source, m.name, m.offset_s)
             time_s = m.time_s if math.isfinite(m.time_s) else m.stamp
@@ -134,6 +140,14 @@ class LiveCues:
         wrong = "what it sent in the seconds before may be on record at a wrong time"
         why = f"the clock of {name!r} was set by {step_s:+.3f} s; {wrong}"
         return [Heard("clock", {"source": name, "step": step_s, "why": why})]
+
+    def _timeless(self, marker: Marker) -> list[Heard]:
+        """Say, once for each sender, that a marker has no time: it is no cue, as it is none in a recording."""
+        if marker.source in self._no_time:
+            return []
+        self._no_time.add(marker.source)
+        self.why = f"{marker.name!r} stamps markers with {marker.stamp}, which is no time: they are not counted"
+        return [Heard("clock", {"source": marker.name, "step": 0.0, "why": f"{self.why} (the first is {shown(marker.row)})"})]
 
     def _heard(self, seen: Sighting, row: Row, columns: Sequence[str]) -> list[Heard]:
         """One sighting: a cue, or a copy of one."""

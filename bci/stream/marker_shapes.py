@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from bci.errors import ConfigError
@@ -15,6 +17,8 @@ LONGEST_PATTERN, LONGEST_TEXT = 200, 160
 MOST_OPEN, MOST_CHOICES = 2, 6
 """Repetitions without a bound, and optional parts and alternatives, that a pattern may have."""
 MOST_JSON = 100_000
+MOST_FIELDS, MOST_WORDS = 200, 16
+"""Places in one marker, and words of its text, in which a cue is looked for unasked: a session goes on meanwhile."""
 SHOWN = 60
 
 
@@ -103,8 +107,9 @@ def _in_json(text: str, path: str) -> str:
     return _as_text(found)
 
 
+@lru_cache(maxsize=32)
 def parsed(text: str) -> Any:
-    """A JSON object or list; None for all other texts."""
+    """A JSON object or list; None for all other texts. What is returned is kept and must not be changed."""
     if len(text) > MOST_JSON or text.lstrip()[:1] not in ("{", "["):
         return None
     try:
@@ -118,7 +123,9 @@ def _as_text(value: Any) -> str:
         return value
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.15g}" if isinstance(value, int | float) else ""
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return str(value) if isinstance(value, int) else ""
 
 
 def checked_pattern(pattern: str) -> re.Pattern[str]:
@@ -188,25 +195,26 @@ def _quoted(setting: str) -> str:
 
 
 def paths(value: Any, depth: int = 3) -> list[str]:
-    """Paths of all texts and numbers in a JSON value.
+    """Paths of the texts and numbers in a JSON value, the first 200 of them.
 
-    >>> paths({"cue": {"class": "left"}, "n": 1})
-    ['cue.class', 'n']
+    >>> paths({"cue": {"class": "left"}, "n": 1, "at": [3, 4]})
+    ['cue.class', 'n', 'at.0', 'at.1']
     """
-    if isinstance(value, dict) and depth:
-        return [
-            str(key) + (f".{rest}" if rest else "")
-            for key, inner in list(value.items())[:50]
-            for rest in (paths(inner, depth - 1) if isinstance(inner, dict | list) else [""])
-        ]
-    if isinstance(value, list) and depth:
-        return [f"{i}" + (f".{p}" if p else "") for i, v in enumerate(value[:50]) for p in (paths(v, depth - 1) or [""])]
-    return []
+    return list(islice(_paths(value, depth), MOST_FIELDS))
+
+
+def _paths(value: Any, depth: int) -> Iterator[str]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, found in inner if depth else ():
+        if isinstance(found, dict | list):
+            yield from (f"{key}.{rest}" for rest in _paths(found, depth - 1))
+        else:
+            yield f"{key}"
 
 
 def _patterns(text: str, known: Callable[[str], bool]) -> list[str]:
     """Patterns that take a known text out of a longer one: for this marker, and for others that begin or go on otherwise."""
-    words = list(re.finditer(r"[^\s/:;,=|_-]+", text))
+    words = list(islice(re.finditer(r"[^\s/:;,=|_-]+", text), MOST_WORDS))
     spans = [(a.start(), b.end()) for i, a in enumerate(words) for b in reversed(words[i:])]
     begin, end = next(((a, b) for a, b in spans if known(text[a:b])), (0, 0))
     if begin == end:

@@ -15,6 +15,7 @@ from bci.config import load_config
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.session.calibration.outside import Outside
+from bci.session.cue_matching import KEPT, CueMatcher, Sighting
 from bci.session.cues import find_cues
 from bci.session.live_cues import LiveCues, on_record
 from bci.session.model import load_model
@@ -23,9 +24,11 @@ from bci.session.simulate import record_virtually
 from bci.session.timeline import short
 from bci.session.training import open_labelled, train, write_model
 from bci.session.virtual import run_virtually
+from bci.session.wire import line
 from bci.stream.bus import Marker
 from bci.stream.clock import VirtualClock
 from bci.stream.inprocess import InProcessBus
+from bci.stream.marker_shapes import MOST_FIELDS, parsed, paths
 from bci.stream.metadata import row_info
 from bci.stream.player import Player, bus_outlets
 from bci.stream.readers import open_recording
@@ -254,3 +257,46 @@ def test_a_trial_that_was_rejected_afterwards_does_not_count_on_record() -> None
     live = LiveCues(MarkerTable(TABLE), INFO)
     heard = live.markers([marker("left", 5.0, "a"), marker("1023", 6.0, "a"), marker("right", 9.0, "a")])
     assert [t.class_ for t in on_record([{"kind": h.kind, **h.fields} for h in heard])] == ["right"]
+
+
+HUGE = "9" * 400
+LONG = f'{{"event": {"9" * 5000}}}'
+FOREIGN = ["", " ", "nan", "1e999", HUGE, f'{{"event": {HUGE}}}', LONG, '{"event": 1e999}', "[" * 9000, "x" * 10**6]
+
+
+@pytest.mark.parametrize("text", FOREIGN, ids=range(len(FOREIGN)))
+def test_no_text_that_another_program_sends_ends_a_session(text: str) -> None:
+    live = LiveCues(MarkerTable(TABLE, "event"), INFO)
+    heard = live.markers([marker(text, float(i)) for i in range(15)] + [marker('{"event": "left"}', 20.0)])
+    assert [h.class_ for h in heard if h.class_] == ["left"]
+    assert all(line(h.kind, **h.fields) for h in heard)
+
+
+@pytest.mark.parametrize("stamp", [np.nan, np.inf, -np.inf])
+def test_a_marker_without_a_time_is_no_cue_live_as_in_a_recording_and_is_said_once(stamp: float) -> None:
+    live = LiveCues(MarkerTable(TABLE), INFO)
+    levels = np.zeros((20, 2))
+    levels[5:, 1] = 2
+    heard = live.samples(Chunk(levels, np.where(np.arange(20) == 5, stamp, np.arange(20) / 250)))
+    heard += live.markers([marker("left", stamp), marker("left", stamp), marker("right", 3.0)])
+    assert [(h.kind, h.class_) for h in heard] == [("clock", ""), ("cue", "right")]
+    assert "stamps markers with" in heard[0].fields["why"]
+    assert all(line(h.kind, **h.fields) for h in heard)
+    signal = RecordedSignal(INFO, levels, np.arange(20) / 250)
+    cues = RecordedMarkers("Cues a", ("left", "left", "right"), np.array([stamp, stamp, 3.0]))
+    found = find_cues(Recording(Path("a.xdf"), (signal,), (cues,), ""), signal, MarkerTable(TABLE))
+    assert [(t.time_s, t.class_) for t in found.trials] == [(3.0, "right")]
+
+
+def test_what_is_sent_again_and_again_takes_no_more_memory_and_time() -> None:
+    matcher = CueMatcher()
+    for i in range(5000):
+        cue, new = matcher.add(Sighting(0.01 * i, "1", "left", "a"))
+        assert new == (i == 0)
+    assert len(cue.sightings) == 2 * KEPT
+    assert cue.time_s == 0.0
+
+
+def test_in_a_large_marker_only_so_many_places_are_looked_at_for_a_suggestion() -> None:
+    large = json.dumps({f"k{i}": {f"j{j}": j for j in range(30)} for i in range(50)})
+    assert len(paths(parsed(large))) == MOST_FIELDS
