@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from bci.session.judging.judge import fit_best, judge
     from bci.session.judging.settings import JudgeSettings
     from bci.session.progress import progress_bar
-    from bci.session.training import notes_of, open_labelled, write_model
+    from bci.session.training import open_labelled, write_model
 
     config = config_of(args)
     settings = JudgeSettings()
@@ -72,7 +72,6 @@ def run(args: argparse.Namespace) -> int:
             grid=args.grid,
             jobs=args.jobs,
         )
-        found = replace(found, notes=(*notes_of(runs), *found.notes))
         if args.model:
             write_model(Path(args.model), fit_best(runs, config, found.best, found, told), config)
     print(found.to_json() if args.json else _told(found))

@@ -127,37 +127,45 @@ def _decode(path: Path, model_path: Path, config: SessionConfig, as_json: bool) 
     from bci.session.replay import decode, differences, read_session
     from bci.session.right_at_cues import answers
     from bci.session.training import open_with
+    from bci.stream.recording import require_samples
 
     model = load_model(model_path)
     recording = open_with(path, config)
-    signal = recording.eeg(config.stream.query())
-    check_stream(model.header, signal.info)
-    raw, settings = signal.chunk(), config.engine_settings(model.header.decision)
-    rows = decode(signal.info, raw.data, raw.stamps, model, settings, marked_in(signal))
+    signal = require_samples(recording.eeg(config.stream.query()), recording)
+    run = _labelled(path, recording, config, model)
+    if isinstance(run, str):
+        info, raw, marked = signal.info, signal.chunk(), marked_in(signal)
+    else:
+        info, raw, marked = run.info, run.raw, run.marked
+    check_stream(model.header, info)
+    rows = decode(info, raw.data, raw.stamps, model, config.engine_settings(model.header.decision), marked)
     summary: dict[str, Any] = {"model": str(model_path), "outcomes": len(rows), "decided": int(sum(r[6] >= 0 for r in rows))}
     session: RecordedSession | None = read_session(path) if _is_session(path) else None
     if session is not None:
         classes = _models(path, None)(session.model).header.classes
         changed = differences(session.rows, classes, rows, model.header.classes)
         summary |= {"recorded": len(session.rows), "different": changed}
-    labelled = _labelled(recording, config, model)
-    if labelled is not None:
-        summary["cues"] = counts(answers(model, labelled, config))
-        summary["trained_on"] = labelled.sha256 in model.header.recordings
+    if isinstance(run, str):
+        summary["no_cues"] = run
+    else:
+        summary["cues"] = counts(answers(model, run, config))
+        summary["trained_on"] = run.sha256 in model.header.recordings
+    summary["notes"] = list(recording.notes if isinstance(run, str) else run.notes)
     print(json.dumps(summary) if as_json else _decoded(summary))
     return 0
 
 
-def _labelled(recording: Recording, config: SessionConfig, model: Model) -> LabelledRun | None:
-    """The recording with its cues, by the configured table or by names and codes of the model's classes; None without any cue."""
+def _labelled(path: Path, recording: Recording, config: SessionConfig, model: Model) -> LabelledRun | str:
+    """The recording with its cues, by the configured table or by names and codes of the model's classes; or why it has none."""
     from bci.errors import TrainingError
     from bci.session.right_at_cues import table_for
-    from bci.session.training import labelled
+    from bci.session.training import open_labelled
 
+    section = config.markers.model_copy(update={"table": table_for(config, model.header.classes)})
     try:
-        return labelled(recording, config, table_for(config, model.header.classes))
-    except TrainingError:
-        return None
+        return open_labelled(path, config.model_copy(update={"markers": section}), recording)
+    except TrainingError as error:
+        return str(error)
 
 
 def _is_session(path: Path) -> bool:
@@ -175,13 +183,13 @@ def _decoded(summary: dict[str, Any]) -> str:
     if "different" in summary:
         lines.append(f"{len(summary['different'])} of {summary['recorded']} recorded outcomes would have been otherwise")
         lines += [f"  {text}" for text in summary["different"][:SHOWN]]
-    return "\n".join([*lines, *_told_cues(summary)])
+    return "\n".join([*lines, *_told_cues(summary), *(f"note: {note}" for note in summary["notes"])])
 
 
 def _told_cues(summary: dict[str, Any]) -> list[str]:
     """How many cues were right, for people."""
     if "cues" not in summary:
-        return ["no marker is known as a cue, so nothing can be called right or wrong: --set markers.table.TEXT=CLASS"]
+        return [f"nothing can be called right or wrong: {summary['no_cues']}"]
     found = summary["cues"]
     lines = ["the model was TRAINED on this recording: what it gets right here says nothing"] if summary["trained_on"] else []
     for name, one in [("all", found), *found["classes"].items()]:

@@ -129,10 +129,17 @@ def open_signal(path: Path, config: SessionConfig) -> RecordedSignal:
     return require_samples(recording.eeg(config.stream.query()), recording)
 
 
-def open_labelled(path: Path, config: SessionConfig) -> LabelledRun:
+def open_labelled(path: Path, config: SessionConfig, recording: Recording | None = None) -> LabelledRun:
     """Read a recording and label its trials, as the sections ``stream`` and ``markers`` say.
 
     One that lies in a BIDS folder is read with what stands beside it: its events, and which channels are bad.
+
+    Parameters
+    ----------
+    path : Path
+    config : SessionConfig
+    recording : Recording, optional
+        The same, where it was read before (:func:`open_with`).
     """
     root = bids_root(path)
     if root is not None and find_spec("mne_bids") is not None:
@@ -140,7 +147,7 @@ def open_labelled(path: Path, config: SessionConfig) -> LabelledRun:
 
         (opened,) = bids_origin(path, root).open(config)
         return opened.labelled
-    return labelled(open_with(path, config), config)
+    return labelled(recording or open_with(path, config), config)
 
 
 def labelled(recording: Recording, config: SessionConfig, table: Mapping[str, str] | None = None) -> LabelledRun:

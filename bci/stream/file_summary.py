@@ -16,6 +16,7 @@ from bci.stream.files.edf import check_edf
 from bci.stream.files.restarts import restarts_joined
 from bci.stream.files.set_clocks import steadied
 from bci.stream.foreign_clock import stamped_elsewhere
+from bci.stream.marker_streams import is_markers
 from bci.stream.metadata import sender_host, stream_info
 from bci.stream.readers import open_recording, reader_of, unknown_type
 from bci.stream.recording import RecordedMarkers, RecordedSignal
@@ -98,9 +99,9 @@ def _together(file: XdfFile, clocks: Mapping[int, ClockMap]) -> list[str]:
     for stream in file.streams:
         clock = clocks[stream.id]
         stamps, info = clock.continued(stream.stamps), stream_info(stream.header_xml)
-        if stream.rate_hz > 0 and stream.channel_format != "string":
+        if not is_markers(stream.type, stream.channel_format, stream.rate_hz, len(info.channels)):
             signals.append(RecordedSignal(info, np.empty((len(stream), 0)), stamps, clock.unset, stream.header_xml))
-        elif stream.rate_hz == 0 and len(stream) and not stream.type.startswith("BCI-"):
+        elif len(stream) and not stream.type.startswith("BCI-"):
             sender = (stream.type, info.source_id, sender_host(stream.header_xml))
             markers.append(RecordedMarkers(stream.name, ("",) * len(stream), stamps, clock.unset, *sender))
     whole, cues, said = restarts_joined(signals, markers)
@@ -111,7 +112,6 @@ def _together(file: XdfFile, clocks: Mapping[int, ClockMap]) -> list[str]:
 
 
 def _sha256(path: Path) -> str:
-
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -26,7 +26,7 @@ from bci.session.judging.settings import JudgeSettings
 from bci.session.judging.trials import Trials, cut_trials
 from bci.session.progress import Progress
 from bci.session.timeline import CLASS_CODES, cue_code
-from bci.session.training import LabelledRun, labelled, notes_of, open_with
+from bci.session.training import LabelledRun, notes_of, open_labelled, open_with
 from bci.settings import SessionConfig
 from bci.stream.recording import Recording
 from gui.explorer.selection import Selection
@@ -70,7 +70,7 @@ class Work:
         opened = [open_with(path, config) for path in paths]
         table = config.markers.table or guessed_table(opened)
         self._config = config.model_copy(update={"markers": config.markers.model_copy(update={"table": table})})
-        self._runs = [labelled(recording, self._config) for recording in opened]
+        self._runs = [open_labelled(path, self._config, recording) for path, recording in zip(paths, opened, strict=True)]
         self._judged, self._trials, self._whole = {}, {}, []
         first = self._runs[0]
         counts: dict[str, int] = {}

@@ -45,6 +45,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         markers += [(time_s - 1, "768"), (time_s, OF_CLASS[class_][places[class_]])]
         places[class_] += 1
     markers += [(CUES[5][0] + 2, "1023"), (-3.0, "before"), (1e4, "after"), (CUES[0][0] + 1, "two words\tand a tab")]
+    markers += [(CUES[1][0] + 1, "ends \x14 here")]  # what separates the annotations of an EDF file
     path = tmp_path_factory.mktemp("source") / "sub-1_task-mi_eeg.xdf"
     return write_recording(path, rhythm(CUES, RATE_HZ), sorted(markers), RATE_HZ)
 
@@ -55,11 +56,13 @@ def test_every_marker_of_a_class_has_its_name_and_the_trials_read_back_are_those
 ) -> None:
     options = [word for key, value in BY_TEXT.items() for word in ("--set", f"{key}={value}")]
     assert main(["export", str(source), "--out", str(tmp_path), "--no-source", "--format", format, *options]) == 0
-    assert "2 markers outside of the signal" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 markers outside of the signal" in said
+    assert "note: sub-1_task-mi_eeg.xdf: 1 trial is left out: marked as rejected (1023)" in said
     (events,) = tmp_path.rglob("*_events.tsv")
     rows = list(csv.DictReader(events.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
     assert [row["trial_type"] for row in rows if row["trial_type"] in ("left", "right")] == [class_ for _, class_ in CUES]
-    assert {row["marker"] for row in rows} >= set(TABLE) | {"768", "1023", "two words and a tab"}
+    assert {row["marker"] for row in rows} >= set(TABLE) | {"768", "1023", "two words and a tab", "ends here"}
     assert len({(row["trial_type"], row["value"]) for row in rows}) == len({row["trial_type"] for row in rows})
     own = trials(source, BY_TEXT)
     assert len(own) == 7  # one was rejected

@@ -30,6 +30,7 @@ from bci.session.model import load_model
 from bci.session.training import LabelledRun, preprocessing_for, write_model
 from bci.stream.metadata import header_xml, text_info
 from bci.stream.xdf_writer import XdfWriter
+from tests.recorded_parts import rhythm, write_recording
 
 ONE_LOOK = JudgeSettings(looks=1)
 FEW = [{"family": "ts-lr", "bands": ["configured", [8, 14]]}, {"family": "csp-lda", "windows": [[0.0, 0.6]]}]
@@ -304,3 +305,10 @@ def test_an_early_look_with_a_dead_channel_judges_the_others_and_names_it() -> N
     assert found.verdict.word == "works"
     assert sum(found.trials.values()) == 20
     assert any(run.info.channels[2].label in text for text in found.verdict.advice)
+
+
+def test_what_was_found_out_about_cues_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cues = [(4.0, "left"), (4.01, "left"), (8.0, "right")]
+    path = write_recording(tmp_path / "a.xdf", rhythm(cues), cues)
+    assert main(["judge", str(path), "--set", "markers.table.left=left", "--set", "markers.table.right=right"]) == 0
+    assert capsys.readouterr().out.count("1 cue came twice on 'cues' and is counted once") == 1

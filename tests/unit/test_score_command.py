@@ -99,3 +99,27 @@ def test_a_replay_without_any_known_cue_says_what_is_missing(folder: Path, capsy
     other = ("--set", "markers.table.x=left")
     assert main(["replay", str(folder / "later.xdf"), "--model", str(folder / "m.safetensors"), *other]) == 0
     assert "markers.table.TEXT=CLASS" in capsys.readouterr().out
+
+
+def test_a_replay_with_a_model_says_why_no_cue_counts_and_what_was_found_out_about_cues(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = rhythm(CUES[:3])[: 18 * 125]
+    rejected = write_recording(tmp_path / "a.xdf", short, [(4.0, "left"), (5.0, "1023")])
+    assert main(["replay", str(rejected), "--model", str(folder / "m.safetensors"), *TABLE]) == 0
+    assert "nothing can be called right or wrong" in (said := capsys.readouterr().out)
+    assert "1 trial is left out: marked as rejected (1023)" in said
+    twice = write_recording(tmp_path / "b.xdf", short, [(4.0, "left"), (4.01, "left"), (8.0, "right")])
+    assert main(["replay", str(twice), "--model", str(folder / "m.safetensors"), *TABLE]) == 0
+    assert "note: 1 cue came twice on" in capsys.readouterr().out
+
+
+def test_a_replay_of_a_file_in_a_bids_folder_finds_the_cues_that_training_finds(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_recording(tmp_path / "sub-1_ses-1_task-mi_run-1_eeg.xdf", rhythm(CUES[:5])[: 26 * 125], CUES[:5])
+    assert main(["export", str(source), "--out", str(tmp_path / "set"), "--no-source", *TABLE]) == 0
+    (exported,) = (tmp_path / "set").rglob("*_eeg.vhdr")
+    capsys.readouterr()
+    assert main(["replay", str(exported), "--model", str(folder / "m.safetensors"), "--json", *TABLE]) == 0
+    assert json.loads(capsys.readouterr().out)["cues"]["cues"] == 5

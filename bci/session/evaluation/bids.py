@@ -23,7 +23,7 @@ import numpy as np
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import StreamInfo, canonical
 from bci.errors import ConfigError, RecordingError
-from bci.session.cues import find_cues
+from bci.session.cues import FoundCues, find_cues
 from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, Even, even
 from bci.session.evaluation.names import names_in
 from bci.session.evaluation.origin import optional
@@ -36,7 +36,7 @@ from bci.stream.files.bids_events import CHANNELS, MARKER
 from bci.stream.files.mne_raw import ANNOTATIONS
 from bci.stream.marked import span_of
 from bci.stream.paths import label
-from bci.stream.recording import RecordedSignal, Recording, require_samples
+from bci.stream.recording import RecordedSignal, require_samples
 from bci.stream.sidecar import sidecar_path
 from bci.stream.triggers import MarkerTable, canonical_marker
 
@@ -61,7 +61,7 @@ class Exported:
     resolution_uv : float
         Largest step between two values that the format can tell apart.
     notes : tuple of str
-        What a person should know of the recording.
+        What a person should know of the recording and its cues.
     """
 
     source: Path
@@ -128,7 +128,9 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
     signal = require_samples(recording.eeg(config.stream.query()), recording)
     if choices.format == "edf":
         check_edf(signal.info, str(path))
-    raw, markers = Chunk(signal.data, signal.stamps), _markers(recording, signal, config)
+    raw = Chunk(signal.data, signal.stamps)
+    found = find_cues(recording, signal, config.markers.marker_table(), config.markers.stream)
+    markers = _markers(found, config)
     placed = even(signal.info, raw, markers, config.continuity, signal.bad_spans)
     # Imported only now: what reading needs for a moment and what these need for good need not be there together.
     mne_bids = optional("mne_bids", "mne-bids", "Export")
@@ -140,7 +142,8 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
         staging.publish()
     resolution = _resolution(placed, choices.format)
     gaps = sum(mark.text in (GAP, BOUNDARY) for mark in placed.marks)
-    return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution, recording.notes)
+    notes = (*recording.notes, *found.notes)
+    return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution, notes)
 
 
 def _write(
@@ -196,7 +199,7 @@ def _resolution(placed: Even, format: str) -> float:
     return float(max(np.abs(placed.low).max(), np.abs(placed.high).max()) * np.finfo(np.float32).eps)
 
 
-def _markers(recording: Recording, signal: RecordedSignal, config: SessionConfig) -> list[tuple[float, str]]:
+def _markers(cues: FoundCues, config: SessionConfig) -> list[tuple[float, str]]:
     """Markers on the signal's clock, cues each once. What our own processes say to each other is in the XDF, and is no event.
 
     Each has the text by which the table knows it for what it is: what was sent, or what it says inside of that of a cue, or of
@@ -205,7 +208,7 @@ def _markers(recording: Recording, signal: RecordedSignal, config: SessionConfig
     """
     table = config.markers.marker_table()
     found = []
-    for mark in find_cues(recording, signal, table, config.markers.stream).marks:
+    for mark in cues.marks:
         text = mark.text
         if mark.stream == ANNOTATIONS and span_of(0.0, 0.0, text) is not None:
             continue  # it is among the bad stretches, with its duration
@@ -274,8 +277,8 @@ def _raw(
 
 
 def _one_line(text: str) -> str:
-    """A marker's text as a cell of a table; what is nothing there is n/a."""
-    return " ".join(text.split()) or "n/a"
+    """A marker's text as a cell of a table, without what steers a file or a terminal; what is nothing there is n/a."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split()) or "n/a"
 
 
 class EventNames:
