@@ -180,7 +180,10 @@ def suggestion(rows: Sequence[Row], columns: Sequence[str], known: Callable[[str
     for i in range(width):
         inside = dict.fromkeys(path for row in rows if i < len(row) for path in paths(parsed(row[i])))
         fields += [path if i == 0 else f"{named[i]}.{path}" for path in inside]
-    hits = {field: sum(known(at(row, columns, field)) for row in rows) for field in fields}
+    hits = dict.fromkeys(fields[:MOST_FIELDS], 0)
+    for row in rows:
+        for field in hits:
+            hits[field] += known(at(row, columns, field))
     best = max(hits, key=lambda field: hits[field], default="")
     if best and hits[best]:
         return f"--set {_quoted(f'markers.field={best}')}"

@@ -246,6 +246,20 @@ def test_a_session_of_the_library_finds_its_cues_again_however_they_were_sent(re
     assert sum(library.entries[0].trials.values()) == len(open_labelled(recordings[0], chosen).cues) > 0
 
 
+def test_a_recording_that_needs_the_files_beside_it_is_refused_and_leaves_nothing_behind(
+    recordings: list[Path], tmp_path: Path
+) -> None:
+    table = ["--set", "markers.table.769=left_hand", "--set", "markers.table.770=right_hand"]
+    assert main(["export", str(recordings[0]), "--out", str(tmp_path / "set"), "--no-source", *table]) == 0
+    (exported,) = (tmp_path / "set").rglob("*_eeg.vhdr")
+    named = config().model_copy(update={"markers": MarkersSection(table={"left_hand": "left_hand", "right_hand": "right_hand"})})
+    (tmp_path / "library").mkdir()
+    empty = Library.scan(tmp_path / "library")
+    with pytest.raises(RecordingError, match="a library keeps one file of each recording"):
+        empty.add([exported], "P009", "S001", named)
+    assert [p.name for p in (tmp_path / "library").iterdir()] == ["index.json"]
+
+
 def test_a_folder_without_an_index_and_a_damaged_one_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="bci library add"):
         Library.open(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from bci.engine.engine import Engine
 from bci.engine.outcome import Reason
 from bci.session.epochs import Trial, cut, decode_at_cues
 from bci.session.evaluation.cutting import cut_key
+from bci.session.evaluation.origin import OpenedRun
 from bci.session.explore.epochs import decodable
 from bci.session.judging.settings import JudgeSettings
 from bci.session.judging.trials import cut_trials
+from bci.session.marked import Marked
 from bci.session.training import LabelledRun, trials
 from bci.settings import SessionConfig
+from bci.stream.marked import BadSpan
 from tests.parts import decoder, eeg, preprocessing, stream
 
 RATE_HZ = 250.0
@@ -102,3 +106,9 @@ def test_every_way_of_cutting_obeys_continuity_and_quality(way: Callable[[Labell
 def test_trials_that_were_kept_of_an_evaluation_are_cut_anew_when_continuity_changes() -> None:
     keys = {cut_key("a", preprocessing(), load_config(None, given)) for given in ({}, *SETTINGS[1:])}
     assert len(keys) == len(SETTINGS)
+
+
+def test_trials_that_were_kept_of_an_evaluation_are_cut_anew_when_a_channel_is_marked_bad_for_a_while() -> None:
+    run = recording("none", "none", 1)
+    marked = replace(run, marked=Marked((), (BadSpan(1.0, 2.0, "bad electrode", (run.info.labels[0],)),)))
+    assert len({OpenedRun("a", "1", "1", "1", one).identity for one in (run, marked)}) == 2

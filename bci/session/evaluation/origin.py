@@ -35,9 +35,9 @@ class OpenedRun:
 
     @property
     def identity(self) -> str:
-        """SHA-256 of the signal, its stamps, its layout and its cues: what a result can depend on."""
+        """SHA-256 of the signal, its stamps, its layout, its cues and what is marked bad: what a result can depend on."""
         run = self.labelled
-        digest = hashlib.sha256(repr((run.info, run.cues)).encode())
+        digest = hashlib.sha256(repr((run.info, run.cues, run.marked)).encode())
         digest.update(run.raw.data.tobytes())
         digest.update(run.raw.stamps.tobytes())
         return digest.hexdigest()

@@ -30,8 +30,8 @@ import numpy as np
 from bci.engine.chunk import window_grid
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo, canonical
-from bci.errors import ConfigError, RecordingError, TrainingError
-from bci.session.epochs import cut, filled, join
+from bci.errors import BciError, ConfigError, RecordingError, TrainingError
+from bci.session.epochs import Trial, cut, filled, join
 from bci.session.headstart.alignment import covariances
 from bci.session.headstart.start import Donor
 from bci.session.json_values import from_json
@@ -190,12 +190,13 @@ class Library:
             If the session is there already, or a name is no pseudonym.
         TrainingError
             If a recording holds no cue.
+        RecordingError
+            If a recording is made of several files, of which a library would hold one.
         """
         folder = self.path / f"{label('subject', subject)}-{label('session', session)}"
         if folder.exists():
             raise ConfigError(f"{folder}: is in the library already; choose another session label, or remove the folder")
-        for file in files:
-            open_labelled(file, config)
+        cues = [open_labelled(file, config).cues for file in files]
         montage = config.stream.montage
         note = SessionNote(
             subject,
@@ -217,6 +218,11 @@ class Library:
         if montage:
             shutil.copyfile(montage, partial / "montage.toml")
         (partial / SESSION).write_text(json.dumps(asdict(note), indent=1), encoding="utf-8")
+        try:
+            _check_copies(partial, note, files, cues)
+        except BciError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         partial.rename(folder)
         return Library.scan(self.path, progress)
 
@@ -360,6 +366,26 @@ def _read_note(folder: Path) -> SessionNote:
         return from_json(SessionNote, json.loads((folder / SESSION).read_bytes()), SESSION)
     except (OSError, ValueError, RecursionError, ConfigError) as error:
         raise RecordingError(f"{folder / SESSION}: unreadable ({error}); remove the folder, and add the session again") from error
+
+
+def _check_copies(folder: Path, note: SessionNote, files: Sequence[Path], cues: Sequence[Sequence[Trial]]) -> None:
+    """Refuse recordings that need more than their own file.
+
+    Raises
+    ------
+    RecordingError
+    """
+    why = ""
+    try:
+        same = [run.cues for run in _runs(folder, note)] == list(cues)
+    except BciError as error:
+        same, why = False, f" ({error})"
+    if not same:
+        names = ", ".join(map(str, files))
+        raise RecordingError(
+            f"{names}: a library keeps one file of each recording, and that alone does not hold its signal and its cues{why}. "
+            "Add the XDF that it was made from, or an EDF file with the cues as its annotations"
+        )
 
 
 def _runs(folder: Path, note: SessionNote) -> list[LabelledRun]:
