@@ -49,6 +49,8 @@ PROMPT_WAIT_JITTERS = 3.0
 BACK_JITTERS = 8.0
 BACK_S = 0.1
 REACH_JITTERS = 1.5
+LATE_JITTERS = 2.0
+"""A stamp that is later may stand behind a loss that is not seen yet."""
 MOST_JITTER_S = 0.5
 JITTER_MEMORY_S = 30.0
 STALL_MEMORY_S = 60.0
@@ -99,6 +101,26 @@ class FittedClock:
         if self._learning is not None:
             return math.inf
         return math.ceil((self._suspect + NOISE_JITTERS * self.jitter_s) / self._period) * self._period
+
+    def taken_s(self, stamp: float, ago: int) -> float:
+        """When a sample was taken, seconds on the sender's clock.
+
+        By the time line that windows are placed by, where its stamp is late by more than half a sample and by no more than stamps
+        of this sender can be. Otherwise the stamp itself: nothing better is known in the first two seconds, behind a loss that is
+        not seen yet, and of a stamp that is earlier than all others.
+
+        Parameters
+        ----------
+        stamp : float
+            Its raw stamp, seconds.
+        ago : int
+            How many samples before the newest one that was scanned.
+        """
+        if self._learning is not None or not self._begun:
+            return stamp
+        fitted_s = self.timeline.time_of(self._raw - 1 - ago + self._lost)
+        late_s = stamp - fitted_s
+        return fitted_s if 0.5 * self._declared_period < late_s <= LATE_JITTERS * self.jitter_s else stamp
 
     def _restart(self) -> None:
         """Forget everything about the sender's clock."""

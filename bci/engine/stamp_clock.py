@@ -41,6 +41,10 @@ class StampClock(Protocol):
         """Take the next raw stamps, shape (n_samples,), and say where something is missing."""
         ...
 
+    def taken_s(self, stamp: float, ago: int) -> float:
+        """When the sample with this stamp was taken, ``ago`` samples before the newest, on the sender's clock."""
+        ...
+
 
 class Timeline:
     """The sender's clock at about one sample a second of the current segment.
@@ -144,6 +148,10 @@ class SampleClock:
             if step is not None:
                 steps.append(step)
         return steps
+
+    def taken_s(self, stamp: float, ago: int) -> float:
+        """When a sample was taken: what its stamp says."""
+        return stamp
 
     def _regular(self, stamps: FloatArray) -> bool:
         """Whether every stamp follows the one before by one period, within half of it."""

@@ -15,7 +15,8 @@ from bci.session.timeline import OF_TRIALS, cue_code
 from bci.stream.bus import Marker
 from bci.stream.marker_shapes import Row, shown, suggestion
 from bci.stream.stream_query import StreamQuery
-from bci.stream.triggers import MarkerTable, TriggerEdges, trigger_stream
+from bci.stream.trigger_times import TimedTriggers, TriggerMark
+from bci.stream.triggers import MarkerTable, trigger_stream
 
 AMPLIFIER = "amplifier"
 STEP_S = 0.02
@@ -66,11 +67,11 @@ class LiveCues:
 
     def __init__(self, table: MarkerTable, info: StreamInfo, stream: str = "") -> None:
         self._table, self._name = table, trigger_stream(info)
-        edges = TriggerEdges(info)
+        edges = TimedTriggers(info)
         self._edges = edges if edges.columns and (not stream or names_triggers(stream, info)) else None
         self._matcher = CueMatcher()
         self._unsure: list[float] = []
-        self._waiting: list[tuple[str, float]] = []
+        self._waiting: list[TriggerMark] = []
         self._offsets: dict[object, float] = {}
         self._odd: dict[object, list[Row]] = {}
         self._no_time: set[object] = set()
@@ -94,13 +95,13 @@ class LiveCues:
         if not len(chunk) or not math.isfinite(newest := float(chunk.stamps[-1])):
             return []
         if offset_s is None:
-            if not self._waiting or newest - self._waiting[0][1] < HOLD_S:
+            if not self._waiting or newest - self._waiting[0].time_s < HOLD_S:
                 return []
             offset_s = 0.0
         self._latest_s = newest + offset_s
         found: list[Heard] = self._clock_of(AMPLIFIER, self._name, offset_s)
-        for text, stamp in self._waiting:
-            seen = Sighting(stamp + offset_s, text, self._table.class_of(text), AMPLIFIER, self._name, True, stamp)
+        for text, stamp, time_s in self._waiting:
+            seen = Sighting(time_s + offset_s, text, self._table.class_of(text), AMPLIFIER, self._name, True, stamp)
             found += self._heard(seen, (text,), ())
         self._waiting = []
         return [h for h in found if h.class_ or h.kind in ("unmapped", "clock") or cue_code(str(h.fields["code"])) in OF_TRIALS]

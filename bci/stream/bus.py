@@ -90,7 +90,7 @@ class Marker:
     row : tuple of str
         All its columns.
     stamp : float
-        Raw, on the sender's clock.
+        Raw, on the sender's clock; of a trigger channel when its sample was taken.
     source : str
         What tells its stream from all others, of the same name too.
     name : str

@@ -9,7 +9,8 @@ from bci.stream.bus import Marker
 from bci.stream.discovery import FoundStream
 from bci.stream.lsl_inlet import LslSignalInlet
 from bci.stream.montage import Montage
-from bci.stream.triggers import TriggerEdges, no_triggers, trigger_stream
+from bci.stream.trigger_times import TimedTriggers
+from bci.stream.triggers import no_triggers, trigger_stream
 
 
 class LslTriggerInlet:
@@ -33,13 +34,13 @@ class LslTriggerInlet:
     def __init__(self, found: FoundStream, montage: Montage | None = None) -> None:
         self._signal = LslSignalInlet(found, montage)
         self._from = (found.uid, trigger_stream(self._signal.info))
-        self._edges = TriggerEdges(self._signal.info)
+        self._edges = TimedTriggers(self._signal.info)
         if not self._edges.columns:
             self._signal.close()
             raise StreamMismatch(no_triggers(self._signal.info))
 
     def pull(self, timeout_s: float) -> list[tuple[str, float]]:
-        """Codes that have come, with the raw stamps of their samples.
+        """Codes that have come, and when their samples were taken, on the sender's clock.
 
         Raises
         ------
@@ -59,7 +60,7 @@ class LslTriggerInlet:
             return []
         known = self._signal.offset_s
         offset_s = math.nan if known is None else known
-        return [Marker((text,), stamp, *self._from, (), offset_s) for text, stamp in self._edges(chunk)]
+        return [Marker((mark.text,), mark.time_s, *self._from, (), offset_s) for mark in self._edges(chunk)]
 
     def close(self) -> None:
         """Unsubscribe. May be called twice."""

@@ -88,7 +88,8 @@ class RecordedMarkers:
     columns : tuple of str
         Names of the columns.
     on_samples : bool
-        They come from a channel of the amplifier, so that each is stamped as its sample is.
+        They come from a channel of the amplifier, and each is stamped when its sample was taken: as the sample is, unless that
+        stamp is late (:mod:`bci.stream.trigger_times`).
     """
 
     name: str

@@ -10,17 +10,18 @@ from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.stream.clock_map import SAME_CLOCK, ClockMap
 from bci.stream.recording import RecordedMarkers
-from bci.stream.triggers import TriggerEdges, trigger_stream
+from bci.stream.trigger_times import TimedTriggers
+from bci.stream.triggers import trigger_stream
 
 
 def trigger_markers(
     info: StreamInfo, data: FloatArray, stamps: FloatArray, clock: ClockMap = SAME_CLOCK
 ) -> list[RecordedMarkers]:
-    """What the trigger channels say, if there are any."""
-    edges = TriggerEdges(info)
-    if not edges.columns:
+    """What the trigger channels say, if there are any, stamped when their samples were taken."""
+    columns = TimedTriggers(info).columns
+    if not columns:
         return []
-    only = TriggerEdges(replace(info, channels=tuple(info.channels[i] for i in edges.columns)))
-    found = [*only(Chunk(data[:, edges.columns], stamps)), *only.finish()]
-    texts, times = tuple(t for t, _ in found), np.array([s for _, s in found], np.float64)
+    triggers = TimedTriggers(replace(info, channels=tuple(info.channels[i] for i in columns)))
+    found = [*triggers(Chunk(data[:, columns], stamps)), *triggers.finish()]
+    texts, times = tuple(mark.text for mark in found), np.array([mark.time_s for mark in found], np.float64)
     return [RecordedMarkers(trigger_stream(info), texts, times, clock, on_samples=True)]
