@@ -20,17 +20,19 @@ TRIGGERS = " triggers"
 SETTLE = 2
 """Lines of a parallel port rise and fall up to so many samples apart."""
 MOST_SHORT = 16
+ON_TOP_S = 1.0
+"""A line that rises so briefly on top of a code that is held, a button's, does not make it a new one when it falls."""
 BIOSEMI = "status"
 BIOSEMI_CODE = 0xFFFF
 
 
 def canonical_marker(text: str) -> str:
-    """Text as it is compared: no blanks around it, numbers as short as they can be.
+    """Text as it is compared: no blanks or NULs around it, one blank between its words, numbers as short as they can be.
 
-    >>> canonical_marker(" 2.000000000000000"), canonical_marker("769"), canonical_marker("left")
-    ('2', '769', 'left')
+    >>> canonical_marker(" 2.000000000000000"), canonical_marker("769"), canonical_marker("Stimulus/S  1")
+    ('2', '769', 'Stimulus/S 1')
     """
-    text = text.strip()
+    text = " ".join(text.replace("\0", " ").split())
     try:
         number = float(text)
     except ValueError:
@@ -166,6 +168,8 @@ class _Line:
     stamp: float = 0.0
     length: int = SETTLE + 1
     settled: float = 0.0
+    settled_at: float = 0.0
+    under: float | None = None
     since: float | None = None
     short: list[tuple[float, int]] | None = None
 
@@ -178,7 +182,8 @@ class TriggerEdges:
 
     Lines of a port change up to two samples apart, so a level counts when it has lasted longer, or when the channel is back
     at zero; it is stamped with the first sample of the change. What stands for two samples on the way from one level to
-    another is no marker, and neither are lines that fall one by one.
+    another is no marker, and neither are lines that fall one by one. A level that was there before further lines rose for a
+    second or less, and is there again, has never gone.
 
     BioSemi's ``Status`` (www.biosemi.com/faq/trigger_signals.htm) holds codes in its low 16 bits; the others say when an
     epoch began, whether the electrodes' loop is closed, and the like. Inputs of it that are open read as one all the time:
@@ -255,15 +260,23 @@ def _settle(line: _Line) -> list[tuple[str, float]]:
     """A marker if the level has lasted long enough now and is another one than before."""
     if line.length <= SETTLE or line.level == 0:
         return []
-    new, since = line.level != line.settled, line.since
+    since = line.stamp if line.since is None else line.since
+    new, held = line.level != line.settled, _held(line, since)
+    if new:
+        line.under, line.settled_at = line.settled, since
     line.settled, line.since, line.short = line.level, None, None
-    return [(f"{line.level:.15g}", line.stamp if since is None else since)] if new else []
+    return [(f"{line.level:.15g}", since)] if new and not held else []
+
+
+def _held(line: _Line, since: float) -> bool:
+    """Whether the level only comes back from under other lines that were up for a moment."""
+    return line.level == line.under and _part(line.level, line.settled) and since - line.settled_at <= ON_TOP_S
 
 
 def _pulse(line: _Line) -> list[tuple[str, float]]:
     """Back at zero: what was there too shortly to settle, unless lines only fell one by one."""
     short, since, before = line.short or [], line.since, line.settled
-    line.settled, line.since, line.short = 0.0, None, None
+    line.settled, line.since, line.short, line.under = 0.0, None, None, None
     new = [(level, n) for level, n in short if not _part(level, before)]
     if not new or since is None:
         return []

@@ -23,6 +23,11 @@ def test_a_number_is_the_same_marker_however_it_is_written(text: str) -> None:
     assert MarkerTable({"2": "left"}).class_of(text) == "left"
 
 
+@pytest.mark.parametrize("text", ["S 1", "S  1", " S\t 1\n", "S  1\0"])
+def test_blanks_between_and_around_words_make_no_other_marker(text: str) -> None:
+    assert MarkerTable({"S  1": "left"}).class_of(text) == "left"
+
+
 @pytest.mark.parametrize("text", ["", "20", "2.5", "left", "nan", "2_0"])
 def test_what_is_not_in_the_table_is_no_cue(text: str) -> None:
     assert MarkerTable({"2": "left", "20.5": "right"}).class_of(text) == ""
@@ -86,6 +91,15 @@ def test_lines_of_a_port_that_change_one_after_the_other_are_one_marker(levels: 
     found = markers(levels)
     assert [text for text, _ in found] == codes
     assert found[0][1] == 10.01
+
+
+def test_a_button_that_is_pressed_while_a_code_is_held_does_not_make_it_a_new_one() -> None:
+    held = [0.0] * 5 + [1.0] * 30 + [65.0] * 20 + [1.0] * 40 + [0.0] * 5
+    assert markers(held) == [("1", 10.05), ("65", 10.35)]
+    assert [code for code, _ in markers([*held, *held])] == ["1", "65", "1", "65"]
+    # What is up for longer than a second is a level of its own, and so is one without the lines that were up before.
+    assert [code for code, _ in markers([0.0] * 5 + [1.0] * 30 + [65.0] * 150 + [1.0] * 40)] == ["1", "65", "1"]
+    assert [code for code, _ in markers([0.0] * 5 + [1.0] * 30 + [2.0] * 20 + [1.0] * 40)] == ["1", "2", "1"]
 
 
 def test_biosemi_status_holds_the_code_in_its_low_bits_and_open_inputs_are_none_of_it() -> None:
