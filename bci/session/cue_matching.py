@@ -6,10 +6,14 @@ markers through it in order of time, a live session as they come.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 
+ECHO_S, ECHO_SPREAD_S, FEW_ECHOES, ECHOED = 2.0, 0.05, 6, 0.8
+"""Two sources give the same cues one after the other where so large a part of them, at least six, is equally far apart."""
 MATCH_S = 0.25
 """Two sources show one cue within this time: a trigger is immediate, a program's marker tens of milliseconds off."""
 REPEAT_S = 0.05
@@ -42,6 +46,8 @@ class Sighting:
         As the source stamped it.
     text : str
         As it was sent.
+    duration_s : float
+        How long it lasts, where that was said.
     """
 
     time_s: float
@@ -52,6 +58,7 @@ class Sighting:
     on_samples: bool = False
     stamp: float = 0.0
     text: str = ""
+    duration_s: float = 0.0
 
     @property
     def meaning(self) -> tuple[str, str]:
@@ -156,6 +163,44 @@ def contradicted(cues: Sequence[SeenCue]) -> list[SeenCue]:
                 found += [one for one in (cue, other) if not one.doubted]
                 cue.doubted = other.doubted = True
     return found
+
+
+def echoed(cues: Sequence[SeenCue]) -> list[tuple[str, str, int, float]]:
+    """Sources that give the same cues, each further apart than sightings are matched; these cues are marked as doubted.
+
+    Nothing tells which of the two times is the cue's: a projector that is late, or a program that announces.
+
+    Parameters
+    ----------
+    cues : sequence of SeenCue
+        Of a whole recording.
+
+    Returns
+    -------
+    list of (str, str, int, float)
+        Names of the earlier and the later source, number of cues, and the delay, seconds.
+    """
+    alone: dict[Hashable, list[SeenCue]] = {}
+    for cue in cues:
+        if len(cue.sources) == 1:
+            alone.setdefault(next(iter(cue.sources)), []).append(cue)
+    found = []
+    for first, second in permutations(alone, 2):
+        pairs = [(a, b) for a in alone[first] if (b := _after(a, alone[second])) is not None]
+        delays = sorted(b.time_s - a.time_s for a, b in pairs)
+        middle = delays[len(delays) // 2] if delays else 0.0
+        same = [pair for pair in pairs if abs(pair[1].time_s - pair[0].time_s - middle) <= ECHO_SPREAD_S]
+        if len(same) >= max(FEW_ECHOES, ECHOED * max(len(alone[first]), len(alone[second]))):
+            for cue in (cue for pair in same for cue in pair):
+                cue.doubted = True
+            found.append((alone[first][0].sources[first], alone[second][0].sources[second], len(same), middle))
+    return found
+
+
+def _after(cue: SeenCue, others: Sequence[SeenCue]) -> SeenCue | None:
+    """The next cue of the same class of another source, if it comes soon."""
+    i = bisect_right(others, cue.time_s, key=lambda other: other.time_s)
+    return next((o for o in others[i : i + 4] if o.class_ == cue.class_ and o.time_s - cue.time_s <= ECHO_S), None)
 
 
 def copies(cues: Sequence[SeenCue]) -> list[str]:

@@ -9,11 +9,12 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from bci.errors import RecordingError
-from bci.session.cue_matching import MATCH_S, SeenCue, Sighting, copies, matched
+from bci.session.cue_matching import MATCH_S, SeenCue, Sighting, copies, echoed, matched
 from bci.session.timeline import CALIBRATION_TYPE, CUE_STREAM, REJECTED, TRIAL_END, TRIAL_START, cue_code
 from bci.stream.marker_shapes import parsed, shown, suggestion
 from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording, times_on
@@ -22,6 +23,8 @@ from bci.stream.triggers import MarkerTable, canonical_marker
 
 SAME_S = 0.02
 """Marks that belong to one moment may be stamped so far apart, and in either order."""
+CROWDED_S = 2.0
+"""Trials of one class do not follow each other so soon: what does is a mark of the trial's end, of its feedback, or a copy."""
 WAS_REJECTED, BROKEN_OFF = "marked as rejected (1023)", "broken off before the end (800) that its stream marks"
 OURS = "BCI-"
 """Types of streams on which our own processes talk to each other."""
@@ -111,11 +114,20 @@ def find_cues(recording: Recording, signal: RecordedSignal, table: MarkerTable, 
         raise RecordingError(_missing(recording, stream))
     seen = [s for i, markers in heard for s in _sightings(i, markers, signal, table, i in chosen)]
     cues, rest = matched([s for s in seen if s.class_]), [s for s in seen if not s.class_]
+    contradictions, echoes = _doubted(cues), _echoes(cues)
     lost = uncounted(cues, rest)
     trials = tuple(Trial(cue.time_s, cue.class_) for cue in cues if cue not in lost and not cue.doubted)
     marks = [Mark(s.time_s, s.text, s.code, s.class_, s.name) for s in (*(cue.best for cue in cues if not cue.doubted), *rest)]
     marks += [Mark(s.time_s, s.text, s.code, "", s.name) for cue in cues if cue.doubted for s in cue.sightings]
-    notes = (*copies(cues), *_doubted(cues), *_lost(lost), *_apart(cues), *hints(recording, table, chosen))
+    notes = (
+        *copies(cues),
+        *contradictions,
+        *echoes,
+        *_lost(lost),
+        *_apart(cues),
+        *_crowded(trials),
+        *hints(recording, table, chosen),
+    )
     return FoundCues(trials, tuple(sorted(marks, key=lambda mark: mark.time_s)), notes)
 
 
@@ -150,7 +162,11 @@ def hints(recording: Recording, table: MarkerTable, chosen: set[int]) -> list[st
     for i, markers in enumerate(recording.markers):
         rows = [markers.row(k) for k in range(min(len(markers.texts), 500))]
         plain = not rows or markers.type.startswith(OURS)
-        if i not in chosen or plain or markers.on_samples or any(_meaning(markers, row, table)[1] for row in rows):
+        if i not in chosen or plain or markers.on_samples:
+            continue
+        cues = sum(bool(_meaning(markers, row, table)[1]) for row in rows)
+        if cues:
+            found += _rather(markers, rows, table, cues)
             continue
         how = suggestion(rows, markers.columns, table.knows)
         of = shown(rows[0])
@@ -162,13 +178,28 @@ def hints(recording: Recording, table: MarkerTable, chosen: set[int]) -> list[st
     return found
 
 
+def _rather(markers: RecordedMarkers, rows: Sequence[tuple[str, ...]], table: MarkerTable, cues: int) -> list[str]:
+    """A column that is not asked holds far more cues than the one that is, in which a trial's number may be in the table."""
+    if max(len(row) for row in rows) < 2 or table.shape.field or 2 * cues > len(rows):
+        return []
+    counts = {k: sum(len(row) > k and table.knows(row[k]) for row in rows) for k in range(1, max(map(len, rows)))}
+    best = max(counts, key=lambda k: counts[k])
+    if counts[best] < 2 * cues:
+        return []
+    return [
+        f"Stream {markers.name!r} sends markers like {shown(rows[0])}: {cues} of {len(rows)} are cues by their first column, "
+        f"{counts[best]} would be by column {best + 1}, with --set markers.field={best + 1}"
+    ]
+
+
 def uncounted(cues: Sequence[SeenCue], marks: Sequence[Sighting]) -> dict[SeenCue, str]:
     """Cues of trials that do not count, and why: rejected (1023), or broken off before their end (800).
 
     A rejection belongs to the trial in which it stands, from one beginning (768) to the next: at its beginning to all of it,
     else to the cue before it, or, where there is none, to the one after it. Where no beginnings are marked it belongs to the
-    cue before it. What is stamped with the same moment is taken for simultaneous, whatever the order. A stream that marks ends
-    of trials says by that which of its cues were broken off: those after the last one.
+    cue before it. One that lasts belongs to the cues of its trial that it covers, if there are some. What is stamped with
+    the same moment is taken for simultaneous, whatever the order. A stream that marks ends of trials says by that which of
+    its cues were broken off: those after the last one.
 
     Parameters
     ----------
@@ -177,22 +208,19 @@ def uncounted(cues: Sequence[SeenCue], marks: Sequence[Sighting]) -> dict[SeenCu
     marks : sequence of Sighting
         All other markers.
     """
-    moments: dict[int, list[float]] = {TRIAL_START: [], REJECTED: []}
+    starts = once([mark.time_s for mark in marks if cue_code(mark.code) == TRIAL_START])
+    rejections = [(mark.time_s, mark.duration_s) for mark in marks if cue_code(mark.code) == REJECTED]
     ends: dict[Hashable, float] = {}
     for mark in marks:
-        code = cue_code(mark.code)
-        if code in moments:
-            moments[code].append(mark.time_s)
-        elif code == TRIAL_END:
+        if cue_code(mark.code) == TRIAL_END:
             ends[mark.source] = max(mark.time_s, ends.get(mark.source, mark.time_s))
-    starts = once(moments[TRIAL_START])
     found: dict[SeenCue, str] = {}
     for cue in cues:
         own = [ends[source] for source in cue.sources if source in ends]
         if own and max(own) < cue.time_s:
             found[cue] = BROKEN_OFF
-    for time_s in moments[REJECTED]:
-        found |= dict.fromkeys(_rejected(time_s, starts, cues), WAS_REJECTED)
+    for time_s, duration_s in rejections:
+        found |= dict.fromkeys(_rejected(time_s, duration_s, starts, cues), WAS_REJECTED)
     return found
 
 
@@ -205,7 +233,7 @@ def once(times: Sequence[float]) -> list[float]:
     return found
 
 
-def _rejected(time_s: float, starts: Sequence[float], cues: Sequence[SeenCue]) -> list[SeenCue]:
+def _rejected(time_s: float, duration_s: float, starts: Sequence[float], cues: Sequence[SeenCue]) -> list[SeenCue]:
     """The cues that a rejection at a time belongs to."""
     number = bisect_right(starts, time_s + SAME_S)
     begin = starts[number - 1] if number else float("-inf")
@@ -213,6 +241,9 @@ def _rejected(time_s: float, starts: Sequence[float], cues: Sequence[SeenCue]) -
     inside = [cue for cue in cues if begin - SAME_S <= cue.time_s < end - SAME_S]
     if abs(time_s - begin) <= SAME_S:
         return inside
+    covered = [cue for cue in inside if time_s - SAME_S <= cue.time_s < time_s + duration_s]
+    if covered and duration_s > SAME_S:
+        return covered
     before = [cue for cue in inside if cue.time_s <= time_s + SAME_S]
     return before[-1:] or (inside[:1] if number else [])
 
@@ -228,7 +259,8 @@ def _sightings(
         if np.isfinite(time_s) and any(text.strip() for text in row):
             code, class_ = _meaning(markers, row, table)
             class_ = class_ if chosen else ""
-            yield Sighting(time_s, code, class_, number, markers.name, markers.on_samples, stamp, markers.texts[i])
+            lasts_s = markers.durations_s[i] if markers.durations_s else 0.0
+            yield Sighting(time_s, code, class_, number, markers.name, markers.on_samples, stamp, markers.texts[i], lasts_s)
 
 
 def _meaning(markers: RecordedMarkers, row: Sequence[str], table: MarkerTable) -> tuple[str, str]:
@@ -248,6 +280,28 @@ def _doubted(cues: Sequence[SeenCue]) -> list[str]:
     return [
         f"{who} contradict each other {n} time{'s' * (n != 1)}, first at {doubted[0].time_s:.3f} s: what they say within "
         f"{MATCH_S:g} s is left out; name the stream that counts with --set markers.stream=NAME"
+    ]
+
+
+def _echoes(cues: Sequence[SeenCue]) -> list[str]:
+    """Sources give the same cues at different times."""
+    return [
+        f"{first!r} and {second!r} give the same {n} cues {delay_s:.3f} s apart, which is too far to take them for one and too "
+        "even for two: they are left out; name the stream whose times count with --set markers.stream=NAME"
+        for first, second, n, delay_s in echoed(cues)
+    ]
+
+
+def _crowded(trials: Sequence[Trial]) -> list[str]:
+    """Trials of one class follow each other sooner than people can do them."""
+    gaps = np.diff([trial.time_s for trial in trials])
+    close = [b for a, b in pairwise(trials) if a.class_ == b.class_ and b.time_s - a.time_s < CROWDED_S]
+    if len(close) < 2 or np.quantile(gaps, 0.75) < CROWDED_S:
+        return []  # where all of them come so fast, they are meant to
+    return [
+        f"{len(close)} of {len(trials)} cues come within {CROWDED_S:g} s of another one of the same class, first at "
+        f"{close[0].time_s:.3f} s, and count as trials of their own; if each trial is marked more than once, leave all but one "
+        "of its marks out of markers.table"
     ]
 
 

@@ -190,7 +190,8 @@ def suggestion(rows: Sequence[Row], columns: Sequence[str], known: Callable[[str
     patterns = dict.fromkeys(p for row in rows[:50] for p in _patterns(row[0][:LONGEST_TEXT], known))
     fits = {p: sum(known(MarkerShape("", p).text(row)) for row in rows) for p in patterns}
     best = max(fits, key=lambda p: fits[p], default="")
-    return f'--set "markers.pattern={best}"' if best else ""
+    # The setting stands in double quotes on the command line, so there are none in it.
+    return f'--set "markers.pattern={best.replace(chr(34), chr(92) + "x22")}"' if best else ""
 
 
 def _quoted(setting: str) -> str:
@@ -217,7 +218,7 @@ def _paths(value: Any, depth: int) -> Iterator[str]:
 
 def _patterns(text: str, known: Callable[[str], bool]) -> list[str]:
     """Patterns that take a known text out of a longer one: for this marker, and for others that begin or go on otherwise."""
-    words = list(islice(re.finditer(r"[^\s/:;,=|_-]+", text), MOST_WORDS))
+    words = list(islice(re.finditer(r"[^\s/:;,=|_\"'<>(){}\[\]-]+", text), MOST_WORDS))
     spans = [(a.start(), b.end()) for i, a in enumerate(words) for b in reversed(words[i:])]
     begin, end = next(((a, b) for a, b in spans if known(text[a:b])), (0, 0))
     if begin == end:

@@ -90,6 +90,8 @@ class RecordedMarkers:
     on_samples : bool
         They come from a channel of the amplifier, and each is stamped when its sample was taken: as the sample is, unless that
         stamp is late (:mod:`bci.stream.trigger_times`).
+    durations_s : tuple of float
+        How long each lasts, where the file says so.
     """
 
     name: str
@@ -102,6 +104,7 @@ class RecordedMarkers:
     rows: tuple[tuple[str, ...], ...] = ()
     columns: tuple[str, ...] = ()
     on_samples: bool = False
+    durations_s: tuple[float, ...] = ()
 
     @property
     def identity(self) -> Identity:

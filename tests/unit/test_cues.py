@@ -93,6 +93,34 @@ def test_two_streams_that_say_different_things_at_different_times_are_pointed_ou
     assert "--set markers.stream=NAME" in said.notes[0]
 
 
+def test_two_streams_that_give_the_same_cues_evenly_apart_are_refused_until_one_of_them_is_named() -> None:
+    times = np.cumsum(np.random.default_rng(0).uniform(3, 6, 12)).tolist()
+    texts = ["left", "right", "right", "left"] * 3
+    software = stream("Cues", list(zip(times, texts, strict=True)))
+    late = trigger(
+        [(t + 0.4 + 0.01 * (i % 3), {"left": "1", "right": "2"}[x]) for i, (t, x) in enumerate(zip(times, texts, strict=True))]
+    )
+    said = found(software, late)
+    assert not said.trials
+    assert said.notes[0].startswith("'Cues' and 'Amp triggers' give the same 12 cues 0.410 s apart")
+    assert "--set markers.stream=NAME" in said.notes[0]
+    assert [t for t, _ in kept(software, late, query="Cues")] == times
+    # Answers to the cues come when people give them, and are not evenly apart.
+    answers = stream("Answers", [(t + d, x) for t, d, x in zip(times, np.linspace(0.4, 1.9, 12).tolist(), texts, strict=True)])
+    assert len(kept(software, answers)) == 24
+
+
+def test_trials_that_are_marked_at_their_end_too_are_pointed_out() -> None:
+    times = [5.0 * i for i in range(1, 9)]
+    twice = sorted([(t, "left") for t in times] + [(t + 1.25, "left") for t in times])
+    assert found(stream("Cues", twice)).notes == (
+        "8 of 16 cues come within 2 s of another one of the same class, first at 6.250 s, and count as trials of their own; if "
+        "each trial is marked more than once, leave all but one of its marks out of markers.table",
+    )
+    assert found(stream("Cues", [(t, "left") for t in times])).notes == ()
+    assert found(stream("Cues", [(0.5 * t, "left") for t in range(20)])).notes == ()  # a task that is as fast as that
+
+
 def test_the_stream_that_is_named_is_the_only_one_whose_markers_are_cues() -> None:
     cues, answers = stream("Cues", [(1.0, "left")], source_id="c-1"), stream("Answers", [(2.0, "right")], type="Answer")
     for query in ("Cues", "name=Cues", "source_id=c-1", "type=Markers", "name=Cues,host=*"):
@@ -131,6 +159,12 @@ def test_a_rejection_belongs_to_its_trial_on_whatever_stream_it_stands(where: st
     others = [mark for mark in marks if mark not in cues]
     assert [t for t, _ in kept(trigger(cues), stream("annotations", others))] == [10.0]
     assert [t for t, _ in kept(stream("annotations", others), stream("also", others), trigger(cues))] == [10.0]
+
+
+def test_a_rejection_that_lasts_belongs_to_the_cue_that_it_covers() -> None:
+    cues = stream("annotations", [(t, "left") for t in (5.0, 10.0, 15.0, 20.0)])
+    before = stream("annotations", [(9.5, "1023"), (16.0, "1023"), (19.99, "1023")], durations_s=(4.0, 3.0, 0.0))
+    assert [t for t, _ in kept(cues, before)] == [5.0]
 
 
 def test_a_trial_that_was_broken_off_does_not_count() -> None:
@@ -186,6 +220,26 @@ def test_markers_of_an_unknown_shape_are_shown_with_the_setting_that_maps_them()
     pairs = stream("Cues", [(1.0, "17")], rows=(("17", "left"),), columns=("trial", "class"))
     assert "--set markers.field=class" in said(pairs)
     assert '--set "markers.pattern=^Stimulus/(.+)$"' in said(stream("Cues", [(1.0, "Stimulus/left")]))
+
+
+@pytest.mark.parametrize(
+    "text", ["b'{}'", '"{}"', "{{'event': '{}', 'n': 3}}", "<cue side='{}'/>", "{},12,0.53", "S  {}", "cue({})"]
+)
+def test_whatever_stands_around_the_cue_a_pattern_is_suggested_that_a_shell_takes(text: str) -> None:
+    rows = [(text.format(word),) for word in ("left", "right")]
+    setting = suggestion(rows, (), {"left", "right"}.__contains__)
+    quoted = re.fullmatch(r'--set "markers\.pattern=([^"]+)"', setting)
+    assert quoted is not None
+    assert [MarkerShape(pattern=quoted[1]).text(row) for row in rows] == ["left", "right"]
+
+
+def test_a_trial_number_in_the_first_column_that_happens_to_be_a_cue_is_pointed_out() -> None:
+    rows = tuple((str(i), "12"[i % 2]) for i in range(20))
+    markers = RecordedMarkers("Cues", tuple(row[0] for row in rows), 100 + 4.0 * np.arange(20), rows=rows)
+    assert found(markers).notes == (
+        "Stream 'Cues' sends markers like '0', '1': 2 of 20 are cues by their first column, 20 would be by column 2, with "
+        "--set markers.field=2",
+    )
 
 
 def test_which_streams_are_markers_is_said_by_type_and_format_and_not_by_a_rate() -> None:

@@ -190,7 +190,8 @@ def recording_from_mne(
         bad_spans=_bad_spans(annotated, seams),
     )
     times = np.array([n.onset_s for n in annotated], np.float64)
-    annotations = RecordedMarkers(ANNOTATIONS, tuple(n.text for n in annotated), times)
+    durations = tuple(n.duration_s for n in annotated)
+    annotations = RecordedMarkers(ANNOTATIONS, tuple(n.text for n in annotated), times, durations_s=durations)
     return Recording(path, (signal,), (annotations, *trigger_markers(info, data, stamps)), "", notes)
 
 
