@@ -52,4 +52,4 @@ def parse_toml(content: bytes, where: str) -> dict[str, Any]:
             "Save the file anew with the encoding UTF-8"
         ) from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: is not TOML ({error})") from error
+        raise ConfigError(f"{where}: is not a TOML file ({error})") from error

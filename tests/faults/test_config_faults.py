@@ -115,7 +115,7 @@ def test_a_text_where_a_table_is_needed_is_refused() -> None:
         load_config(None, {"stream.name.inner": "1"})
 
 
-@pytest.mark.parametrize(("content", "expected"), [(b"[stream\n", "not a TOML file"), (b"\xff\xfe\x00", "not a TOML file")])
+@pytest.mark.parametrize(("content", "expected"), [(b"[stream\n", "not a TOML file"), (b"\xff\xfe\x00", "saved in UTF-16")])
 def test_a_file_that_is_no_toml_is_refused_with_its_name(content: bytes, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "pilot.toml"
     path.write_bytes(content)

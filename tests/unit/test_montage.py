@@ -79,7 +79,7 @@ def test_all_faults_of_a_file_are_told_at_once_with_file_and_key(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("unti = 'uV'", "unti: unknown key"), ("names = 3", "names = 3: must be a list"), ("names = [", "is not TOML")],
+    [("unti = 'uV'", "unti: unknown key"), ("names = 3", "names = 3: must be a list"), ("names = [", "is not a TOML file")],
 )
 def test_what_cannot_be_understood_is_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):

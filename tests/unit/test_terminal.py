@@ -78,7 +78,7 @@ def test_a_configuration_saved_by_windows_editor_with_a_byte_order_mark_is_read(
         ('name = "x"'.encode("utf-16"), "UTF-16.*UTF-8"),
         ('name = "x"'.encode("utf-16-le"), "UTF-16.*UTF-8"),
         ('a = 1\nname = "Müller"'.encode("cp1252"), "line 2 holds the byte 0xfc.*UTF-8"),
-        (b"name = [", "is not TOML"),
+        (b"name = [", "is not a TOML file"),
     ],
 )
 def test_a_toml_file_that_cannot_be_read_is_refused_with_what_to_do(tmp_path: Path, content: bytes, says: str) -> None:
