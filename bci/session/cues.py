@@ -5,7 +5,7 @@ What the rules are and why: ``docs/cues.md``.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ SAME_S = 0.02
 """Marks that belong to one moment may be stamped so far apart, and in either order."""
 CROWDED_S = 2.0
 """Trials of one class do not follow each other so soon: what does is a mark of the trial's end, of its feedback, or a copy."""
-WAS_REJECTED, BROKEN_OFF = "marked as rejected (1023)", "broken off before the end (800) that its stream marks"
+WAS_REJECTED = "marked as rejected (1023)"
+BROKEN_OFF = "broken off (its stream marks the ends of trials with 800, and none follows)"
 OURS = "BCI-"
 """Types of streams on which our own processes talk to each other."""
 
@@ -215,12 +216,13 @@ def uncounted(cues: Sequence[SeenCue], marks: Sequence[Sighting]) -> dict[SeenCu
         if cue_code(mark.code) == TRIAL_END:
             ends[mark.source] = max(mark.time_s, ends.get(mark.source, mark.time_s))
     found: dict[SeenCue, str] = {}
+    times = [cue.time_s for cue in cues]
     for cue in cues:
         own = [ends[source] for source in cue.sources if source in ends]
         if own and max(own) < cue.time_s:
             found[cue] = BROKEN_OFF
     for time_s, duration_s in rejections:
-        found |= dict.fromkeys(_rejected(time_s, duration_s, starts, cues), WAS_REJECTED)
+        found |= dict.fromkeys((cues[i] for i in _rejected(time_s, duration_s, starts, times)), WAS_REJECTED)
     return found
 
 
@@ -233,19 +235,22 @@ def once(times: Sequence[float]) -> list[float]:
     return found
 
 
-def _rejected(time_s: float, duration_s: float, starts: Sequence[float], cues: Sequence[SeenCue]) -> list[SeenCue]:
-    """The cues that a rejection at a time belongs to."""
+def _rejected(time_s: float, duration_s: float, starts: Sequence[float], times: Sequence[float]) -> range:
+    """Places of the cues, of which the times are given, that a rejection at a time belongs to."""
     number = bisect_right(starts, time_s + SAME_S)
     begin = starts[number - 1] if number else float("-inf")
     end = starts[number] if number < len(starts) else float("inf")
-    inside = [cue for cue in cues if begin - SAME_S <= cue.time_s < end - SAME_S]
+    first, stop = bisect_left(times, begin - SAME_S), bisect_left(times, end - SAME_S)
     if abs(time_s - begin) <= SAME_S:
-        return inside
-    covered = [cue for cue in inside if time_s - SAME_S <= cue.time_s < time_s + duration_s]
-    if covered and duration_s > SAME_S:
-        return covered
-    before = [cue for cue in inside if cue.time_s <= time_s + SAME_S]
-    return before[-1:] or (inside[:1] if number else [])
+        return range(first, stop)
+    if duration_s > SAME_S:
+        covered = range(max(first, bisect_left(times, time_s - SAME_S)), min(stop, bisect_left(times, time_s + duration_s)))
+        if covered:
+            return covered
+    behind = min(stop, bisect_right(times, time_s + SAME_S))
+    if behind > first:
+        return range(behind - 1, behind)
+    return range(first, min(first + 1, stop)) if number else range(0)
 
 
 def _sightings(

@@ -91,7 +91,7 @@ class LiveCues:
             To be added to its stamps to have our clock's time, on which markers of streams are; None while it is not known:
             what is found then waits, for two seconds at most.
         """
-        self._waiting += [one for one in self._edges(chunk) if math.isfinite(one[1])] if self._edges else []
+        self._waiting += [one for one in self._edges(chunk) if math.isfinite(one.time_s)] if self._edges else []
         if not len(chunk) or not math.isfinite(newest := float(chunk.stamps[-1])):
             return []
         if offset_s is None:

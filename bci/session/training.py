@@ -39,7 +39,7 @@ from bci.stream.files.bids_events import bids_root
 from bci.stream.foreign_clock import refuse_elsewhere
 from bci.stream.montage import load_montage
 from bci.stream.readers import open_recording
-from bci.stream.recording import RecordedSignal, Recording, require_samples
+from bci.stream.recording import Recording, require_samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,12 +121,6 @@ def open_with(path: Path, config: SessionConfig, stored: bool = False) -> Record
     """Read a recording with the montage and the unit of the section ``stream``; ``stored`` leaves samples in the file."""
     montage = load_montage(config.stream.montage) if config.stream.montage else None
     return open_recording(path, montage, config.stream.unit, stored)
-
-
-def open_signal(path: Path, config: SessionConfig) -> RecordedSignal:
-    """The EEG of a recording."""
-    recording = open_with(path, config)
-    return require_samples(recording.eeg(config.stream.query()), recording)
 
 
 def open_labelled(path: Path, config: SessionConfig, recording: Recording | None = None) -> LabelledRun:

@@ -22,6 +22,8 @@ SETTLE = 2
 MOST_SHORT = 16
 ON_TOP_S = 1.0
 """A line that rises so briefly on top of a code that is held, a button's, does not make it a new one when it falls."""
+LARGEST = 2.0**53
+"""Whole numbers of a channel are exact up to here; what is beyond, infinite or no number is no level."""
 BIOSEMI = "status"
 BIOSEMI_CODE = 0xFFFF
 
@@ -205,7 +207,8 @@ class TriggerEdges:
         """Markers that are certain with these samples: the new level as text, and the stamp with which the change began."""
         if not self.columns or not len(chunk):
             return []
-        levels = np.rint(np.nan_to_num(chunk.data[:, self.columns]))
+        given = chunk.data[:, self.columns]
+        levels = np.where(np.abs(given) < LARGEST, np.rint(given), 0.0)
         for i, biosemi in enumerate(self._biosemi):
             if biosemi:
                 levels[:, i] = self._code(i, levels[:, i])

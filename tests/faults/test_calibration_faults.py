@@ -17,7 +17,7 @@ from bci.engine.outcome import Reason
 from bci.errors import ConfigError, StreamError, TrainingError
 from bci.session.calibration.finish import check_counts
 from bci.session.drift import Drift
-from bci.session.training import open_labelled, open_signal, train
+from bci.session.training import open_labelled, open_with, train
 from bci.stream.clock import VirtualClock
 from devices.faulty import Bridged, Fault, FaultySource, Gain
 from devices.signals import Artefact
@@ -112,7 +112,7 @@ def drifted(data: np.ndarray, kind: str) -> np.ndarray:
 def test_fault_25_decisions_stay_bounded_and_the_drift_is_told(calibrated: Path, kind: str) -> None:
     config = config_for(quick())
     trained = train([open_labelled(calibrated, config)], config)
-    signal = open_signal(calibrated, config)
+    signal = open_with(calibrated, config).eeg(config.stream.query())
     raw = Chunk(drifted(signal.data, kind), signal.stamps)
     outcomes = Engine(signal.info, trained.model.decoder(), config.engine_settings()).push(raw)
     decided = [o for o in outcomes if o.reason is Reason.DECIDED]

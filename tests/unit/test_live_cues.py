@@ -300,3 +300,18 @@ def test_what_is_sent_again_and_again_takes_no_more_memory_and_time() -> None:
 def test_in_a_large_marker_only_so_many_places_are_looked_at_for_a_suggestion() -> None:
     large = json.dumps({f"k{i}": {f"j{j}": j for j in range(30)} for i in range(50)})
     assert len(paths(parsed(large))) == MOST_FIELDS
+
+
+def test_whatever_an_amplifier_sends_on_its_trigger_channel_the_session_goes_on() -> None:
+    rng = np.random.default_rng(0)
+    levels, stamps = [0, 1, 2, 3, 1023, -5, np.nan, np.inf, -np.inf, 1e308], [np.nan, np.inf, -np.inf, 1e300, -1e300, 1e15, 0.0]
+    for _ in range(20):
+        live, time_s = LiveCues(MarkerTable(TABLE), INFO), 1000.0
+        for _ in range(100):
+            n = int(rng.integers(0, 60))
+            given, data = time_s + np.arange(n) / 250, np.zeros((n, 2))
+            data[:, 1] = rng.choice(levels, n) if rng.random() < 0.5 else rng.choice(levels)
+            given[rng.random(n) < rng.choice([0.0, 0.1, 1.0])] = rng.choice(stamps)
+            time_s += n / 250 + rng.choice([0.0, 0.0, 100.0, -100.0, 1e6])
+            heard = live.samples(Chunk(data, given), rng.choice([None, 0.0, 5.0])) + live.settled()
+            assert all(line(h.kind, **h.fields) for h in heard)

@@ -12,15 +12,18 @@ from bci.config import load_config
 from bci.engine.chunk import Chunk
 from bci.engine.engine import Engine
 from bci.engine.outcome import Reason
-from bci.session.epochs import Trial, cut, decode_at_cues
+from bci.session.calibration.watch import SignalWatch
+from bci.session.epochs import Trial, cut, decode_at_cues, pieces
 from bci.session.evaluation.cutting import cut_key
 from bci.session.evaluation.origin import OpenedRun
 from bci.session.explore.epochs import decodable
 from bci.session.judging.settings import JudgeSettings
 from bci.session.judging.trials import cut_trials
 from bci.session.marked import Marked
-from bci.session.training import LabelledRun, trials
+from bci.session.training import LabelledRun, preprocessing_for, trials
 from bci.settings import SessionConfig
+from bci.stream.clock import VirtualClock
+from bci.stream.inprocess import InProcessBus
 from bci.stream.marked import BadSpan
 from tests.parts import decoder, eeg, preprocessing, stream
 
@@ -112,3 +115,17 @@ def test_trials_that_were_kept_of_an_evaluation_are_cut_anew_when_a_channel_is_m
     run = recording("none", "none", 1)
     marked = replace(run, marked=Marked((), (BadSpan(1.0, 2.0, "bad electrode", (run.info.labels[0],)),)))
     assert len({OpenedRun("a", "1", "1", "1", one).identity for one in (run, marked)}) == 2
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_calibration_takes_those_trials_for_good_that_training_will_take(loss: str) -> None:
+    run, config = recording(loss, "none", 1), load_config(None, {"trial.start_s": "0", "trial.stop_s": "2"})
+    p = preprocessing_for(run.info, config)
+    assert p.partly  # live decoding does with less
+    watch = SignalWatch(InProcessBus(VirtualClock(0.0)).outlet(run.info), p, config.front())  # type: ignore[arg-type]
+    for piece in pieces(run.raw, p.hop):
+        watch.take(piece)
+    good = {cue.time_s for cue in run.cues if watch.fault_at(cue.time_s + config.trial.stop_s) == ""}
+    epochs = trials(run, config)
+    assert good == {cue.time_s for cue in run.cues} - {cue.time_s for cue, _ in epochs.rejected}
+    assert good

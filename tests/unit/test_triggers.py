@@ -124,3 +124,8 @@ def test_markers_do_not_depend_on_how_the_stream_is_cut(levels: list[int], place
 def test_a_stream_without_trigger_channels_has_no_markers() -> None:
     edges = TriggerEdges(StreamInfo(100.0, (Channel("C3"),)))
     assert edges(Chunk(np.ones((3, 1)), np.arange(3.0))) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e308])
+def test_what_is_no_number_is_no_level(value: float) -> None:
+    assert markers([0, 0, 0, value, value, value, value, 0, 0, 5, 5, 5, 5]) == [("5", 10.09)]

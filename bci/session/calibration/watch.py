@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from bci.engine.chunk import Chunk
 from bci.engine.frontend import Frontend, FrontSettings, Window
@@ -33,7 +34,8 @@ class SignalWatch:
     ) -> None:
         self._inlet = inlet
         self._preprocessing = preprocessing
-        self._frontend = Frontend(inlet.info, preprocessing, "samples", front.quality, front.continuity)
+        # Training takes whole windows only, also where live decoding does with less.
+        self._frontend = Frontend(inlet.info, replace(preprocessing, least=0), "samples", front.quality, front.continuity)
         self._few = front.quality.bad_share * len(preprocessing.labels)
         self._half_sample_s = 0.5 / preprocessing.rate_hz
         self._offset = offset
