@@ -110,7 +110,7 @@ def leave_out(runs: Sequence[LabelledRun], config: SessionConfig, progress: Prog
     """
     if not runs:
         return LeftOut(config, {})
-    why = channels_marked(runs)
+    why = without_numbers(runs) | channels_marked(runs)
     everything = tuple(c.label for c in runs[0].info.channels if c.type == "EEG")
     chosen = without_channels(config, everything, tuple(why)) if why else config
     while True:
@@ -125,6 +125,29 @@ def leave_out(runs: Sequence[LabelledRun], config: SessionConfig, progress: Prog
                 "Look at the electrodes and at the unit of the signal (`bci info`, stream.unit), or loosen [quality]."
             )
         chosen = without_channels(chosen, everything, tuple(found))
+
+
+def without_numbers(runs: Sequence[LabelledRun]) -> dict[str, str]:
+    """EEG channels in which there is no number where others have one: some amplifiers send NaN for what is not plugged in.
+
+    Returns
+    -------
+    dict of str to str
+        A sentence for each of them that lacks more than :data:`MOST_BAD` of a recording.
+    """
+    found: dict[str, str] = {}
+    for run in runs:
+        missing = ~np.isfinite(run.raw.data)
+        received = ~missing.all(axis=1)
+        for i, channel in enumerate(run.info.channels):
+            share = float(missing[received, i].mean()) if received.any() and missing[:, i].any() else 0.0
+            if channel.type == "EEG" and share > MOST_BAD:
+                found.setdefault(
+                    channel.label,
+                    f"{channel.label} holds no number in {100 * share:.0f} % of the samples of {run.name} and is left out of the "
+                    "model",
+                )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,18 @@ def run(faults: Mapping[str, Fault], last: int = N, marked: Marked | None = None
     return LabelledRun("a.xdf", stream(rate_hz=RATE), raw, cues, "0" * 64, marked or Marked())
 
 
+def test_a_channel_for_which_the_amplifier_sends_no_numbers_is_left_out_and_named() -> None:
+    nothing, half = run({"Pz": lambda x: np.full_like(x, np.nan)}), run({"Pz": lambda x: np.full_like(x, np.nan)}, last=12)
+    for one, share in ((nothing, 100), (half, 52)):
+        trained = train([one], CONFIG)
+        assert "Pz" not in trained.model.preprocessing.labels
+        assert f"Pz holds no number in {share} % of the samples of a.xdf and is left out of the model" in trained.model.notes
+        assert len(trained.epochs.labels) == N
+    # Where nothing was received from any channel there is a gap, and no channel is to blame.
+    lost = run({label: lambda x: np.full_like(x, np.nan) for label in LABELS}, last=12)
+    assert leave_out([lost], CONFIG).config is CONFIG
+
+
 @pytest.mark.parametrize("reference", ["none", "average"])
 def test_a_person_with_one_dead_and_two_bad_electrodes_is_trained_without_them_and_told(reference: str, tmp_path: Path) -> None:
     preprocessing = CONFIG.preprocessing.model_copy(update={"reference": reference})
