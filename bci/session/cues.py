@@ -150,11 +150,21 @@ def no_cue(recording: Recording, table: MarkerTable, stream: str, found: FoundCu
     rows = [m.row(k) for m in recording.markers if not stream or means(stream, m) for k in range(len(m.texts))]
     seen = Counter(map(shown, rows)).most_common(20)
     listing = ", ".join(f"{text} × {n}" for text, n in seen) or "no markers at all"
-    helps = "".join(f" {note}." for note in found.notes)
+    helps = "".join(f" {note}." for note in (*found.notes, *_rateless(recording)))
     return (
         f"{recording.path}: no marker is a cue. The table knows {', '.join(table.texts)}; the recording holds {listing}.{helps} "
         "Give the table with --set markers.table.TEXT=CLASS, or in the configuration file under [markers.table]."
     )
+
+
+def _rateless(recording: Recording) -> list[str]:
+    """Signals that come at no rate: perhaps markers that do not say so."""
+    return [
+        f"Stream {s.info.name!r} of type {s.info.type!r}, {len(s.info.channels)} columns of numbers without a rate, is taken for "
+        "a signal; if these are the markers, let their sender declare the type Markers"
+        for s in recording.signals
+        if not s.info.rate_hz and len(s.stamps)
+    ]
 
 
 def hints(recording: Recording, table: MarkerTable, chosen: set[int]) -> list[str]:

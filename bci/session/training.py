@@ -174,7 +174,7 @@ def labelled(recording: Recording, config: SessionConfig, table: Mapping[str, st
         found.trials,
         recording.sha256,
         marked_in(signal),
-        (*recording.notes, *found.notes),
+        (*recording.notes, *signal.notes, *found.notes),
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from bci.engine.stream_info import canonical
 from bci.errors import RecordingError
+from bci.stream.files.bids_events import bad_channels
 from bci.stream.files.boundary import in_words
 from bci.stream.files.eeglab import read_eeglab
 from bci.stream.files.mne_raw import read_brainvision, read_cnt, read_edf, read_fif, read_gdf
@@ -49,11 +51,24 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         found = STORED[reader](path, True) if stored and reader in STORED else reader(path)
-        recording = replace(found, sha256=sha256)
+        recording = _marked_beside(replace(found, sha256=sha256))
     recording = replace(recording, notes=(*recording.notes, *_other_clocks(recording)))
     if unit:
         montage = replace(montage or Montage(), unit=unit)
     return replace(recording, montage=montage)
+
+
+def _marked_beside(recording: Recording) -> Recording:
+    """The recording with the channels that a BIDS folder's table beside it calls bad."""
+    bad = bad_channels(recording.path)
+    if not bad:
+        return recording
+    signals = []
+    for signal in recording.signals:
+        known = {canonical(c.label): c.label for c in signal.info.channels}
+        more = [known[canonical(x)] for x in bad if canonical(x) in known]
+        signals.append(replace(signal, bad_channels=tuple(dict.fromkeys((*signal.bad_channels, *more)))))
+    return replace(recording, signals=tuple(signals))
 
 
 def _other_clocks(recording: Recording) -> list[str]:

@@ -45,6 +45,8 @@ class RecordedSignal:
         Labels of those that somebody marked bad: in the file, beside it, or in the montage.
     bad_spans : tuple of BadSpan
         Stretches that somebody marked bad, pauses that the file fills with something, and seams.
+    notes : tuple of str
+        What a person should know of this signal, where :meth:`Recording.eeg` found something out.
     """
 
     info: StreamInfo
@@ -55,6 +57,7 @@ class RecordedSignal:
     assumed_unit: str = ""
     bad_channels: tuple[str, ...] = ()
     bad_spans: tuple[BadSpan, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def chunk(self) -> Chunk:
         """All samples as the engine is to take them: no window reaches into a stretch that is marked bad, or across a seam."""
@@ -189,13 +192,13 @@ class Recording:
         if len(found) > 1:
             raise RecordingError(
                 f"{self.path}: {len(found)} EEG streams match {wanted.described()}; say which one is meant with --stream:"
-                f"{_listing(found)}"
+                f"{_listing(found)}{_alike(found)}"
             )
         signal = with_montage(found[0], self.montage) if self.montage else found[0]
         check_rate(signal, str(self.path))
         check_unit(signal, str(self.path))
-        check_declared_rate(signal, str(self.path))
-        return signal
+        doubt = check_declared_rate(signal, str(self.path))
+        return replace(signal, notes=(*signal.notes, doubt)) if doubt else signal
 
 
 def require_samples(signal: RecordedSignal, recording: Recording) -> RecordedSignal:
@@ -330,8 +333,13 @@ def check_unit(signal: RecordedSignal, where: str) -> None:
     )
 
 
-def check_declared_rate(signal: RecordedSignal, where: str) -> None:
+def check_declared_rate(signal: RecordedSignal, where: str) -> str:
     """Refuse a signal whose stamps say that it was not recorded at the rate it declares, as decoding it live is refused.
+
+    Returns
+    -------
+    str
+        What to say where the rates differ by less than that, and more than any clock; else empty.
 
     Raises
     ------
@@ -339,8 +347,14 @@ def check_declared_rate(signal: RecordedSignal, where: str) -> None:
         With both rates, and how to declare the true one.
     """
     verdict = rate_of(signal.info, signal.stamps)
-    if verdict is None or verdict.level != "mismatch":
-        return
+    if verdict is None or verdict.level == "ok":
+        return ""
+    if verdict.level == "warning":
+        return (
+            f"stream {signal.info.name!r} declares {verdict.declared_hz:g} Hz, but by its stamps {verdict.effective_hz:.4g} Hz "
+            "were recorded: frequencies and lengths of windows are off by as much. If that is the true rate, declare it in a "
+            f"montage file (rate_hz = {verdict.effective_hz:.4g}) and name the file with --set stream.montage=FILE"
+        )
     raise StreamMismatch(
         f"rate: {where}: stream {signal.info.name!r} declares {verdict.declared_hz:g} Hz, but by its stamps "
         f"{verdict.effective_hz:.4g} Hz were recorded: filters, windows and trials would be wrong. Declare the true rate in a "
@@ -372,6 +386,17 @@ def _listing(signals: Sequence[RecordedSignal]) -> str:
     queries = told_apart([s.identity for s in signals])
     lines = (f"\n  {query or 'like another one'}: {_describe(s)}" for query, s in zip(queries, signals, strict=True))
     return "".join(lines) or " no signal at all"
+
+
+def _alike(signals: Sequence[RecordedSignal]) -> str:
+    """What to do about streams of which no query means only one."""
+    if all(told_apart([s.identity for s in signals])):
+        return ""
+    return (
+        "\nNo query tells those apart that are alike in name, type, source_id and host. A device that came again while it was "
+        "recorded is read as one signal only where its channels and its rate are the same: record what came before and behind "
+        "such a change in files of their own."
+    )
 
 
 def _describe(signal: RecordedSignal) -> str:

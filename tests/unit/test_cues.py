@@ -242,6 +242,15 @@ def test_a_trial_number_in_the_first_column_that_happens_to_be_a_cue_is_pointed_
     )
 
 
+def test_numbers_without_a_rate_that_pass_for_a_signal_are_named_where_no_cue_is_found() -> None:
+    other = RecordedSignal(
+        StreamInfo(0.0, (Channel("a", "AUX"), Channel("b", "AUX")), name="Cues", type="Gaze"), np.ones((3, 2)), np.arange(3.0)
+    )
+    recording = Recording(Path("a.xdf"), (SIGNAL, other), (), "")
+    with pytest.raises(TrainingError, match=r"Stream 'Cues' of type 'Gaze', 2 columns .* declare the type Markers"):
+        labelled(recording, SessionConfig(markers=MarkersSection(table=TABLE)))
+
+
 def test_which_streams_are_markers_is_said_by_type_and_format_and_not_by_a_rate() -> None:
     assert is_markers("Markers", "int32", 250.0, 1)
     assert is_markers("Events", "float32", 0.0, 3)

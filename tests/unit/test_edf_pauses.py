@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bci.engine.continuity import Continuity
+from bci.errors import RecordingError
 from bci.stream.files.edf_pauses import Records
 from bci.stream.readers import open_recording
 
@@ -67,7 +68,7 @@ def test_samples_and_annotations_after_a_pause_stand_at_their_true_time(tmp_path
     np.testing.assert_allclose(signal.stamps, np.repeat(np.array(starts) - first_s, RATE) + np.tile(np.arange(RATE), 10) / RATE)
     assert notes.texts == ("left", "right")
     np.testing.assert_allclose(notes.stamps, [2.5, 27.5])
-    assert any("interrupted 1 times (20 s from 6 s on)" in note for note in recording.notes)
+    assert any("interrupted once (20 s from 6 s on)" in note for note in recording.notes)
 
 
 def test_records_of_less_than_a_second_and_texts_in_latin_1_are_placed_too(tmp_path: Path) -> None:
@@ -84,6 +85,12 @@ def test_a_file_that_is_called_interrupted_and_is_not_is_read_as_it_is(tmp_path:
     recording = open_recording(tmp_path / "a.edf")
     np.testing.assert_allclose(recording.eeg().stamps, np.arange(5 * RATE) / RATE)
     assert not any("interrupted" in note for note in recording.notes)
+
+
+def test_a_file_whose_time_goes_back_is_refused_with_the_records(tmp_path: Path) -> None:
+    write(tmp_path / "a.edf", [0, 1, 2, 1, 2], [(2.5, "left")])
+    with pytest.raises(RecordingError, match="record 4 begins at 1 s, before record 3, of 1 s from 2 s on, has ended"):
+        open_recording(tmp_path / "a.edf")
 
 
 @pytest.mark.parametrize("pause_s", [0.03, 0.5, 9.0, 300.0])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from format_writers import write_brainvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_rig import Imagery, Rig, model_of
@@ -20,7 +21,7 @@ from bci.engine.engine import Engine, EngineSettings
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.errors import TrainingError
+from bci.errors import RecordingError, TrainingError
 from bci.session.epochs import Trial, cut, decode_at_cues, decoded, reasons
 from bci.session.marked import Marked, marked_in
 from bci.session.replay import RecordedSession, Verification, decode, recompute
@@ -118,6 +119,19 @@ def test_a_bad_channel_of_the_file_is_left_out_of_the_model_and_named(tmp_path: 
     assert model.preprocessing.labels == ("C3", "Cz", "C4", "CP1", "CP2", "FC2")
     assert "Pz is marked bad in a_raw.fif and is left out of the model" in model.notes
     assert "FC1 is marked bad in b_raw.fif and is left out of the model" in model.notes
+
+
+def test_what_the_table_of_channels_beside_a_file_calls_bad_is_bad(tmp_path: Path) -> None:
+    path = write_brainvision(tmp_path / "sub-1_task-mi_eeg.vhdr", volts().T * 1e6, RATE, LABELS, [])
+    table = tmp_path / "sub-1_task-mi_channels.tsv"
+    assert open_recording(path).eeg().bad_channels == ()
+    table.write_text("\ufeffname\ttype\tstatus\nPZ\tEEG\tbad\nC3\tEEG\tgood\nECG\tECG\tBad\n", encoding="utf-8")
+    assert open_recording(path).eeg().bad_channels == ("Pz",)
+    table.write_text("name\ttype\nPz\tEEG\n", encoding="utf-8")  # nobody said which are bad
+    assert open_recording(path).eeg().bad_channels == ()
+    table.write_bytes(b"name\tstatus\nF\xfc\xdfe\tbad\n")
+    with pytest.raises(RecordingError, match="must be a table in UTF-8"):
+        open_recording(path)
 
 
 def test_a_bad_channel_is_left_out_also_where_the_settings_name_it(tmp_path: Path) -> None:

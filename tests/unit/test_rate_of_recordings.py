@@ -45,6 +45,15 @@ def test_with_the_true_rate_in_a_montage_it_is_trained_on(slow: Path, tmp_path: 
     assert main([*line, *more, "--set", f"stream.montage={tmp_path / 'm.toml'}"]) == 0, capsys.readouterr().err
 
 
+def test_a_rate_that_is_a_little_wrong_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "sub-1_task-mi_eeg.xdf"
+    write_recording(path, rhythm(CUES, 121.0), CUES, 121.0, declared_hz=125.0)
+    assert main(["train", str(path), "-o", str(tmp_path / "m.safetensors"), *TABLE]) == 0
+    assert "declares 125 Hz, but by its stamps 121 Hz were recorded" in capsys.readouterr().out
+    assert main(["export", str(path), "--out", str(tmp_path / "out"), "--no-source", *TABLE]) == 0
+    assert "rate_hz = 121" in capsys.readouterr().out
+
+
 def info(sample_clock: bool = False) -> StreamInfo:
     return StreamInfo(125.0, (Channel("C3"),), name="amp", sample_clock=sample_clock)
 

@@ -142,7 +142,7 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
         staging.publish()
     resolution = _resolution(placed, choices.format)
     gaps = sum(mark.text in (GAP, BOUNDARY) for mark in placed.marks)
-    notes = (*recording.notes, *found.notes)
+    notes = (*recording.notes, *signal.notes, *found.notes)
     return Exported(path, Path(target.fpath), len(placed.marks) - gaps, gaps, placed.left_out, resolution, notes)
 
 

@@ -55,6 +55,34 @@ def events_path(path: Path) -> Path:
     return path.with_name(path.name.rpartition("_")[0] + "_events.tsv")
 
 
+def bad_channels(path: Path) -> tuple[str, ...]:
+    """Channels that the table beside a recording of a BIDS folder calls bad, ``sub-01_task-mi_channels.tsv``; none without it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the signal.
+
+    Raises
+    ------
+    RecordingError
+        If the table cannot be read.
+    """
+    where = path.with_name(path.name.rpartition("_")[0] + "_channels.tsv")
+    if not path.stem.endswith("_eeg") or not where.is_file():
+        return ()
+    try:
+        with where.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RecordingError(
+            f"{where}: which channels are bad cannot be read ({type(error).__name__}: {error}); it must be a table in UTF-8 with "
+            "tabs between the columns, among them name and status"
+        ) from error
+    bad = [row.get("name") or "" for row in rows if (row.get("status") or "").strip().lower() == "bad"]
+    return tuple(label.strip() for label in bad if label.strip())
+
+
 def bids_root(path: Path) -> Path | None:
     """Root of the BIDS folder that a recording with events lies in; None for any other file."""
     if not path.stem.endswith("_eeg") or path.suffix not in SIGNALS or not events_path(path).is_file():

@@ -14,7 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from bci.engine.chunk import FloatArray
+from bci.errors import RecordingError
 from bci.stream.files.edf import EdfLayout
+
+BACK_S = 0.1
+"""A clock that is put right moves records by less; more is time that goes back."""
 
 _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14([^\x00]*?)\x14\x00")
 _LISTS = (b"EDF Annotations", b"BDF Annotations")
@@ -73,7 +77,8 @@ class Records:
         found = self.pauses
         shown = ", ".join(f"{length:g} s from {at:g} s on" for at, length in found[:3])
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        return f"was interrupted {len(found)} times ({shown}{more}); the pauses are gaps, and annotations stand where they belong"
+        often = "once" if len(found) == 1 else f"{len(found)} times"
+        return f"was interrupted {often} ({shown}{more}); the pauses are gaps, and annotations stand where they belong"
 
 
 def interrupted(path: Path, layout: EdfLayout) -> Records | None:
@@ -101,6 +106,14 @@ def interrupted(path: Path, layout: EdfLayout) -> Records | None:
     begun = np.array(starts)
     if not len(begun) or (abs(np.diff(begun) - layout.record_s) < _least(header, layout)).all():
         return None
+    back = np.flatnonzero(np.diff(begun) < layout.record_s - max(_least(header, layout), BACK_S))
+    if len(back):
+        i = int(back[0])
+        raise RecordingError(
+            f"{path}: says that its record {i + 2} begins at {begun[i + 1]:g} s, before record {i + 1}, of {layout.record_s:g} s "
+            f"from {begun[i]:g} s on, has ended. In EDF+ time only goes on, so nothing tells where its annotations belong; "
+            "export the recording again from the program that made it"
+        )
     shifted = tuple(Note(n.onset_s - starts[0], n.duration_s, n.text, n.channels) for n in sorted(notes, key=lambda n: n.onset_s))
     return Records(begun - begun[0], layout.record_s, shifted)
 
