@@ -62,6 +62,8 @@ class Mark:
         What it is a cue for; empty where it is none.
     stream : str
         Name of the stream.
+    duration_s : float
+        How long it lasts, where that was said.
     """
 
     time_s: float
@@ -69,6 +71,7 @@ class Mark:
     code: str
     class_: str
     stream: str = ""
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,9 @@ def find_cues(recording: Recording, signal: RecordedSignal, table: MarkerTable, 
     contradictions, echoes = _doubted(cues), _echoes(cues)
     lost = uncounted(cues, rest)
     trials = tuple(Trial(cue.time_s, cue.class_) for cue in cues if cue not in lost and not cue.doubted)
-    marks = [Mark(s.time_s, s.text, s.code, s.class_, s.name) for s in (*(cue.best for cue in cues if not cue.doubted), *rest)]
-    marks += [Mark(s.time_s, s.text, s.code, "", s.name) for cue in cues if cue.doubted for s in cue.sightings]
+    told = [(s, s.class_) for s in (*(cue.best for cue in cues if not cue.doubted), *rest)]
+    told += [(s, "") for cue in cues if cue.doubted for s in cue.sightings]
+    marks = [Mark(s.time_s, s.text, s.code, class_, s.name, s.duration_s) for s, class_ in told]
     notes = (
         *copies(cues),
         *contradictions,

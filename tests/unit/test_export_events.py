@@ -97,3 +97,19 @@ def test_events_of_other_peoples_folders_are_known_by_type_or_by_value(tmp_path:
     assert [e.text(MarkerTable({"1": "a", "2": "b"})) for e in events] == ["1", "2"]
     assert [e.text(MarkerTable({"left": "a"})) for e in events] == ["left", "2"]
     assert read_events(tmp_path / "sub-2_task-a_eeg.vhdr") == ()
+
+
+@pytest.mark.parametrize("format", ["brainvision", "edf"])
+def test_a_rejection_that_lasts_rejects_the_same_trial_in_the_export(tmp_path: Path, format: str) -> None:
+    import mne
+
+    raw = mne.io.RawArray(rhythm(CUES, RATE_HZ).T * 1e-6, mne.create_info(6, RATE_HZ, "eeg"), verbose="ERROR")
+    notes = [(t, 0.0, c) for t, c in CUES] + [(CUES[3][0] - 1, 4.0, "1023"), (CUES[6][0] + 1, 0.0, "1023")]
+    raw.set_annotations(mne.Annotations(*map(list, zip(*notes, strict=True))), verbose="ERROR")
+    raw.save(tmp_path / "sub-1_raw.fif", verbose="ERROR")
+    table = {f"markers.table.{c}": c for c in ("left", "right")}
+    own = [cue.time_s for cue in open_labelled(tmp_path / "sub-1_raw.fif", config(table)).cues]
+    assert own == pytest.approx([t for i, (t, _) in enumerate(CUES) if i not in (3, 6)], abs=1e-5)  # FIF keeps float32
+    options = [word for key, value in table.items() for word in ("--set", f"{key}={value}")]
+    assert main(["export", str(tmp_path / "sub-1_raw.fif"), "--out", str(tmp_path / "set"), "--format", format, *options]) == 0
+    assert [t.time_s for t in trials(tmp_path / "set", table)] == pytest.approx(own, abs=1 / RATE_HZ)

@@ -29,7 +29,7 @@ from bci.session.evaluation.names import names_in
 from bci.session.evaluation.origin import optional
 from bci.session.evaluation.signal_files import FILLED_UP, Event, check_edf, write_brainvision, write_edf
 from bci.session.evaluation.staging import Staging
-from bci.session.timeline import NAMES, OF_TRIALS, cue_code
+from bci.session.timeline import NAMES, OF_TRIALS, REJECTED, cue_code
 from bci.session.training import open_with
 from bci.settings import SessionConfig
 from bci.stream.files.bids_events import CHANNELS, MARKER
@@ -131,7 +131,8 @@ def export(path: Path, out: Path, config: SessionConfig, choices: ExportChoices)
     raw = Chunk(signal.data, signal.stamps)
     found = find_cues(recording, signal, config.markers.marker_table(), config.markers.stream)
     markers = _markers(found, config)
-    placed = even(signal.info, raw, markers, config.continuity, signal.bad_spans)
+    shown = [(time_s, text) for time_s, text, _ in markers]
+    placed = even(signal.info, raw, shown, config.continuity, signal.bad_spans, [lasts_s for _, _, lasts_s in markers])
     # Imported only now: what reading needs for a moment and what these need for good need not be there together.
     mne_bids = optional("mne_bids", "mne-bids", "Export")
     target = _target(mne_bids, path, out, config, choices)
@@ -199,8 +200,10 @@ def _resolution(placed: Even, format: str) -> float:
     return float(max(np.abs(placed.low).max(), np.abs(placed.high).max()) * np.finfo(np.float32).eps)
 
 
-def _markers(cues: FoundCues, config: SessionConfig) -> list[tuple[float, str]]:
-    """Markers on the signal's clock, cues each once. What our own processes say to each other is in the XDF, and is no event.
+def _markers(cues: FoundCues, config: SessionConfig) -> list[tuple[float, str, float]]:
+    """Markers on the signal's clock, cues each once, and how long they last: a rejection may cover its trial.
+
+    What our own processes say to each other is in the XDF, and is no event.
 
     Each has the text by which the table knows it for what it is: what was sent, or what it says inside of that of a cue, or of
     the beginning, end or rejection of a trial (768, 800, 1023); what is no cue although the table knows its text (on another
@@ -216,7 +219,7 @@ def _markers(cues: FoundCues, config: SessionConfig) -> list[tuple[float, str]]:
             text = mark.code
         elif not mark.class_ and table.knows(text):
             text = f"{mark.stream}: {text}"
-        found.append((mark.time_s, text))
+        found.append((mark.time_s, text, mark.duration_s if cue_code(mark.code) == REJECTED else 0.0))
     return found
 
 

@@ -13,7 +13,7 @@ from bci.engine.stream_info import StreamInfo
 from bci.session.epochs import pieces
 from bci.stream.marked import BadSpan, span_of
 
-_MARKER = (-1, -1)
+_MARKER = -1
 GAP, BOUNDARY, NONFINITE = "BAD_gap", "boundary", "BAD_nonfinite"
 BLOCK = 1 << 12
 """Samples that are worked out at a time."""
@@ -117,6 +117,7 @@ def even(
     markers: Sequence[tuple[float, str]],
     settings: ContinuitySettings | None = None,
     spans: Sequence[BadSpan] = (),
+    durations_s: Sequence[float] = (),
 ) -> Even:
     """Place every sample and marker where live decoding would have placed it.
 
@@ -130,8 +131,13 @@ def even(
     settings : ContinuitySettings
     spans : sequence of BadSpan
         Stretches that are marked bad; each becomes a mark that lasts, under a name that says so to whoever reads it.
+    durations_s : sequence of float
+        How long each marker lasts; an instant where omitted.
     """
-    places, marks, left_out = _placed(info, raw.stamps, markers, settings, spans)
+    longest_s = len(raw) / info.rate_hz
+    lengths = [round(min(max(0.0, s), longest_s) * info.rate_hz) for s in durations_s] or [0] * len(markers)
+    lasting = [(time_s, text, n) for (time_s, text), n in zip(markers, lengths, strict=True)]
+    places, marks, left_out = _placed(info, raw.stamps, lasting, settings, spans)
     holes, low, high = _survey(raw.data, places)
     bad = _marks_of(holes, len(places))
     order = sorted([*marks, *bad], key=lambda m: (m.sample, m.n_samples == 0, m.text))
@@ -141,7 +147,7 @@ def even(
 def _placed(
     info: StreamInfo,
     stamps: FloatArray,
-    markers: Sequence[tuple[float, str]],
+    markers: Sequence[tuple[float, str, int]],
     settings: ContinuitySettings | None,
     spans: Sequence[BadSpan],
 ) -> tuple[FloatArray, list[Mark], int]:
@@ -150,7 +156,7 @@ def _placed(
     Continuity places the samples' numbers as it would place the samples, and draws the same lines between them.
     """
     continuity = Continuity(info.rate_hz, info.sample_clock, settings)
-    waiting = sorted(((time_s, text, _MARKER) for time_s, text in markers), reverse=True)
+    waiting = sorted(((time_s, text, (_MARKER, n)) for time_s, text, n in markers), reverse=True)
     edges = [(time_s, "", (i, end)) for i, s in enumerate(spans) for end, time_s in enumerate((s.start_s, s.stop_s))]
     waiting = sorted([*waiting, *edges], key=lambda one: one[0], reverse=True)
     places: dict[tuple[int, int], int] = {}
@@ -173,15 +179,15 @@ def _placed(
         while waiting and waiting[-1][0] <= last_s + 0.5 / info.rate_hz:
             time_s, text, edge = waiting.pop()
             sample = filled - 1 - round((last_s - time_s) * info.rate_hz)
-            if edge != _MARKER:
+            if edge[0] != _MARKER:
                 places[edge] = max(0, sample)
             elif sample >= before or (segment and sample >= 0):
-                marks.append(Mark(sample, text))
+                marks.append(Mark(sample, text, edge[1]))
             else:
                 left_out += 1
     found = np.concatenate(rows)[:, 0] if rows else np.empty(0)
     marks += [_mark(span, places[i, 0], places.get((i, 1), len(found))) for i, span in enumerate(spans) if (i, 0) in places]
-    return found, marks, left_out + sum(edge == _MARKER for _, _, edge in waiting)
+    return found, marks, left_out + sum(edge[0] == _MARKER for _, _, edge in waiting)
 
 
 def _mark(span: BadSpan, first: int, end: int) -> Mark:

@@ -126,5 +126,7 @@ def _event(row: dict[str, str | None]) -> BidsEvent:
 
 def markers_of(events: tuple[BidsEvent, ...], table: MarkerTable) -> RecordedMarkers:
     """Events as one stream of markers, in the words that a table knows."""
-    told = [(event.onset_s, text) for event in events if (text := event.text(table))]
-    return RecordedMarkers("events", tuple(text for _, text in told), np.array([onset_s for onset_s, _ in told], np.float64))
+    told = [(event, text) for event in events if (text := event.text(table))]
+    onsets = np.array([event.onset_s for event, _ in told], np.float64)
+    durations = tuple(event.duration_s for event, _ in told)
+    return RecordedMarkers("events", tuple(text for _, text in told), onsets, durations_s=durations)
