@@ -159,7 +159,6 @@ class LslRawInlet:
     def __init__(self, found: FoundStream, buffer_s: int = 360, timeout_s: float = OPEN_TIMEOUT_S) -> None:
         self.found = found
         self._inlet, self.header_xml = _connect(found, buffer_s, timeout_s)
-        self._clock = SenderClock(found.host == liblsl.this_host(), self.time_correction, liblsl.local_clock)
         self._take = _taker(self._inlet, found)
         self._limit = round(buffer_s * (found.rate_hz if found.rate_hz > 0 else 100.0))
         self._pieces: deque[tuple[npt.NDArray[Any] | list[list[str]], FloatArray]] = deque()
