@@ -10,7 +10,9 @@ times", SIGMETRICS 1998, section 4), and a loss is a lasting rise of that envelo
 - The floor falls to a new minimum when a second block confirms it, and rises by at most 0.6 % of time:
   it follows the drift of any crystal without inventing or swallowing samples. A rate that is wrong
   altogether is learned from the first two seconds, where its slope exceeds all jitter.
-- The jitter J is the usual height of a block's maximum above the lowest of the last 1.5 J.
+- The jitter J is the usual height of a block's maximum above the lowest of the last 1.5 J. A sender that hands over a long block
+  delays all its samples alike, so J shows only over several of them: stamps that fall by more than 2 J, as no loss makes them
+  do, say how long that takes, and J is measured over twice as long.
 - What stays 3/4 J above the floor (0.6 samples where J is below 1.2 samples) is a loss when it has
   lasted 30 J, and 1.5 times the longest stall the stream has recovered from, at most 10 s. More than
   5 J is believed after 3 J. Neither while it still shrinks, as a backlog that is being drained does.
@@ -52,6 +54,10 @@ REACH_JITTERS = 1.5
 LATE_JITTERS = 2.0
 """A stamp that is later may stand behind a loss that is not seen yet."""
 MOST_JITTER_S = 0.5
+TURNS, MOST_TURN_S = 2.0, 2.0
+"""So many usual times between two falls the jitter must look back; a fall after more belongs to no such rhythm."""
+FALL_JITTERS = 2.0
+"""A fall that is larger says that the jitter has been measured over too short a time."""
 JITTER_MEMORY_S = 30.0
 STALL_MEMORY_S = 60.0
 LIMITS_EVERY = 16
@@ -86,6 +92,7 @@ class FittedClock:
         self._block_s = self._size / rate_hz
         self._briefest = max(2, -(-LASTING_SAMPLES // self._size))
         self._latest = max(self._briefest, round(LATEST_S / self._block_s))
+        self._most_turn = round(MOST_TURN_S / self._block_s)
         self._warmup = max(16, round(WARMUP_S / self._block_s))
         self._mark_every = max(1, round(1.0 / self._block_s))
         self._gain = self._block_s / JITTER_MEMORY_S
@@ -137,6 +144,7 @@ class FittedClock:
         self._stall = 0.0
         self._run, self._check_at = 0, 0
         self._lows: deque[float] = deque(maxlen=self._latest)
+        self._before, self._turn, self._turns = math.inf, 0, 0.0
         self._backward = 0
         self._forgiven_s = 0.0
         self._loss_s, self._loss_run, self._loss_block = math.inf, 0, 0
@@ -261,23 +269,33 @@ class FittedClock:
         slope = self._evident_slope(low, high, quarter)
         tilt = slope * self._block_s * np.arange(len(blocks))
         low, high = low - tilt, high - tilt
-        above = min((high[i : i + quarter] - low[i : i + quarter].min() for i in range(0, 4 * quarter, quarter)), key=np.median)
-        self._mean = float(np.median(above))
-        self._spread = float(np.median(abs(above - self._mean)))
+        self._start_jitter(low, high, quarter)
+        falls = int((np.diff(low) < -self._fall_least).sum())
+        if falls:
+            self._turns = len(low) / (falls + 1)
+            self._start_jitter(low, high, min(len(low), max(quarter, math.ceil(TURNS * self._turns))))
         self._floor = float(low[:quarter].min())
         self._rise = (DRIFT + 0.1 * abs(slope)) * self._block_s
-        self._set_limits()
         found = []
         for pair in zip(low.tolist(), high.tolist(), strict=True):
             self._follow(*pair)
             if self._pending is not None:
                 found.append(self._pending)
                 self._pending = None
-        self._floor += slope * self._block_s * len(blocks)
+        tilted_s = slope * self._block_s * len(blocks)
+        self._floor += tilted_s
+        self._before += tilted_s
         self._tilt(self._declared_period * (1.0 + slope))
         if found:
             known = [lost for lost, _ in found if lost is not None]
             self._pending = (sum(known) if len(known) == len(found) else None, found[-1][1])
+
+    def _start_jitter(self, low: FloatArray, high: FloatArray, n: int) -> None:
+        """Measure the jitter of the first two seconds over so many blocks, where it is smallest: a loss would count as jitter."""
+        above = min((high[i : i + n] - low[i : i + n].min() for i in range(0, len(low) - n + 1, n)), key=np.median)
+        self._mean = float(np.median(above))
+        self._spread = float(np.median(abs(above - self._mean)))
+        self._set_limits()
 
     def _evident_slope(self, low: FloatArray, high: FloatArray, quarter: int) -> float:
         """Relative error of the declared period, where it explains far more than the jitter does; else 0.
@@ -306,12 +324,14 @@ class FittedClock:
         lasting = max(self._briefest, math.ceil(max(LASTING_JITTERS * blocks, 1.5 * self._stall)))
         self._lasting = min(lasting, self._latest)
         self._prompt = min(max(self._briefest, math.ceil(PROMPT_WAIT_JITTERS * blocks)), self._latest)
-        self._reach = self._briefest + math.ceil(REACH_JITTERS * blocks)
+        self._fall_least = max(one, FALL_JITTERS * jitter)
+        self._reach = self._briefest + math.ceil(max(REACH_JITTERS * blocks, TURNS * self._turns))
         self._back_s = max(BACK_S, BACK_JITTERS * jitter) + self._forgiven_s
 
     def _follow(self, low: float, high: float) -> None:
         """Move floor and jitter by one block, and declare what has lasted."""
         self._blocks += 1
+        self._time_falls(low)
         lowest = self._floor - self._back_s
         if low < lowest:
             if high < lowest:
@@ -335,6 +355,18 @@ class FittedClock:
                 self._stall = float(self._run)
                 self._set_limits()
             self._end_run()
+
+    def _time_falls(self, low: float) -> None:
+        """How long it usually takes until a stamp is less late than the one before: losses make stamps later, never less late.
+
+        A sender of long blocks delays all samples of one alike. Its jitter shows only over several of them.
+        """
+        self._turn += 1
+        if low < self._before - self._fall_least:
+            if self._turn <= self._most_turn:
+                self._turns += (self._turn - self._turns) * (0.25 if self._turns else 1.0)
+            self._turn = 0
+        self._before = low
 
     def _step_back(self, high: float) -> None:
         """A block that lies wholly before the clock: another clock, when it lasts."""

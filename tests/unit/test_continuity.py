@@ -294,3 +294,34 @@ def test_settings_out_of_range_are_refused_all_at_once():
 def test_a_stream_without_a_rate_is_refused(rate_hz):
     with pytest.raises(ConfigError, match="rate_hz"):
         Continuity(rate_hz)
+
+
+def long_blocks(seed, block_s, latest_s, gap_s=0.0, length_s=90.0):
+    """Stamps of a sender whose blocks are each late by another delay; some whole blocks may be missing from 45 s on."""
+    block, rng = round(block_s * 250), np.random.default_rng(seed)
+    n = round(length_s * 250) // block * block
+    handed_s = np.arange(n)[block - 1 :: block] / 250 + rng.uniform(0, latest_s, n // block)
+    stamps = np.repeat(handed_s, block) - np.tile(np.arange(block - 1, -1, -1) / 250, n // block)
+    first, missing = (round(seconds * 250) // block * block for seconds in (45.0, gap_s))
+    return np.delete(stamps, slice(first, first + missing)), missing
+
+
+@pytest.mark.parametrize("latest_s", [0.1, 0.3])
+@pytest.mark.parametrize("block_s", [0.2, 0.25, 0.3, 0.5])
+def test_blocks_that_are_each_late_by_another_delay_are_no_losses_once_the_sender_is_known(block_s, latest_s):
+    for seed in range(4):
+        continuity = Continuity(250.0)
+        push_all(continuity, stream(long_blocks(seed, block_s, latest_s)[0], channels=1))
+        assert all(found.consumed < 15 * 250 for found in continuity.take_discontinuities())
+        assert continuity.lost < 0.5 * 250
+
+
+@pytest.mark.parametrize("block_s", [0.2, 0.5])
+def test_a_loss_of_two_seconds_between_such_blocks_is_found_within_two_seconds(block_s):
+    for seed in range(3):
+        stamps, missing = long_blocks(seed, block_s, 0.3, gap_s=2.0)
+        continuity = Continuity(250.0)
+        push_all(continuity, stream(stamps, channels=1))
+        (found,) = [found for found in continuity.take_discontinuities() if found.consumed > 15 * 250]
+        assert found.consumed < 47 * 250
+        assert abs(found.lost - missing) < 0.2 * 250
