@@ -86,7 +86,7 @@ def at(row: Sequence[str], columns: Sequence[str], field: str) -> str:
         return row[list(columns).index(field)] if list(columns).index(field) < len(row) else ""
     head, _, path = field.partition(".")
     names = [name.lower() for name in columns]
-    place = names.index(head.lower()) if head.lower() in names else int(head) - 1 if head.isdecimal() else -1
+    place = names.index(head.lower()) if head.lower() in names else _number(head) - 1
     if 0 <= place < len(row):
         return _in_json(row[place], path) if path else row[place]
     return _in_json(row[0], field)
@@ -100,11 +100,16 @@ def _in_json(text: str, path: str) -> str:
     for key in path.split("."):
         if isinstance(found, dict):
             found = found.get(key)
-        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
-            found = found[int(key)]
+        elif isinstance(found, list) and 0 <= _number(key) < len(found):
+            found = found[_number(key)]
         else:
             return ""
     return _as_text(found)
+
+
+def _number(text: str) -> int:
+    """A place in a list; -1 where it is none: keys of a JSON text may be digits without end."""
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
 
 
 @lru_cache(maxsize=32)

@@ -20,6 +20,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
+from bci.commands import main
 from bci.config import load_config
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.session.explore.suggestions import Suggestion
@@ -441,3 +442,13 @@ def test_nothing_is_cut_off_in_a_small_window(window: ExplorerWindow, theme: str
     qtbot.wait(100)
     assert (window.width(), window.height()) == (1280, 720)
     assert cut_off(window) == []
+
+
+def test_a_recording_of_a_bids_folder_is_explored_with_the_events_that_stand_beside_it(tmp_path: Path) -> None:
+    source = recorded(tmp_path / "sub-1_ses-1_task-mi_run-1_eeg.xdf", 6)
+    table = ["--set", "markers.table.769=left_hand", "--set", "markers.table.770=right_hand"]
+    assert main(["export", str(source), "--out", str(tmp_path / "set"), "--no-source", *table]) == 0
+    (exported,) = (tmp_path / "set").rglob("*_eeg.vhdr")
+    config = tmp_path / "names.toml"
+    config.write_text('[markers.table]\nleft_hand = "left_hand"\nright_hand = "right_hand"\n', encoding="utf-8")
+    assert Work().open([exported], str(config), lambda *_: None).counts == {"left_hand": 6, "right_hand": 6}

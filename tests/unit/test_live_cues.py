@@ -261,13 +261,29 @@ def test_a_trial_that_was_rejected_afterwards_does_not_count_on_record() -> None
 
 HUGE = "9" * 400
 LONG = f'{{"event": {"9" * 5000}}}'
-FOREIGN = ["", " ", "nan", "1e999", HUGE, f'{{"event": {HUGE}}}', LONG, '{"event": 1e999}', "[" * 9000, "x" * 10**6]
+KEYS = f'{{"{"9" * 5000}": "x"}}'
+FOREIGN = [
+    KEYS,
+    '["x"]',
+    "",
+    " ",
+    "nan",
+    "1e999",
+    HUGE,
+    f'{{"event": {HUGE}}}',
+    LONG,
+    '{"event": 1e999}',
+    "[" * 9000,
+    "x" * 10**6,
+]
 
 
 @pytest.mark.parametrize("text", FOREIGN, ids=range(len(FOREIGN)))
 def test_no_text_that_another_program_sends_ends_a_session(text: str) -> None:
     live = LiveCues(MarkerTable(TABLE, "event"), INFO)
     heard = live.markers([marker(text, float(i)) for i in range(15)] + [marker('{"event": "left"}', 20.0)])
+    mixed = [Marker((other, text), float(i), "c", "Mixed") for i, other in enumerate(FOREIGN)]
+    heard += LiveCues(MarkerTable({"1": "left"}), INFO).markers(mixed)
     assert [h.class_ for h in heard if h.class_] == ["left"]
     assert all(line(h.kind, **h.fields) for h in heard)
 
