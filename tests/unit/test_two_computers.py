@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,17 @@ WORLDS = {
     "amplifier restarts": (restarting(4000.0, 12.0, 60.0), drifting(9000.0, 20.0)),
     "both restart": (restarting(4000.0, 12.0, 60.0), restarting(7000.0, 1e6, -60.0, T0 + 900.0)),
 }
+
+
+def test_only_markers_around_a_reset_are_in_doubt_however_far_the_clock_was_set(tmp_path: Path) -> None:
+    def clock(t: np.ndarray) -> np.ndarray:
+        return np.select([t < T0 + 200.0, t < T0 + 400.0], [t + 777.0, t - T0 + 12.0], t - T0 - 380.0)
+
+    path = write(tmp_path / "a.xdf", session(drifting(T0, 0.0), clock, span_s=600.0))
+    (said,) = (note for note in open_recording(path).notes if "was reset" in note)
+    number = re.search(r"times of the (\d+) markers in between may be wrong", said)
+    assert number is not None
+    assert 2 <= int(number[1]) <= 4  # one in ten seconds, five seconds between offsets, two resets
 
 
 def synced(path: Path) -> dict[str, tuple[list, np.ndarray]]:

@@ -193,12 +193,17 @@ def _resets(groups: Sequence[Sequence[_Offsets]], clocks: dict[int, ClockMap]) -
 
 
 def _between(group: Sequence[_Offsets], clock: ClockMap) -> int:
-    """Markers of which nothing tells whether they came before a reset or behind it."""
+    """Markers of which nothing tells whether they came before a reset or behind it.
+
+    One that was taken for the wrong side of it stands where it was, but for the size of the step.
+    """
     found = 0
     for one in group:
         if not one.stream.rate_hz:
             times = clock.continued(one.stream.stamps)
-            found += sum(
-                int(((times > a - SLACK_S - abs(step)) & (times < b + SLACK_S + abs(step))).sum()) for step, a, b in clock.steps()
-            )
+            doubtful = np.zeros(len(times), dtype=np.bool_)
+            for step, a, b in clock.steps():
+                for moved in (times - step, times, times + step):
+                    doubtful |= (moved > a - SLACK_S) & (moved < b + SLACK_S)
+            found += int(doubtful.sum())
     return found
