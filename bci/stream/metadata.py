@@ -39,7 +39,9 @@ _OF_EEG = re.compile(r"eeg[ _:.-]+(?=[a-z])", re.IGNORECASE)
 # A stream of these kinds may label its columns by electrodes and hold no signal of them.
 _ABOUT_EEG = re.compile(r"quality|impedance|power|band|metric|feature|marker|^bci-|^acc|gyro|motion|gaze", re.IGNORECASE)
 _TRIGGER = re.compile(
-    r"(?:digital|hardware)?[ _-]?trig(?:ger)?s?[ _-]?\d*|sti ?\d*|stim|status|markerhardware|hardwaremarker", re.I
+    r"(?:digital|hardware)?[ _-]?trig(?:ger)?s?[ _-]?\d*|(?:trg|ttl|din)[ _-]?\d*"
+    r"|sti ?\d*|stim|status|markerhardware|hardwaremarker",
+    re.I,
 )
 _NOT_EEG = re.compile(
     r".*(?:counter|interpolat|timestamp|time ?stamp|battery|validation|accel|gyro|sample ?(?:number|index|id)|packet|cq_|quality)"

@@ -98,6 +98,7 @@ def test_labels_of_clinical_systems_are_electrodes_with_their_reference() -> Non
 def test_counters_typed_eeg_are_not_eeg() -> None:
     emotiv = ("Timestamp", "Counter", "Interpolated", "AF3", "T7", "HardwareMarker", "Battery")
     assert types(*map(channel, emotiv)) == ["AUX", "AUX", "AUX", "EEG", "EEG", "TRIG", "AUX"]
+    assert types(*map(channel, ("C3", "TRG", "TTL 1", "DIN1", "Trigger", "STI 014", "Status"))) == ["EEG", *["TRIG"] * 6]
 
 
 def test_electrodes_are_eeg_by_name_where_no_channel_is_typed_eeg() -> None:
