@@ -180,20 +180,19 @@ def echoed(cues: Sequence[SeenCue]) -> list[tuple[str, str, int, float]]:
     list of (str, str, int, float)
         Names of the earlier and the later source, number of cues, and the delay, seconds.
     """
-    alone: dict[Hashable, list[SeenCue]] = {}
+    groups: dict[frozenset[Hashable], list[SeenCue]] = {}
     for cue in cues:
-        if len(cue.sources) == 1:
-            alone.setdefault(next(iter(cue.sources)), []).append(cue)
+        groups.setdefault(frozenset(cue.sources), []).append(cue)
     found = []
-    for first, second in permutations(alone, 2):
-        pairs = [(a, b) for a in alone[first] if (b := _after(a, alone[second])) is not None]
+    for (first, early), (second, late) in permutations(groups.items(), 2):
+        pairs = [(a, b) for a in early if not first & second and (b := _after(a, late)) is not None]
         delays = sorted(b.time_s - a.time_s for a, b in pairs)
         middle = delays[len(delays) // 2] if delays else 0.0
         same = [pair for pair in pairs if abs(pair[1].time_s - pair[0].time_s - middle) <= ECHO_SPREAD_S]
-        if len(same) >= max(FEW_ECHOES, ECHOED * max(len(alone[first]), len(alone[second]))):
+        if len(same) >= max(FEW_ECHOES, ECHOED * min(len(early), len(late))):
             for cue in (cue for pair in same for cue in pair):
                 cue.doubted = True
-            found.append((alone[first][0].sources[first], alone[second][0].sources[second], len(same), middle))
+            found.append((same[0][0].best.name, same[0][1].best.name, len(same), middle))
     return found
 
 

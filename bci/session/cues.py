@@ -129,7 +129,7 @@ def find_cues(recording: Recording, signal: RecordedSignal, table: MarkerTable, 
         *contradictions,
         *echoes,
         *_lost(lost),
-        *_apart(cues),
+        *_apart([cue for cue in cues if not cue.doubted]),
         *_crowded(trials),
         *hints(recording, table, chosen),
     )
@@ -149,7 +149,8 @@ def means(query: str, markers: RecordedMarkers) -> bool:
 
 def no_cue(recording: Recording, table: MarkerTable, stream: str, found: FoundCues) -> str:
     """Why a recording has no trial: what the table knows, what the recording holds, and what would help."""
-    if any(mark.class_ for mark in found.marks):
+    asked = {m.name for m in recording.markers if not stream or means(stream, m)}
+    if any(mark.stream in asked and table.knows(mark.code) for mark in found.marks):
         return f"{recording.path}: no trial is left of its cues: {'; '.join(found.notes)}."
     rows = [m.row(k) for m in recording.markers if not stream or means(stream, m) for k in range(len(m.texts))]
     seen = Counter(map(shown, rows)).most_common(20)
@@ -315,7 +316,7 @@ def _crowded(trials: Sequence[Trial]) -> list[str]:
     """Trials of one class follow each other sooner than people can do them."""
     gaps = np.diff([trial.time_s for trial in trials])
     close = [b for a, b in pairwise(trials) if a.class_ == b.class_ and b.time_s - a.time_s < CROWDED_S]
-    if len(close) < 2 or np.quantile(gaps, 0.75) < CROWDED_S:
+    if len(close) < 2 or np.count_nonzero(gaps >= CROWDED_S) < max(2, 0.02 * len(gaps)):
         return []  # where all of them come so fast, they are meant to
     return [
         f"{len(close)} of {len(trials)} cues come within {CROWDED_S:g} s of another one of the same class, first at "

@@ -104,7 +104,14 @@ def test_two_streams_that_give_the_same_cues_evenly_apart_are_refused_until_one_
     assert not said.trials
     assert said.notes[0].startswith("'Cues' and 'Amp triggers' give the same 12 cues 0.410 s apart")
     assert "--set markers.stream=NAME" in said.notes[0]
+    assert not any("cues come from several streams" in note for note in said.notes)
+    with pytest.raises(TrainingError, match="no trial is left of its cues: 'Cues' and 'Amp triggers' give the same 12 cues"):
+        labelled(Recording(Path("a.xdf"), (SIGNAL,), (software, late), ""), SessionConfig(markers=MarkersSection(table=TABLE)))
     assert [t for t, _ in kept(software, late, query="Cues")] == times
+    # So it is where the software lost half of them, and where a second stream repeats it at once.
+    some = stream("Cues", list(zip(times, texts, strict=True))[::2])
+    assert found(some, late).notes[0].startswith("'Cues' and 'Amp triggers' give the same 6 cues 0.4")
+    assert not kept(software, late, stream("Copy", [(t + 0.01, x) for t, x in zip(times, texts, strict=True)]))
     # Answers to the cues come when people give them, and are not evenly apart.
     answers = stream("Answers", [(t + d, x) for t, d, x in zip(times, np.linspace(0.4, 1.9, 12).tolist(), texts, strict=True)])
     assert len(kept(software, answers)) == 24
@@ -117,6 +124,8 @@ def test_trials_that_are_marked_at_their_end_too_are_pointed_out() -> None:
         "8 of 16 cues come within 2 s of another one of the same class, first at 6.250 s, and count as trials of their own; if "
         "each trial is marked more than once, leave all but one of its marks out of markers.table",
     )
+    polled = stream("Cues", [(t + k / 10, "left") for t in times for k in range(8)])
+    assert found(polled).notes[0].startswith("56 of 64 cues come within 2 s")
     assert found(stream("Cues", [(t, "left") for t in times])).notes == ()
     assert found(stream("Cues", [(0.5 * t, "left") for t in range(20)])).notes == ()  # a task that is as fast as that
 
