@@ -94,7 +94,7 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
         settings = job.config.engine_settings(model.header.decision)
         engine = Engine(inlet.info, model.decoder, settings)
         warm_up(model, inlet.info)
-        warnings = [*warnings_of(inlet.info), *check_markers(job, inlet.info)]
+        warnings = [*warnings_of(inlet.info), *check_markers(job, inlet.info, stopped)]
         wires = lsl_wires(job, model)
         if job.wait_recorder:
             await_recorder(wires, job.config.record.required)
@@ -132,7 +132,7 @@ def warnings_of(info: StreamInfo) -> list[str]:
     ]
 
 
-def check_markers(job: EngineJob, info: StreamInfo) -> list[str]:
+def check_markers(job: EngineJob, info: StreamInfo, stopped: Callable[[], str]) -> list[str]:
     """Refuse to begin without the markers that were asked for; say which they are where there are several.
 
     Under a session the session has looked already, and an engine that is begun again must not wait for them.
@@ -142,6 +142,8 @@ def check_markers(job: EngineJob, info: StreamInfo) -> list[str]:
     StreamNotFound
     StreamMismatch
         If what was asked for is a signal, or its trigger channels where it has none.
+    KeyboardInterrupt
+        If ``stopped`` says so while they are looked for.
     """
     query = StreamQuery.parse(job.config.markers.stream)
     if trigger_owner(job.config.markers.stream) == info.name:
@@ -151,7 +153,7 @@ def check_markers(job: EngineJob, info: StreamInfo) -> list[str]:
     if not job.config.markers.stream or job.wait_recorder:
         return []
     timeout_s = 0.0 if job.without else job.config.stream.timeout_s
-    (found,) = find_each([query], timeout_s)
+    (found,) = find_each([query], timeout_s, stopped=stopped)
     return markers_there(query, found, timeout_s, bool(job.without))
 
 

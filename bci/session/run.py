@@ -245,13 +245,13 @@ class LiveSession:
         queries = [stream, *([StreamQuery.parse(markers)] if markers else [])]
         timeout_s = self.plan.config.stream.timeout_s
         owner = trigger_owner(markers) if markers else ""
-        found = find_each(queries[:1] if self.plan.without or owner else queries, timeout_s)
+        found = find_each(queries[:1] if self.plan.without or owner else queries, timeout_s, stopped=self._stopped)
         eeg = the_one(stream, found[0], timeout_s, eeg=True)
         rate_of(eeg, montage_of(self.plan.config))
         if not markers or owner == eeg.name:
             return []  # its trigger channels are looked for by the engine, which knows its channels
         if len(found) == 1:
-            found += find_each(queries[1:], 0.0 if self.plan.without else timeout_s)
+            found += find_each(queries[1:], 0.0 if self.plan.without else timeout_s, stopped=self._stopped)
         there = found[1]
         return markers_there(queries[1], there, timeout_s, bool(self.plan.without))
 

@@ -6,7 +6,7 @@ import shlex
 import string
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -196,13 +196,30 @@ def not_found(queries: Sequence[StreamQuery], timeout_s: float, option: str = ""
     )
 
 
-def find_each(queries: Sequence[StreamQuery], timeout_s: float, settle_s: float = SETTLE_S) -> list[list[FoundStream]]:
-    """For each query the streams that match: waits until each has one, at most ``timeout_s``; at least ``settle_s``."""
+def find_each(
+    queries: Sequence[StreamQuery], timeout_s: float, settle_s: float = SETTLE_S, stopped: Callable[[], str] = lambda: ""
+) -> list[list[FoundStream]]:
+    """For each query the streams that match: waits until each has one, at most ``timeout_s``; at least ``settle_s``.
+
+    Parameters
+    ----------
+    queries : sequence of StreamQuery
+    timeout_s, settle_s : float
+    stopped : callable
+        Why to look no longer, or ""; asked each ``settle_s``.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If ``stopped`` says so.
+    """
     path = " or ".join(f"({predicate(query)})" for query in queries)
     end = time.monotonic() + timeout_s
     while True:
         seen = sorted((_found(h) for h in liblsl.resolve(path, 1024, settle_s)), key=lambda s: (s.host, s.name, s.source_id))
         found = [[s for s in seen if meant(query, s)] for query in queries]
+        if stopped():
+            raise KeyboardInterrupt
         if all(found) or time.monotonic() >= end:
             return found
 

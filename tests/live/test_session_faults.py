@@ -37,7 +37,7 @@ from session_rig import (
 
 from bci.engine.outcome import Reason
 from bci.session import wire
-from bci.stream.lsl import LslRawInlet, StreamQuery, resolve
+from bci.stream.lsl import LslRawInlet, StreamQuery, find, resolve
 
 pytestmark = [
     pytest.mark.live,
@@ -154,12 +154,21 @@ def test_fault_34_a_second_interrupt_ends_it_just_as_soon_and_leaves_a_readable_
     assert_verified(session.path)
 
 
-def test_fault_34_an_interrupt_while_it_starts_is_obeyed_at_once(started, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_fault_34_an_interrupt_while_it_looks_for_the_stream_is_obeyed_at_once(started) -> None:  # type: ignore[no-untyped-def]
     session = started("not-there", "--set", "stream.timeout_s=30")
-    children = psutil.Process(session.process.pid).children
-    until(lambda: any("engine" in p.cmdline() for p in children() if p.is_running()), "the engine looks for the stream")
-    session.children = {str(p.pid): p for p in children()}
+    until(lambda: find(StreamQuery(name=f"{session.name}-control"), 1.0, 0.0), "the session is there")
     code, took_s, said = session.signal(signal.SIGINT)
+    assert (code, took_s < within(2 * END_S)) == (130, True), (code, took_s, said)
+    assert not list(session.out.rglob("*.xdf"))
+
+
+def test_fault_34_an_interrupt_while_the_engine_starts_is_obeyed_at_once(started, name: str) -> None:  # type: ignore[no-untyped-def]
+    with amplifier(name, "--source-id", name):
+        session = started(name)
+        children = psutil.Process(session.process.pid).children
+        until(lambda: any("engine" in p.cmdline() for p in children() if p.is_running()), "the engine starts")
+        session.children = {str(p.pid): p for p in children()}
+        code, took_s, said = session.signal(signal.SIGINT)
     assert (code, took_s < within(2 * END_S)) == (130, True), (code, took_s, said)
     assert not session.gone()
 
