@@ -15,27 +15,26 @@ export MKL_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CHECKED := QT_QPA_PLATFORM=offscreen
 
-.PHONY: help setup demo test lint types arrows doctest fast slow cases bench results networks screens lock clean
+# Half an hour of attacks by real processes (make cases) has its kinds in the tests: make test leaves it out.
+QUICK := files-and-streams
+
+.PHONY: help setup demo test lint types arrows doctest docs fast slow cases mutations bench soak results networks screens lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY)  ## virtual environment, pinned dependencies, libraries for Qt
 
 demo: setup  ## the whole way without hardware (options: make demo ARGS="--headless --out DIR")
 	@$(BIN)/bci demo $(ARGS)
 
-test: setup  ## everything: style, types, arrows, doctests, fast tests, slow tests, case programs
-	@status=0; \
-	for stage in lint types arrows doctest fast slow cases; do \
-		echo "== $$stage"; $(MAKE) --no-print-directory $$stage || { status=1; failed="$${failed:-} $$stage"; }; \
-	done; \
-	if [ $$status = 0 ]; then echo "== all stages passed"; else echo "== FAILED:$$failed" >&2; fi; exit $$status
+test: setup  ## everything: tests, and beside them style, types, arrows, doctests, documentation and case programs
+	@$(BIN)/python tests/suite.py --beside --cases "$(QUICK)" $(ARGS)
 
 lint: setup  ## ruff
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-types: setup  ## mypy, strict, on bci/
+types: setup  ## mypy, strict, on bci/, devices/ and gui/
 	@$(BIN)/mypy
 
 arrows: setup  ## import-linter: every import points down
@@ -44,23 +43,33 @@ arrows: setup  ## import-linter: every import points down
 doctest: setup  ## the examples in docstrings
 	@$(CHECKED) $(BIN)/pytest -q --doctest-modules bci devices pipelines gui
 
+docs: setup  ## the documentation site, into build/docs; a warning is an error
+	@$(BIN)/python -m sphinx -b html -n -W --keep-going -q -j auto -d build/doctrees $(ARGS) docs build/docs
+	@echo "the site begins at build/docs/index.html"
+
 fast: setup  ## tests that take seconds
-	@$(CHECKED) $(BIN)/pytest -q -m "not slow" $(ARGS)
+	@$(BIN)/python tests/suite.py --only "not slow" $(ARGS)
 
 slow: setup  ## tests that take longer
-	@$(CHECKED) $(BIN)/pytest -q -m slow --durations=10 $(ARGS)
+	@$(BIN)/python tests/suite.py --only slow $(ARGS)
 
 cases: setup  ## the case programs beside the project (../shared/cases), where they are there
 	@$(BIN)/python tests/cases.py $(ARGS)
+
+mutations: setup  ## small faults planted one by one: whether the tests notice (one target: make mutations ARGS=guard)
+	@$(CHECKED) $(BIN)/python tests/mutation $(ARGS)
 
 bench: setup  ## benchmarks (one: make bench ONLY=latency)
 	@status=0; for file in tests/benchmarks/bench_*$(ONLY)*.py; do \
 		echo "== $$file"; $(BIN)/python $$file $(ARGS) || status=1; done; exit $$status
 
-results: setup  ## accuracy on the real recordings beside the project, into docs/results.md
+soak: setup  ## 40 minutes at 64 channels and 1 kHz with an actuator: memory, threads, handles, lateness
+	@$(BIN)/python tests/benchmarks/soak.py --repaints 20000 $(ARGS)
+
+results: setup  ## accuracy on the real recordings beside the project, into docs/results/results.md
 	@cd tests/benchmarks && ../../$(BIN)/python -m results $(ARGS)
 
-networks: setup  ## every decoder on the real recordings, into docs/networks-results.md; goes on where it stopped
+networks: setup  ## every decoder on the real recordings, into docs/results/networks-results.md; goes on where it stopped
 	@cd tests/benchmarks && nice -n 19 ../../$(BIN)/python -W ignore -m networks $(ARGS)
 
 screens: setup  ## pictures of every window, into docs/screens
@@ -73,7 +82,7 @@ lock: setup  ## write constraints.txt from what is installed
 	@$(BIN)/python .ci/lock.py > .venv/constraints.new && mv .venv/constraints.new constraints.txt && touch $(READY)
 
 clean:  ## remove the virtual environment and caches (never recordings)
-	@rm -rf .venv build dist bci.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv build dist bci.egg-info docs/gallery docs/sg_execution_times.rst .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Entry points freeze at install, so a change of pyproject.toml installs anew.

@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 from packaging.requirements import Requirement
 
-EXTRAS = ("gui", "networks", "hardware", "keys", "brainflow", "evaluate", "dev")
+EXTRAS = ("gui", "networks", "hardware", "keys", "brainflow", "evaluate", "notebook", "docs", "dev")
 HEADER = """\
 # Versions that the tests ran with; `make lock` writes this file from what is installed.
 # torch is pinned without a local label: where the registry offers a CPU build under that version, that is what comes.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bci import plugins
 from bci.errors import ConfigError
-from bci.stream.toml import read_toml
+from bci.safe_io.toml import read_toml, toml_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -26,39 +25,59 @@ if TYPE_CHECKING:
     from bci.settings import SessionConfig
 
 COMMAND_LINE = "command line"
+MOST_PROBLEMS = 100
+LONGEST_NAME = 64
+"""A longer one is no mistyped key, and to look for the nearest would take long."""
 SHORT = {"out": "record.out", "subject": "record.subject"}
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options with which every setting can be given; read them with :func:`config_of`."""
-    group = parser.add_argument_group("configuration", "later ones win: preset, file, command line")
-    group.add_argument("--preset", metavar="NAME", help="settings that come with a pipeline, for instance motor-imagery")
+    """Add the options with which every setting can be given; read them with :func:`config_of`.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of a command.
+    """
+    group = parser.add_argument_group("configuration", "the command line overrides the file, and the file overrides the preset")
+    group.add_argument("--preset", metavar="NAME", help="settings for a paradigm, for instance motor-imagery")
     group.add_argument("--config", metavar="FILE", help="TOML file with sections such as [stream] and [preprocessing]")
-    group.add_argument(
-        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="any single setting; may be given repeatedly"
-    )
+    group.add_argument("--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="a single setting (repeatable)")
     group.add_argument(
         "--stream",
         "--source",
         metavar="QUERY",
-        help="the EEG stream: name, type or source_id, or for instance source_id=abc,host=* (bci streams --help has the rules)",
+        help="the EEG stream: its name, type or source_id, or for instance source_id=abc,host=* (see bci streams --help)",
     )
     group.add_argument("--out", metavar="DIR", help="folder for recordings (record.out)")
     group.add_argument("--subject", metavar="LABEL", help="pseudonym, letters and digits (record.subject)")
 
 
 def add_without(parser: argparse.ArgumentParser) -> None:
-    """Add the option with which a session goes on although its markers are not there; read it with :func:`without_of`."""
+    """Add the option with which a session goes on although its markers are not there; read it with :func:`without_of`.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of a command.
+    """
     parser.add_argument(
         "--without",
         metavar="QUERY",
         default="",
-        help="go on although no stream matches this query, the one of markers.stream; it is taken in once it comes",
+        help="start even if no stream matches this query (that of markers.stream); it is used as soon as it comes",
     )
 
 
 def without_of(args: argparse.Namespace, config: SessionConfig) -> str:
     """The markers that may be missing; empty for none.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+    config : SessionConfig
+        The session's.
 
     Raises
     ------
@@ -70,7 +89,7 @@ def without_of(args: argparse.Namespace, config: SessionConfig) -> str:
     text: str = args.without
     if text and StreamQuery.parse(text) != StreamQuery.parse(config.markers.stream):
         asked = f"markers.stream is {config.markers.stream!r}" if config.markers.stream else "markers.stream is not set"
-        raise ConfigError(f"--without {text}: no stream of that name was asked for; {asked}")
+        raise ConfigError(f"--without {text}: this is not the stream that the session asks for; {asked}")
     return text
 
 
@@ -179,7 +198,7 @@ class _Merged:
         _anchor_montage(tree, path)
         for section, values in tree.items():
             if not isinstance(values, dict):
-                self.problems.append(f"{origin}: {section} = {values!r}: stands outside of any [section]")
+                self.problems.append(f"{origin}: {section} = {_short(values)}: is outside any [section]")
                 continue
             self.tree.setdefault(section, {})
             self.origins.setdefault(f"{section}.", origin)
@@ -199,7 +218,9 @@ class _Merged:
     def _put(self, section: str, key: str, value: Any, origin: str) -> None:
         """Set one key; tables are joined, everything else is replaced."""
         if isinstance(value, date | time):
-            self.problems.append(f"{origin}: {section}.{key} = {value}: no setting is a date or a time; put a text in quotes")
+            self.problems.append(
+                f"{origin}: {section}.{key} = {value}: a setting cannot be a date or a time; put texts in quotes"
+            )
             return
         here = self.tree.setdefault(section, {})
         old = here.get(key)
@@ -217,8 +238,8 @@ def _anchor_montage(tree: dict[str, Any], path: Path) -> None:
 def _value(section: str, key: str, text: str) -> Any:
     """A value from the command line: TOML where it is any and the setting is no text, else the text itself."""
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = toml_of(f"value = {text}")["value"]
+    except ValueError:
         return text
     return text if _is_text(section, key) and not isinstance(value, str) else value
 
@@ -247,11 +268,12 @@ def _validated(merged: _Merged, rate_hz: float | None) -> SessionConfig:
         config = SessionConfig.model_validate_json(text, context={"rate_hz": rate_hz} if rate_hz else None)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        for detail in details:
+        for detail in details[: MOST_PROBLEMS + 1]:
             problems += _described(detail, merged)
         problems += _own_checks(details, merged)
     if problems or config is None:
-        raise ConfigError(problems)
+        more = len(problems) - MOST_PROBLEMS
+        raise ConfigError([*problems[:MOST_PROBLEMS], f"and {more} more problems"] if more > 0 else problems)
     return config
 
 
@@ -305,7 +327,7 @@ def _duplicate_ports(merged: _Merged) -> Iterator[str]:
             continue
         if value in taken:
             origin = merged.origins.get(".".join(key.split(".")[:2]), COMMAND_LINE)
-            yield f"{origin}: {key} = {value}: is the port of {taken[value]} too; give each its own"
+            yield f"{origin}: {key} = {value}: is also the port of {taken[value]}; give each its own port"
         taken.setdefault(value, key)
 
 
@@ -335,7 +357,7 @@ def _origin_of(section: str, merged: _Merged) -> str:
 
 def _near(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """Suggest the nearest names, or list all."""
-    near = get_close_matches(name, list(known), n=2)
+    near = get_close_matches(name, list(known), n=2) if len(name) <= LONGEST_NAME else []
     return f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(known)}" if known else ""
 
 

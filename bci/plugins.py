@@ -6,11 +6,14 @@ Ours are registered in our own ``pyproject.toml`` exactly as a third party's are
 
 from __future__ import annotations
 
+import warnings
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any
 
-from bci.errors import PluginError
+from bci.errors import ConfigError, PluginError
 
 SOURCES = "bci.sources"
 DECODERS = "bci.decoders"
@@ -107,3 +110,31 @@ def _unknown(group: str, name: str) -> str:
         f"{group}: nothing is registered as {name!r}; {hint}Known: {', '.join(known) or 'none'}. "
         f'To add one, name it in your package\'s pyproject.toml under [project.entry-points."{group}"] and install the package.'
     )
+
+
+HOW_TO_INSTALL = 'Install it with: pip install "bci[evaluate]"'
+
+
+def optional(module: str, package: str, what: str) -> ModuleType:
+    """Import what only evaluation needs.
+
+    Parameters
+    ----------
+    module : str
+        Import name.
+    package : str
+        Name under which it is installed, for the message.
+    what : str
+        Who needs it, for the message: ``"bci evaluate"``.
+
+    Raises
+    ------
+    ConfigError
+        If it is not installed; says how to.
+    """
+    try:
+        with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
+            return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{what} needs the package {package}, which is not installed. {HOW_TO_INSTALL}") from error

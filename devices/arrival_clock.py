@@ -28,7 +28,7 @@ TRUST_S = 60.0
 FASTEST = 6e-3
 """Largest difference of the rates: boards have been seen at 2200 ppm."""
 JUMP_S = 1.0
-"""A clock that is off by more than this for a whole span is set anew, by whole samples: the sender paused."""
+"""A clock that is off by more than this for a whole span is set again, by whole samples: the sender paused."""
 
 
 class ArrivalClock:
@@ -51,23 +51,44 @@ class ArrivalClock:
 
     @property
     def known(self) -> bool:
-        """Whether any sample has come yet, so that times can be told."""
+        """Whether a sample has come yet, so that times are known."""
         return math.isfinite(self._time)
 
     def time(self, index: int) -> float:
-        """Stamp of sample ``index``, as far as is known now; NaN before the first has come."""
+        """Stamp of a sample, as far as is known now.
+
+        Parameters
+        ----------
+        index : int
+            Number of the sample.
+
+        Returns
+        -------
+        float
+            Seconds; NaN before the first sample has come.
+        """
         return self._time + (index - self._index) / self._rate
 
     def pause(self) -> None:
-        """The sender stopped counting: what passes until its next sample is a gap."""
+        """Note that the sender stopped counting: the time until its next sample is a gap."""
         self._paused = True
 
     def stamps(self, first: int, count: int, now_s: float) -> FloatArray:
-        """Stamps of samples ``first`` … ``first + count - 1``, the newest of which arrived at ``now_s``.
+        """Compute the stamps of consecutive samples that have come together.
+
+        Parameters
+        ----------
+        first : int
+            Number of the first one.
+        count : int
+            Number of samples, at least one.
+        now_s : float
+            When the newest arrived, seconds on our clock.
 
         Returns
         -------
         ndarray, shape (count,)
+            Seconds on our clock.
         """
         newest = first + count - 1
         if not self.known:
@@ -104,7 +125,7 @@ class ArrivalClock:
         self._offset_s = min(self._offset_s, now_s - newest / self._rate)
 
     def _learn(self, now_s: float) -> None:
-        """By how much the sender's rate is off, from the earliest arrivals of the last spans."""
+        """Learn by how much the sender's rate is wrong, from the earliest arrivals of the last spans."""
         if not math.isfinite(self._offset_s):
             return  # the clock was set by the last sample before this
         self._spans.append((now_s, self._offset_s))
@@ -136,7 +157,7 @@ class ArrivalClock:
         return whole_s
 
     def _move(self, by_s: float) -> None:
-        """The clock is moved, so all that was noted is less late by as much."""
+        """Move the clock; everything that was noted is then less late by the same amount."""
         self._before_s -= by_s
         self._lately_s -= by_s
 

@@ -1,4 +1,4 @@
-"""Everything in a simulated EEG that does not depend on what the person is asked to do.
+"""The part of a simulated EEG that does not depend on what the person is asked to do.
 
 All of it is a function of the seed and of the absolute number of a block of samples, never of
 what was generated before. Coloured noise is continuous across blocks because every block is the
@@ -36,7 +36,20 @@ class Draw(IntEnum):
 
 
 def draw(seed: int, purpose: Draw, number: int = 0) -> np.random.Generator:
-    """Random numbers that depend on these three alone."""
+    """Make a generator of random numbers that depend on these three alone.
+
+    Parameters
+    ----------
+    seed : int
+    purpose : Draw
+        What the numbers are for.
+    number : int
+        Of the block or the trial.
+
+    Returns
+    -------
+    np.random.Generator
+    """
     return np.random.default_rng((seed, int(purpose), number))
 
 
@@ -65,7 +78,18 @@ class ColouredNoise:
         self._kept: dict[int, FloatArray] = {}
 
     def block(self, number: int) -> FloatArray:
-        """Rows of block ``number`` (0, 1, …), shape (n_rows, n_block), rms 1."""
+        """Compute one block of noise.
+
+        Parameters
+        ----------
+        number : int
+            Of the block: 0, 1, …
+
+        Returns
+        -------
+        ndarray, shape (n_rows, n_block)
+            Of root mean square 1.
+        """
         before, after = self._segment(number), self._segment(number + 1)
         return np.asarray(before[:, self._n_block :] * self._fall + after[:, : self._n_block] * self._rise)
 
@@ -84,19 +108,56 @@ class ColouredNoise:
 
 
 def frequencies(n_block: int, rate_hz: float) -> FloatArray:
-    """Frequencies of a segment, shape (n_block + 1,), Hz."""
+    """Frequencies of a segment.
+
+    Parameters
+    ----------
+    n_block : int
+        Samples of a block.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    ndarray, shape (n_block + 1,)
+        Hz.
+    """
     return np.asarray(np.fft.rfftfreq(2 * n_block, 1 / rate_hz), dtype=np.float64)
 
 
 def one_over_f(freqs_hz: FloatArray, exponent: float, knee_hz: float) -> FloatArray:
-    """Amplitude of noise whose power falls as ``1 / f ** exponent`` above ``knee_hz``."""
+    """Amplitude of noise whose power falls as ``1 / f ** exponent``.
+
+    Parameters
+    ----------
+    freqs_hz : ndarray, shape (n_freqs,)
+    exponent : float
+    knee_hz : float
+        Below it the power is flat.
+
+    Returns
+    -------
+    ndarray, shape (n_freqs,)
+    """
     amplitude = np.maximum(freqs_hz, knee_hz) ** (-exponent / 2)
     amplitude[0] = 0.0
     return np.asarray(amplitude, dtype=np.float64)
 
 
 def rhythm(freqs_hz: FloatArray, peak_hz: float, width_hz: float) -> FloatArray:
-    """Amplitude of a rhythm: a Gaussian peak, cut at three widths, so its envelope waxes and wanes."""
+    """Amplitude of a rhythm: a Gaussian peak, cut off at three widths, so that its envelope waxes and wanes.
+
+    Parameters
+    ----------
+    freqs_hz : ndarray, shape (n_freqs,)
+    peak_hz : float
+    width_hz : float
+        Standard deviation of the peak.
+
+    Returns
+    -------
+    ndarray, shape (n_freqs,)
+    """
     away = (freqs_hz - peak_hz) / width_hz
     return np.where(np.abs(away) < 3, np.exp(-0.5 * away**2), 0.0)
 
@@ -127,7 +188,27 @@ class Happening:
 def happenings(
     seed: int, purpose: Draw, block: int, n_block: int, rate_hz: float, per_second: float, length_s: tuple[float, float]
 ) -> tuple[Happening, ...]:
-    """What begins in one block, a Poisson number, evenly spread; ``length_s`` is shortest and longest."""
+    """Draw the artefacts that begin in one block: a Poisson number, evenly spread.
+
+    Parameters
+    ----------
+    seed : int
+    purpose : Draw
+    block : int
+        Number of the block.
+    n_block : int
+        Samples of a block.
+    rate_hz : float
+        Sampling rate.
+    per_second : float
+        How many begin in a second on average.
+    length_s : tuple of (float, float)
+        Shortest and longest, seconds.
+
+    Returns
+    -------
+    tuple of Happening
+    """
     rng = draw(seed, purpose, block)
     count = min(int(rng.poisson(per_second * n_block / rate_hz)), 99)
     found = []
@@ -139,7 +220,24 @@ def happenings(
 
 
 def overlap(start: int, length: int, block: int, n_block: int) -> tuple[slice, slice] | None:
-    """Where a stretch meets a block: slices into the stretch and into the block, None where it does not."""
+    """Find where an interval meets a block.
+
+    Parameters
+    ----------
+    start : int
+        First sample of the interval.
+    length : int
+        Samples of the interval.
+    block : int
+        Number of the block.
+    n_block : int
+        Samples of a block.
+
+    Returns
+    -------
+    tuple of (slice, slice) or None
+        Slices into the interval and into the block; None where they do not meet.
+    """
     first = max(start, block * n_block)
     last = min(start + length, (block + 1) * n_block)
     if first >= last:
@@ -148,5 +246,15 @@ def overlap(start: int, length: int, block: int, n_block: int) -> tuple[slice, s
 
 
 def hump(length: int) -> FloatArray:
-    """A raised cosine that begins and ends at zero and reaches 1, shape (length,)."""
+    """Compute a raised cosine that begins and ends at zero and reaches 1.
+
+    Parameters
+    ----------
+    length : int
+        Number of samples.
+
+    Returns
+    -------
+    ndarray, shape (length,)
+    """
     return 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)

@@ -19,9 +19,10 @@ import numpy as np
 
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo, canonical
-from bci.errors import ConfigError, PluginError, StreamError, StreamLost, StreamNotFound
+from bci.errors import ConfigError, PluginError, StreamLost, StreamNotFound
 from bci.stream.bus import Clock
 from devices.headmodel import POSITIONS_M
+from devices.opening import closed_on_error, or_lsl_clock, require_open
 from devices.options import read_fields
 
 POLL_S = 0.004
@@ -95,7 +96,7 @@ class BrainFlowSource:
 
     def __init__(self, settings: BrainFlowSettings, clock: Clock | None = None) -> None:
         self.settings = settings
-        self._clock = clock or _real_clock()
+        self._clock = or_lsl_clock(clock)
         self._shim = _board_shim()
         number = board_number(self._shim, settings.board)
         params = _parameters(self._shim, settings)
@@ -106,40 +107,35 @@ class BrainFlowSource:
         except self._error as error:
             raise StreamNotFound(
                 f"BrainFlow board {settings.board!r} cannot be opened ({error}); check its parameters "
-                "(serial_port, mac_address, ip_address, file, master_board), its power, and that nothing else uses it"
+                "(serial_port, mac_address, ip_address, file, master_board), its power, and that no other program uses it"
             ) from error
         self._closed = False
-        try:
+        with closed_on_error(self):
             description = self._shim.BoardShim.get_board_descr(self._board.get_board_id())
             self._rows, labels = eeg_channels(description, settings)
             self._stamp_row = description["timestamp_channel"]
             self.info = _stream_info(settings, description, labels)
             self._board.start_stream(BUFFER_SAMPLES)
-        except BaseException:
-            self.close()
-            raise
         self._offset_s = self._wall_to_ours()
         self._heard_s = self._clock.now()
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object], clock: Clock | None = None) -> BrainFlowSource:
-        """As a configuration file or the command line asks for it.
-
-        Parameters
-        ----------
-        options : mapping
-            Names of fields of :class:`BrainFlowSettings`; values of their type, or text.
-        clock : Clock, optional
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        """
+        """As :meth:`bci.stream.bus.SourcePlugin.from_settings`; the options are the fields of :class:`BrainFlowSettings`."""
         return cls(BrainFlowSettings(**read_options(options)), clock)
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """Samples that have arrived since the last call, or None after ``timeout_s`` without any.
+        """Return the samples that have come since the last call.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        Chunk or None
+            None where no sample came in time.
 
         Raises
         ------
@@ -148,8 +144,7 @@ class BrainFlowSource:
         StreamError
             After :meth:`close`.
         """
-        if self._closed:
-            raise StreamError(f"source {self.info.name!r} was read after it was closed; open a new one")
+        require_open(self._closed, self.info.name)
         until = self._clock.now() + timeout_s
         while True:
             try:
@@ -163,7 +158,7 @@ class BrainFlowSource:
             if now - self._heard_s > self.settings.silence_s:
                 raise StreamLost(
                     f"source {self.info.name!r}: the board sent nothing for {self.settings.silence_s:g} s; "
-                    "is it on and near? A recording that is played ends like this, too"
+                    "check that it is switched on and near. A recording that is played back also ends with this message"
                 )
             if now >= until:
                 return None
@@ -243,8 +238,19 @@ def eeg_channels(description: Mapping[str, Any], settings: BrainFlowSettings) ->
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
-    """Arguments of :class:`BrainFlowSettings` from loosely typed options.
+    """Read the arguments of :class:`BrainFlowSettings` from values of their type, or text.
 
+    Parameters
+    ----------
+    options : mapping of str to object
+        By the names of the fields.
+
+    Returns
+    -------
+    dict of str to object
+
+    Examples
+    --------
     >>> read_options({"board": "ganglion", "ip_port": "6677", "channels": "C3,C4"})
     {'board': 'ganglion', 'ip_port': 6677, 'channels': ('C3', 'C4')}
     """
@@ -273,7 +279,7 @@ def _parameters(shim: Any, settings: BrainFlowSettings) -> Any:
 
 
 def _board_shim() -> Any:
-    """BrainFlow's module, silent.
+    """Import BrainFlow's module, and switch off its log.
 
     Raises
     ------
@@ -300,10 +306,3 @@ def _files(_module: str) -> Any:
     pkg_resources, has left setuptools 81. So it is given the folder of its package.
     """
     return files("brainflow")
-
-
-def _real_clock() -> Clock:
-    """The LSL clock; liblsl is loaded only by who wants real time."""
-    from bci.stream.clock import LslClock
-
-    return LslClock()

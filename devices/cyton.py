@@ -3,7 +3,7 @@
 The protocol is in ``cyton_protocol``, the commands in ``cyton_board``, the stamps in ``sample_clock``.
 
 A radio loses packets; their numbers show it. Lost samples leave a gap in the stamps, which are computed from the
-sample count (``desc/bci/sample_clock``), so that whoever reads knows how many there were.
+sample count (``desc/bci/sample_clock``), so that a reader knows how many there were.
 """
 
 from __future__ import annotations
@@ -15,21 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bci.engine.chunk import Chunk, FloatArray
-from bci.errors import StreamError, StreamLost
+from bci.errors import StreamLost
 from bci.stream.bus import Clock
-from devices.cyton_board import Board
-from devices.cyton_protocol import (
-    COUNTS,
-    DaisyPairs,
-    PacketCount,
-    PacketParser,
-    Packets,
-    acceleration_g,
-    channel_command,
-    microvolts,
-)
+from devices.cyton_board import CytonBoard
+from devices.cyton_commands import channel_command
+from devices.cyton_protocol import COUNTS, DaisyPairs, PacketCount, PacketParser, Packets, acceleration_g, microvolts
 from devices.cyton_settings import PACKET_RATE_HZ, CytonSettings, read_options, stream_info
-from devices.sample_clock import SampleClock
+from devices.opening import closed_on_error, or_lsl_clock, require_open
+from devices.sample_clock import CounterClock
 
 AMBIGUOUS_S = COUNTS / PACKET_RATE_HZ / 2
 """A silence this long may hide that the counter went round."""
@@ -68,33 +61,18 @@ class Cyton:
     def __init__(self, settings: CytonSettings, clock: Clock | None = None) -> None:
         self.settings = settings
         self.info = stream_info(settings)
-        self._clock = clock or _real_clock()
-        self._decoder = Decoder(settings)
+        self._clock = or_lsl_clock(clock)
+        self._decoder = CytonPacketDecoder(settings)
         self._closed = False
-        self._board = Board(settings.port)
-        try:
+        self._board = CytonBoard(settings.port)
+        with closed_on_error(self._board):
             self._set_up()
             self._board.start()
-        except BaseException:
-            self._board.close()
-            raise
         self._heard_s = self._clock.now()
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object], clock: Clock | None = None) -> Cyton:
-        """As a configuration file or the command line asks for it.
-
-        Parameters
-        ----------
-        options : mapping
-            Names of fields of :class:`CytonSettings`; values of their type, or text (lists with commas).
-        clock : Clock, optional
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        """
+        """As :meth:`bci.stream.bus.SourcePlugin.from_settings`; the options are the fields of :class:`CytonSettings`."""
         return cls(CytonSettings(**read_options(options)), clock)
 
     @property
@@ -113,7 +91,17 @@ class Cyton:
         return self._decoder.skipped
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """Samples that have arrived since the last call, or None after ``timeout_s`` without any.
+        """Return the samples that have come since the last call.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        Chunk or None
+            None where no sample came in time.
 
         Raises
         ------
@@ -122,19 +110,18 @@ class Cyton:
         StreamError
             After :meth:`close`.
         """
-        if self._closed:
-            raise StreamError(f"source {self.info.name!r} was read after it was closed; open a new one")
+        require_open(self._closed, self.info.name)
         until = self._clock.now() + timeout_s
         while True:
             data = self._board.read()
             now = self._clock.now()
             chunk = self._decoder(data, now)
-            self._listen(now)
+            self._check_silence(now)
             if chunk is not None or now >= until:
                 return chunk
 
     def close(self) -> None:
-        """Stop the board and let go of the port. May be called twice."""
+        """Stop the board and close the port. May be called twice."""
         self._closed = True
         self._board.close()
 
@@ -144,12 +131,12 @@ class Cyton:
         for i, gain in enumerate(s.gains, start=1):
             self._board.command(channel_command(i, gain, i not in s.off, s.bias, s.srb2, s.srb1))
 
-    def _listen(self, now: float) -> None:
+    def _check_silence(self, now: float) -> None:
         self._heard_s = max(self._heard_s, self._decoder.heard_s)
         if now - self._heard_s > self.settings.silence_s:
             raise StreamLost(
                 f"source {self.info.name!r}: the board on {self.settings.port!r} sent no packet for "
-                f"{self.settings.silence_s:g} s. Is its battery empty, or is it out of the dongle's reach?"
+                f"{self.settings.silence_s:g} s. Check its battery, and that the dongle can reach it."
             )
 
 
@@ -162,8 +149,8 @@ class CytonDaisy:
         return Cyton.from_settings({"daisy": "true", "name": "cyton-daisy", **options}, clock)
 
 
-class Decoder:
-    """Bytes and their time of arrival in, chunks out: all of the source that needs no port.
+class CytonPacketDecoder:
+    """Turn bytes and their time of arrival into chunks: the part of the source that needs no port.
 
     Parameters
     ----------
@@ -181,7 +168,7 @@ class Decoder:
         self._parser = PacketParser()
         self._count = PacketCount()
         self._pairs = DaisyPairs(settings.half == "hold") if settings.daisy else None
-        self._clock = SampleClock(settings.rate_hz)
+        self._clock = CounterClock(settings.rate_hz)
         self._gravity = np.zeros(3)
         self._newest = 0
         self._doubt_s: float | None = None
@@ -202,7 +189,20 @@ class Decoder:
         return self._parser.skipped
 
     def __call__(self, data: bytes, now: float) -> Chunk | None:
-        """Take bytes that had arrived by ``now``; None where no sample is complete, or the clock not yet set."""
+        """Decode bytes.
+
+        Parameters
+        ----------
+        data : bytes
+            They follow those of the call before.
+        now : float
+            When they had arrived, seconds on our clock.
+
+        Returns
+        -------
+        Chunk or None
+            None where no sample is complete, or the clock is not set yet.
+        """
         packets = self._parser.push(data)
         if not len(packets):
             return None
@@ -263,10 +263,3 @@ class Decoder:
             self._gravity = row
         self._gravity = self._gravity.copy()
         return values
-
-
-def _real_clock() -> Clock:
-    """The LSL clock; liblsl is loaded only by who wants real time."""
-    from bci.stream.clock import LslClock
-
-    return LslClock()

@@ -1,4 +1,4 @@
-"""An OpenBCI Cyton on a serial port: reset, settings, start and stop. Knows no samples.
+"""An OpenBCI Cyton on a serial port: reset, settings, start and stop.
 
 Commands and their answers: OpenBCI, "Cyton Board SDK" (docs.openbci.com/Cyton/CytonSDK).
 """
@@ -11,7 +11,7 @@ import time
 import serial
 
 from bci.errors import StreamError, StreamLost, StreamMismatch, StreamNotFound
-from devices.cyton_protocol import END_OF_ANSWER, Greeting, read_greeting
+from devices.cyton_commands import END_OF_ANSWER, Greeting, read_greeting
 
 BAUD = 115_200
 POLL_S = 0.02
@@ -25,7 +25,7 @@ BACKLOG_BYTES = 1024
 """More than this at once, and more is on its way from the driver's other buffers."""
 
 
-class Board:
+class CytonBoard:
     """A board that has been reset and waits for commands; a context manager that leaves it stopped.
 
     Parameters
@@ -52,8 +52,8 @@ class Board:
             self._serial = serial.Serial(port, BAUD, timeout=POLL_S, write_timeout=1.0, exclusive=True)
         except (serial.SerialException, OSError) as error:
             raise StreamNotFound(
-                f"port {port!r}: cannot be opened ({error}). Is the dongle plugged in, no other program using it "
-                "(a running stream does), and are you allowed to (on Linux: a member of the group dialout)?"
+                f"port {port!r}: cannot be opened ({error}). Check that the dongle is plugged in, that no other program uses it "
+                "(a running stream does), and that you may use it (on Linux, be a member of the group dialout)."
             ) from error
         self._hurry()
         try:
@@ -62,14 +62,14 @@ class Board:
             self._serial.close()
             raise
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> CytonBoard:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Stop the board and let go of the port. May be called twice; a board that has gone is no error."""
+        """Stop the board and close the port. May be called twice; a board that has gone is no error."""
         if not self._serial.is_open:
             return
         try:
@@ -86,13 +86,24 @@ class Board:
         self.streaming = True
 
     def stop(self) -> None:
-        """Stop streaming (``s``) and take what is still on its way."""
+        """Stop streaming (``s``) and read what is still on its way."""
         self.write(b"s")
         self.streaming = False
         self._drain()
 
     def command(self, command: bytes, expected: bytes = b"Success") -> bytes:
-        """Send a command that is answered, while the board does not stream.
+        """Send a command that the board answers; it must not be streaming.
+
+        Parameters
+        ----------
+        command : bytes
+        expected : bytes
+            What the answer must contain.
+
+        Returns
+        -------
+        bytes
+            The answer.
 
         Raises
         ------
@@ -100,7 +111,7 @@ class Board:
             If the board streams, or its answer is not the expected one.
         """
         if self.streaming:
-            raise StreamError(f"port {self.port!r}: {command!r} was asked for while streaming; stop the stream first")
+            raise StreamError(f"port {self.port!r}: {command!r} was requested during streaming; stop the stream first")
         self.write(command)
         answer = self._answer()
         if expected not in answer:
@@ -108,7 +119,12 @@ class Board:
         return answer
 
     def use_daisy(self, wanted: bool) -> None:
-        """16 channels (``C``) or 8 (``c``).
+        """Set the number of channels: 16 (command ``C``) or 8 (``c``).
+
+        Parameters
+        ----------
+        wanted : bool
+            Whether 16.
 
         Raises
         ------
@@ -124,12 +140,16 @@ class Board:
         answer = self._answer()
         if b"16" not in answer:
             raise StreamMismatch(
-                f"port {self.port!r}: there is no Daisy (the board answered {answer!r}); seat the module on the board with the "
-                "power off, or use the source 'cyton'"
+                f"port {self.port!r}: the board has no Daisy module (it answered {answer!r}); seat the module on the board with "
+                "the power off, or use the source 'cyton'"
             )
 
     def write(self, data: bytes) -> None:
         """Send bytes.
+
+        Parameters
+        ----------
+        data : bytes
 
         Raises
         ------
@@ -160,7 +180,7 @@ class Board:
             raise self._lost(error) from error
 
     def _hurry(self) -> None:
-        """Ask the dongle's driver not to collect bytes for 16 ms, where it can be asked."""
+        """Ask the dongle's driver not to collect bytes for 16 ms, where the driver allows it."""
         hurry = getattr(self._serial, "set_low_latency_mode", None)
         if hurry is not None:
             with contextlib.suppress(ValueError, OSError, NotImplementedError):  # no such driver: samples come in bursts
@@ -172,7 +192,7 @@ class Board:
         return data + self._serial.read(waiting) if waiting else data
 
     def _lost(self, error: Exception) -> StreamLost:
-        return StreamLost(f"port {self.port!r}: gone ({error}); was the dongle unplugged?")
+        return StreamLost(f"port {self.port!r}: the connection is lost ({error}); check that the dongle is plugged in")
 
     def _reset(self) -> Greeting:
         """Stop what may be streaming, reset (``v``), and read the greeting."""
@@ -196,14 +216,14 @@ class Board:
         return greeting
 
     def _answer(self) -> bytes:
-        """Bytes up to ``$$$``, or what there was when patience ended."""
+        """Return the bytes up to ``$$$``, or what had come when the time was up."""
         answer, until = b"", time.monotonic() + self._answer_s
         while not answer.endswith(END_OF_ANSWER) and time.monotonic() < until:
             answer += self.read()
         return answer
 
     def _drain(self) -> None:
-        """Throw away what comes until there is silence."""
+        """Discard what comes until nothing comes any more."""
         begin = last = time.monotonic()
         while time.monotonic() - last < QUIET_S and time.monotonic() - begin < DRAIN_S:
             if self.read():
@@ -211,12 +231,13 @@ class Board:
 
 
 def _why(answer: bytes) -> str:
-    """What an answer that is no greeting says about the fault."""
+    """Explain an answer that is no greeting."""
     if b"Failure" in answer or b"timeout" in answer.lower():
         return (
-            f"the dongle answers, the board does not ({answer!r}). Is the board on, its switch at PC and its battery full, "
-            "the dongle's switch at GPIO6, and do both use the same radio channel?"
+            f"the dongle answers, but the board does not ({answer!r}). Check that the board is on, its switch at PC "
+            "and its battery full, "
+            "the dongle's switch at GPIO6, and that both use the same radio channel."
         )
     if answer:
-        return f"what answers is not a Cyton ({answer[:80]!r}); is this the right port?"
-    return "nothing answers. Is this the dongle's port, and its switch at GPIO6?"
+        return f"the device that answers is not a Cyton ({answer[:80]!r}); check that this is the right port"
+    return "nothing answers. Check that this is the dongle's port, and that its switch is at GPIO6."

@@ -1,4 +1,4 @@
-"""Impedance of a Cyton's electrodes: a mode of its own, never beside decoding.
+"""Impedance of a Cyton's electrodes, measured while nothing is decoded.
 
 The board sends 6 nA at 31.2 Hz through one electrode at a time (ADS1299 data sheet, LOFF register: ILEAD_OFF and
 FLEAD_OFF as OpenBCI's firmware sets them; OpenBCI, "Cyton Board SDK", LeadOff Impedance Commands). The amplitude
@@ -23,8 +23,9 @@ import numpy as np
 
 from bci.engine.chunk import FloatArray
 from bci.errors import BciError, ConfigError, StreamLost
-from devices.cyton_board import Board
-from devices.cyton_protocol import CHANNELS, PacketCount, PacketParser, channel_command, lead_off_command, microvolts_per_count
+from devices.cyton_board import CytonBoard
+from devices.cyton_commands import channel_command, lead_off_command
+from devices.cyton_protocol import CHANNELS, PacketCount, PacketParser, microvolts_per_count
 from devices.cyton_settings import PACKET_RATE_HZ, CytonSettings
 
 CURRENT_A = 6e-9
@@ -85,7 +86,7 @@ def measure(
     wrong = [i for i in inputs if not 1 <= i <= settings.n_inputs]
     if wrong:
         raise ConfigError(f"inputs {wrong}: they are numbered from 1 to {settings.n_inputs}")
-    with Board(settings.port) as board:
+    with CytonBoard(settings.port) as board:
         board.use_daisy(settings.daisy)
         return [_one(board, settings, electrode, i, seconds, settle_s) for i in inputs or range(1, settings.n_inputs + 1)]
 
@@ -105,7 +106,9 @@ def amplitude(signal: FloatArray, rate_hz: float, hz: float = CURRENT_HZ) -> flo
     return float(np.hypot(cosine, sine))
 
 
-def _one(board: Board, settings: CytonSettings, electrode: Electrode, channel: int, seconds: float, settle_s: float) -> Impedance:
+def _one(
+    board: CytonBoard, settings: CytonSettings, electrode: Electrode, channel: int, seconds: float, settle_s: float
+) -> Impedance:
     s = settings
     gain = s.gains[channel - 1]
     board.command(channel_command(channel, gain, True, s.bias, s.srb2, s.srb1))
@@ -121,7 +124,7 @@ def _one(board: Board, settings: CytonSettings, electrode: Electrode, channel: i
     return Impedance(settings.labels[channel - 1], ohm, verdict)
 
 
-def _record(board: Board, daisy: bool, channel: int, seconds: float, settle_s: float) -> tuple[FloatArray, float]:
+def _record(board: CytonBoard, daisy: bool, channel: int, seconds: float, settle_s: float) -> tuple[FloatArray, float]:
     """Counts of one input, lost packets interpolated, and their rate."""
     parser, count = PacketParser(), PacketCount()
     numbers: list[int] = []
@@ -132,7 +135,7 @@ def _record(board: Board, daisy: bool, channel: int, seconds: float, settle_s: f
     try:
         while not numbers or numbers[-1] - numbers[0] < wanted:
             if time.monotonic() > until:
-                raise StreamLost(f"port {board.port!r}: only {len(numbers)} of {wanted} packets came; is the board near enough?")
+                raise StreamLost(f"port {board.port!r}: only {len(numbers)} of {wanted} packets came; bring the board nearer")
             packets = parser.push(board.read())
             numbers += count(packets.counter).tolist()
             values += packets.counts[:, (channel - 1) % CHANNELS].tolist()
@@ -148,7 +151,18 @@ def _record(board: Board, daisy: bool, channel: int, seconds: float, settle_s: f
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the impedances of a board; ``--log`` appends them to a file, one JSON object a line."""
+    """Measure and print the impedances of a board; ``--log`` appends them to a file, one JSON object a line.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Of the command line; those of this process where omitted.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     parser = argparse.ArgumentParser(prog="python -m devices.cyton_impedance", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--port", required=True)
     parser.add_argument("--daisy", action="store_true")

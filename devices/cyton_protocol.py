@@ -11,7 +11,6 @@ the counter.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +32,6 @@ GAINS = (1, 2, 4, 6, 8, 12, 24)
 
 REFERENCE_V = 4.5
 G_PER_COUNT = 0.002 / 2**4
-END_OF_ANSWER = b"$$$"
-_SELECT = "12345678QWERTYUI"
 _PLAUSIBLE_LOSS = 16
 
 Counts = npt.NDArray[np.int32]
@@ -65,7 +62,7 @@ class Packets:
 
 
 class PacketParser:
-    """Packets from a stream of bytes that may be cut anywhere and may hold garbage.
+    """Find packets in a stream of bytes that may be cut anywhere and may contain garbage.
 
     A packet that follows the one before directly needs a header and the same footer. After garbage, or where the
     footer changes, that is not enough, because both bytes occur in data: then the counter must go on, or the next
@@ -84,7 +81,12 @@ class PacketParser:
         self.skipped = 0
 
     def push(self, data: bytes) -> Packets:
-        """Take the next bytes.
+        """Parse the next bytes.
+
+        Parameters
+        ----------
+        data : bytes
+            They follow those of the call before.
 
         Returns
         -------
@@ -164,8 +166,19 @@ def encode(counter: int, counts: Counts, aux: bytes = bytes(6), footer: int = FO
 
 
 def microvolts_per_count(gain: int) -> float:
-    """Scale factor ``4.5 V / gain / (2**23 - 1)``, in µV.
+    """Scale factor ``4.5 V / gain / (2**23 - 1)`` of the ADS1299, in µV.
 
+    Parameters
+    ----------
+    gain : int
+        1, 2, 4, 6, 8, 12 or 24.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
     >>> round(microvolts_per_count(24), 5)
     0.02235
     """
@@ -191,9 +204,18 @@ def microvolts(counts: Counts, gains: tuple[int, ...]) -> FloatArray:
 
 
 def acceleration_g(packets: Packets) -> FloatArray:
-    """Acceleration in g, shape (n_packets, 3); NaN where a packet carries none.
+    """Acceleration of each packet.
 
     The accelerometer runs at 25 Hz; packets between its values hold zeros.
+
+    Parameters
+    ----------
+    packets : Packets
+
+    Returns
+    -------
+    ndarray, shape (n_packets, 3)
+        In g; NaN where a packet carries none.
     """
     values = packets.aux.view(np.dtype(">i2")).astype(np.float64) * G_PER_COUNT
     values[(packets.footer != FOOTER_ACCELERATION) | ~packets.aux.any(axis=1)] = np.nan
@@ -230,7 +252,13 @@ class PacketCount:
         return numbers
 
     def wrapped(self, times: int) -> None:
-        """Some other clock says that the counter went round this many times more, unseen."""
+        """Count further rounds of the counter that were not seen, because another clock tells of them.
+
+        Parameters
+        ----------
+        times : int
+            Number of rounds.
+        """
         if self._last is not None:
             self._last += times * COUNTS
             self.lost += times * COUNTS
@@ -240,7 +268,7 @@ class DaisyPairs:
     """Samples of 16 channels from packets that carry 8 in turns: odd counters the Cyton's, the next even the Daisy's.
 
     A sample of which one packet is lost is half a sample. It is left out, so that the gap is seen and bridged as
-    such by whoever reads, and counted apart from whole ones.
+    such by the reader, and counted separately from whole ones.
 
     Parameters
     ----------
@@ -305,65 +333,3 @@ class DaisyPairs:
         if whole or (self._hold and self._filled == 3):
             samples.append(sample)
             rows.append(self._row.copy())
-
-
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """What the board says of itself after a reset (``v``).
-
-    Parameters
-    ----------
-    firmware : tuple of int
-        Empty before version 2, which does not say it.
-    daisy : bool or None
-        None where the firmware does not tell.
-    text : str
-    """
-
-    firmware: tuple[int, ...]
-    daisy: bool | None
-    text: str
-
-
-def read_greeting(answer: bytes) -> Greeting | None:
-    """The answer to ``v``, or None where these bytes are no such answer.
-
-    >>> read_greeting(b"OpenBCI V3 8-16 channel\\nADS1299 Device ID: 0x3E\\nFirmware: v3.1.1\\n$$$").firmware
-    (3, 1, 1)
-    """
-    text = answer.decode("ascii", errors="replace")
-    if "OpenBCI" not in text or not answer.rstrip().endswith(END_OF_ANSWER):
-        return None
-    version = re.search(r"Firmware: v(\d+(?:\.\d+)*)", text)
-    firmware = tuple(int(x) for x in version.group(1).split(".")) if version else ()
-    # Firmware 3 tells "On Board" and "On Daisy" apart; older ones name one device whatever is plugged in.
-    daisy = "On Daisy" in text if "On Board" in text else None
-    return Greeting(firmware, daisy, text.strip())
-
-
-def channel_command(channel: int, gain: int, on: bool = True, bias: bool = True, srb2: bool = True, srb1: bool = False) -> bytes:
-    """``x (CHANNEL, POWER_DOWN, GAIN_SET, INPUT_TYPE_SET, BIAS_SET, SRB2_SET, SRB1_SET) X``.
-
-    Parameters
-    ----------
-    channel : int
-        1 to 16.
-    gain : int
-        One of ``GAINS``.
-    on, bias, srb2, srb1 : bool
-        Powered; part of the bias drive; connected to SRB2; all negative inputs connected to SRB1.
-
-    >>> channel_command(3, 2, bias=False, srb2=False)
-    b'x3010000X'
-    """
-    flags = "".join(str(int(flag)) for flag in (bias, srb2, srb1))
-    return f"x{_SELECT[channel - 1]}{int(not on)}{GAINS.index(gain)}0{flags}X".encode()
-
-
-def lead_off_command(channel: int, positive: bool = False, negative: bool = False) -> bytes:
-    """``z (CHANNEL, PCHAN, NCHAN) Z``: put the test current on an input, or take it off.
-
-    >>> lead_off_command(4, positive=True)
-    b'z410Z'
-    """
-    return f"z{_SELECT[channel - 1]}{int(positive)}{int(negative)}Z".encode()

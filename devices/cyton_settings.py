@@ -1,4 +1,4 @@
-"""How an OpenBCI Cyton is set, read from loosely typed options, and the stream that follows from it."""
+"""The settings of an OpenBCI Cyton, and the stream that follows from them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,16 @@ class CytonSettings:
 
 
 def stream_info(settings: CytonSettings) -> StreamInfo:
-    """The stream of a board with these settings."""
+    """Describe the stream of a board with these settings.
+
+    Parameters
+    ----------
+    settings : CytonSettings
+
+    Returns
+    -------
+    StreamInfo
+    """
     positions = {canonical(label): place for label, place in POSITIONS_M.items()}
     channels = [Channel(label, "EEG", "uV", positions.get(canonical(label))) for label in settings.labels]
     if settings.acceleration:
@@ -108,8 +117,19 @@ def stream_info(settings: CytonSettings) -> StreamInfo:
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
-    """Arguments of :class:`CytonSettings` from loosely typed options.
+    """Read the arguments of :class:`CytonSettings` from values of their type, or text.
 
+    Parameters
+    ----------
+    options : mapping of str to object
+        By the names of the fields.
+
+    Returns
+    -------
+    dict of str to object
+
+    Examples
+    --------
     >>> read_options({"port": "COM3", "gain": "24", "off": "7,8", "daisy": "false"})
     {'port': 'COM3', 'gain': (24,), 'off': (7, 8), 'daisy': False}
     """

@@ -1,4 +1,4 @@
-"""Any source, made worse in stated ways: the faults that real amplifiers, cables and clocks show.
+"""A source with simulated faults: those that real amplifiers, cables and clocks show.
 
 A fault is a frozen description. Times are in seconds since the first sample, by sample count, so
 that what happens does not depend on how the source is read.
@@ -14,7 +14,7 @@ import numpy as np
 
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo, canonical
-from bci.errors import ConfigError, StreamLost
+from bci.errors import ConfigError
 from bci.stream.bus import Source
 
 FOREVER = float("inf")
@@ -22,25 +22,57 @@ FOREVER = float("inf")
 
 @dataclass(slots=True)
 class Piece:
-    """Samples on their way through the faults; ``at_s`` is each sample's time by count, never changed."""
+    """Samples while faults are applied to them; ``at_s`` is each sample's time by count, which never changes.
+
+    Parameters
+    ----------
+    data : ndarray, shape (n_samples, n_channels)
+        Microvolts.
+    stamps : ndarray, shape (n_samples,)
+        Seconds on the sender's clock.
+    at_s : ndarray, shape (n_samples,)
+        Seconds since the first sample, by count.
+    """
 
     data: FloatArray
     stamps: FloatArray
     at_s: FloatArray
 
     def keep(self, wanted: BoolArray) -> Piece:
-        """Only the samples where ``wanted`` is true."""
+        """Keep only some of the samples.
+
+        Parameters
+        ----------
+        wanted : ndarray of bool, shape (n_samples,)
+
+        Returns
+        -------
+        Piece
+        """
         return Piece(self.data[wanted], self.stamps[wanted], self.at_s[wanted])
 
 
 Step = Callable[[Piece], Piece]
 
 
-class Fault(Protocol):
-    """One way of going wrong."""
+class SourceFault(Protocol):
+    """A fault of a source."""
 
     def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """What is done to the samples, in order, one piece after the other."""
+        """Begin to apply the fault to a source.
+
+        Parameters
+        ----------
+        info : StreamInfo
+            Of the source.
+        rng : np.random.Generator
+            For everything random in the fault.
+
+        Returns
+        -------
+        Step
+            What is done to the samples, in order, one piece after the other.
+        """
         ...
 
 
@@ -50,7 +82,7 @@ class FaultySource:
     Parameters
     ----------
     source : Source
-    faults : sequence of Fault
+    faults : sequence of SourceFault
     seed : int
         Of everything random in the faults.
 
@@ -60,7 +92,7 @@ class FaultySource:
         As the faulty device declares itself.
     """
 
-    def __init__(self, source: Source, faults: Sequence[Fault], seed: int = 0) -> None:
+    def __init__(self, source: Source, faults: Sequence[SourceFault], seed: int = 0) -> None:
         self._source = source
         self._steps = [f.begin(source.info, np.random.default_rng((seed, i))) for i, f in enumerate(faults)]
         self._count = 0
@@ -70,12 +102,22 @@ class FaultySource:
                 self.info = fault.relabel(self.info)
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """As the source; None as well where the faults left nothing of what came.
+        """Read the source, and apply the faults.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        Chunk or None
+            None as well where the faults left nothing of what came.
 
         Raises
         ------
         StreamLost
-            By :class:`Silence`, or by the source.
+            By :class:`devices.loss_faults.Silence`, or by the source.
         """
         chunk = self._source.read(timeout_s)
         if chunk is None:
@@ -91,110 +133,6 @@ class FaultySource:
     def close(self) -> None:
         """Close the source behind. May be called twice."""
         self._source.close()
-
-
-# Samples that never come, or come late
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Samples lost at random.
-
-    Parameters
-    ----------
-    fraction : float
-        Of all samples, 0 to 1.
-    burst : int
-        Samples lost together.
-    start_s, stop_s : float
-    """
-
-    fraction: float
-    burst: int = 1
-    start_s: float = 0.0
-    stop_s: float = FOREVER
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.fraction < 1 or self.burst < 1:
-            raise ConfigError(f"{self}: fraction must be at least 0 and below 1, burst at least 1")
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-        # A sample survives when none of the bursts that would cover it begins.
-        probability = 1 - (1 - self.fraction) ** (1 / self.burst)
-        recent = np.zeros(self.burst - 1, dtype=np.bool_)
-
-        def step(piece: Piece) -> Piece:
-            nonlocal recent
-            begins = np.concatenate((recent, (rng.random(len(piece.at_s)) < probability) & during(self, piece)))
-            recent = begins[len(begins) - self.burst + 1 :]
-            lost = np.convolve(begins, np.ones(self.burst), mode="valid") > 0.5 if len(piece.at_s) else begins[:0]
-            return piece.keep(~lost)
-
-        return step
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Everything between two times is lost."""
-
-    start_s: float
-    stop_s: float
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-        return lambda piece: piece.keep(~during(self, piece))
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """The sender hangs; what it could not send comes as one burst that looks contiguous."""
-
-    start_s: float
-    stop_s: float
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-        held: list[Piece] = []
-
-        def step(piece: Piece) -> Piece:
-            if len(piece.at_s) and self.start_s <= piece.at_s[-1] < self.stop_s:
-                before = piece.at_s < self.start_s
-                held.append(piece.keep(~before))
-                return piece.keep(before)
-            released = [*held, piece]
-            held.clear()
-            return Piece(*(np.concatenate([getattr(p, name) for p in released]) for name in ("data", "stamps", "at_s")))
-
-        return step
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """The sender goes away.
-
-    Parameters
-    ----------
-    start_s : float
-    raises : bool
-        Whether the source notices, and raises :class:`StreamLost`; else it says nothing for ever.
-    """
-
-    start_s: float
-    raises: bool = False
-
-    def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
-
-        def step(piece: Piece) -> Piece:
-            if self.raises and len(piece.at_s) and piece.at_s[0] >= self.start_s:
-                raise StreamLost(f"stream {info.name!r}: the sender is gone after {self.start_s:g} s")
-            return piece.keep(piece.at_s < self.start_s)
-
-        return step
-
-
-# Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +154,7 @@ class Stuck:
     channels: tuple[str, ...] = ()
 
     def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
+        """See :class:`SourceFault`."""
         columns = info.columns(self.channels) if self.channels else list(range(len(info.channels)))
 
         def step(piece: Piece) -> Piece:
@@ -228,7 +166,15 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Bridged:
-    """Gel joins two electrodes: both show their mean."""
+    """Gel joins two electrodes: both show their mean.
+
+    Parameters
+    ----------
+    first, second : str
+        Labels of the electrodes.
+    start_s, stop_s : float
+        From when on, and until when; seconds since the first sample, by count.
+    """
 
     first: str
     second: str
@@ -236,7 +182,7 @@ class Bridged:
     stop_s: float = FOREVER
 
     def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
+        """See :class:`SourceFault`."""
         pair = info.columns((self.first, self.second))
 
         def step(piece: Piece) -> Piece:
@@ -249,14 +195,21 @@ class Bridged:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """All values times a factor: V sent as µV (1e-6), µV read as V (1e6), or a person who sweats (3)."""
+    """All values times a factor: V sent as µV (1e-6), µV read as V (1e6), or a person who sweats (3).
+
+    Parameters
+    ----------
+    factor : float
+    start_s, stop_s : float
+        From when on, and until when; seconds since the first sample, by count.
+    """
 
     factor: float
     start_s: float = 0.0
     stop_s: float = FOREVER
 
     def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
+        """See :class:`SourceFault`."""
 
         def step(piece: Piece) -> Piece:
             piece.data[during(self, piece)] *= self.factor
@@ -267,12 +220,18 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """The last sample before a time holds whatever bits were in memory, as when an outlet closes."""
+    """The last sample before a time holds whatever bits were in memory, as when an outlet closes.
+
+    Parameters
+    ----------
+    before_s : float
+        Seconds since the first sample, by count.
+    """
 
     before_s: float
 
     def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`."""
+        """See :class:`SourceFault`."""
         bits = rng.integers(0, 2**63, len(info.channels), dtype=np.uint64)
 
         def step(piece: Piece) -> Piece:
@@ -296,12 +255,22 @@ class PermutedLabels:
     order: tuple[str, ...]
 
     def begin(self, info: StreamInfo, rng: np.random.Generator) -> Step:
-        """See :class:`Fault`. The samples stay as they are."""
+        """See :class:`SourceFault`. The samples stay as they are."""
         self.relabel(info)
         return lambda piece: piece
 
     def relabel(self, info: StreamInfo) -> StreamInfo:
-        """What is declared."""
+        """Describe the stream as the faulty device declares it.
+
+        Parameters
+        ----------
+        info : StreamInfo
+            Of the source.
+
+        Returns
+        -------
+        StreamInfo
+        """
         if sorted(map(canonical, self.order)) != sorted(map(canonical, info.labels)):
             raise ConfigError(f"order = {', '.join(self.order)}: must name each of {', '.join(info.labels)} once")
         return replace(info, channels=tuple(info.channels[i] for i in info.columns(self.order)))
@@ -316,5 +285,15 @@ class _Span(Protocol):
 
 
 def during(span: _Span, piece: Piece) -> BoolArray:
-    """Samples with ``start_s <= at_s < stop_s``."""
+    """Tell which samples are in a span of time: those with ``start_s <= at_s < stop_s``.
+
+    Parameters
+    ----------
+    span : _Span
+    piece : Piece
+
+    Returns
+    -------
+    ndarray of bool, shape (n_samples,)
+    """
     return (piece.at_s >= span.start_s) & (piece.at_s < span.stop_s)

@@ -1,4 +1,4 @@
-"""A FieldTrip buffer: whatever FieldTrip's acquisition programs, or others, write into one.
+"""A FieldTrip buffer, into which FieldTrip's acquisition programs or others write.
 
 The protocol is spoken directly; docs/decisions says why not through mne-realtime's client.
 """
@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bci.engine.chunk import Chunk, FloatArray
-from bci.engine.stream_info import StreamInfo
-from bci.errors import ConfigError, StreamError, StreamLost, StreamNotFound
+from bci.errors import ConfigError, StreamLost, StreamNotFound
 from bci.stream.bus import Clock
-from bci.stream.clock import LslClock
+from bci.stream.units import MICROVOLTS
 from devices import fieldtrip_protocol as ft
 from devices.arrival_clock import ArrivalClock
-from devices.network import Wire, address_problems, channels
+from devices.network import TcpConnection, address_problems, counted_stream
+from devices.opening import closed_on_error, or_lsl_clock, require_open
 from devices.options import read_fields
 
-MICROVOLTS = {"uV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
 MAX_MARKERS = 10_000
 MAX_REQUEST = 1 << 22
 """Bytes of samples asked for at once."""
@@ -92,27 +91,17 @@ class FieldTripSource:
 
     def __init__(self, settings: FieldTripSettings | None = None, clock: Clock | None = None) -> None:
         self.settings = s = settings or FieldTripSettings()
-        self._now = (clock or LslClock()).now
+        self._now = or_lsl_clock(clock).now
         self._decoder = ft.AnswerDecoder()
         self._markers: deque[tuple[str, int]] = deque(maxlen=MAX_MARKERS)
         self._asked = 0
         self._closed = False
         self.lost = self.lost_markers = 0
         self._arrived_s = self._now()
-        self._wire = Wire(s.host, s.port, s.timeout_s, "FieldTrip buffer")
-        try:
+        self._connection = TcpConnection(s.host, s.port, s.timeout_s, "FieldTrip buffer")
+        with closed_on_error(self._connection):
             self._header = self._await_header()
-        except StreamError:
-            self._wire.close()
-            raise
-        self.info = StreamInfo(
-            rate_hz=self._header.rate_hz,
-            channels=channels(self._header.labels),
-            reference=s.reference,
-            source_id=f"bci-fieldtrip-{s.host}-{s.port}",
-            name=s.name,
-            sample_clock=True,
-        )
+        self.info = counted_stream(self._header.rate_hz, self._header.labels, "fieldtrip", s)
         self._most = max(1, MAX_REQUEST // (8 * len(self.info.channels)))
         self._clock = ArrivalClock(self.info.rate_hz)
         self._next, self._written = self._header.n_samples, self._header.n_samples
@@ -121,17 +110,21 @@ class FieldTripSource:
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object], clock: Clock | None = None) -> FieldTripSource:
-        """As a configuration file or the command line asks for it: fields of :class:`FieldTripSettings`.
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        """
+        """As :meth:`bci.stream.bus.SourcePlugin.from_settings`; the options are the fields of :class:`FieldTripSettings`."""
         return cls(FieldTripSettings(**read_fields(FieldTripSettings, options, "fieldtrip")), clock)
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """Samples that have come since the last call, or None after ``timeout_s`` without any.
+        """Return the samples that have come since the last call.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        Chunk or None
+            None where no sample came in time.
 
         Raises
         ------
@@ -140,8 +133,7 @@ class FieldTripSource:
         StreamError
             If it answered what it must not, or after :meth:`close`.
         """
-        if self._closed:
-            raise StreamError(f"source {self.settings.name!r} was read after it was closed; open a new one")
+        require_open(self._closed, self.settings.name)
         deadline_s = time.monotonic() + timeout_s
         left_s = timeout_s
         while left_s >= 0:
@@ -162,9 +154,9 @@ class FieldTripSource:
         return found
 
     def close(self) -> None:
-        """Hang up. May be called twice."""
+        """Close the connection. May be called twice."""
         self._closed = True
-        self._wire.close()
+        self._connection.close()
 
     def _await_header(self) -> ft.BufferHeader:
         """The header, as soon as somebody has written one."""
@@ -177,12 +169,12 @@ class FieldTripSource:
                 return ft.read_header(answer[2])
             time.sleep(min(POLL_S, max(deadline_s - time.monotonic(), 0.0)))
         raise StreamNotFound(
-            f"{self._wire.where}: connected, but it has no header after {self.settings.timeout_s:g} s; "
+            f"{self._connection.where}: connected, but it has no header after {self.settings.timeout_s:g} s; "
             "start acquisition into this buffer, or wait longer with --set timeout_s=SECONDS"
         )
 
     def _ask(self, timeout_s: float) -> None:
-        """The next request, unless one is still to be answered: events, then samples, then to wait for either."""
+        """Send the next request, unless one is still unanswered: for events, then for samples, then to wait for either."""
         if self._asked:
             return
         if self._events_written > self._next_event:
@@ -194,14 +186,14 @@ class FieldTripSource:
             self._send(ft.WAIT_DAT, ft.ask_wait(self._next, self._next_event, min(round(timeout_s * 1000), LONGEST_WAIT_MS)))
 
     def _send(self, command: int, request: bytes) -> None:
-        self._wire.send(request)
+        self._connection.send(request)
         self._asked = command
 
     def _answer(self, timeout_s: float) -> tuple[int, int, bytes] | None:
-        """What was asked and the answer, or None where it has not come in time: it is waited for again."""
+        """The request and its answer, or None where the answer has not come in time; then it is waited for again."""
         deadline_s = time.monotonic() + timeout_s
         while timeout_s >= 0:
-            data = self._wire.receive(timeout_s)
+            data = self._connection.receive(timeout_s)
             found = self._decoder.feed(data) if data else None
             if found is not None:
                 asked, self._asked = self._asked, 0
@@ -210,11 +202,11 @@ class FieldTripSource:
         return None
 
     def _take(self, asked: int, status: int, payload: bytes) -> Chunk | None:
-        """Make use of an answer."""
+        """Handle an answer."""
         if asked == ft.WAIT_DAT:
             self._count(status, payload)
         elif asked == ft.GET_EVT:
-            self._hear(status, payload)
+            self._keep_markers(status, payload)
         elif status != ft.GET_OK:
             self._skip()
         else:
@@ -224,18 +216,18 @@ class FieldTripSource:
     def _count(self, status: int, payload: bytes) -> None:
         """Note how much has been written."""
         if status != ft.WAIT_OK:
-            raise StreamLost(f"{self._wire.where}: its header was removed; start the stream anew")
+            raise StreamLost(f"{self._connection.where}: its header was removed; start the stream again")
         self._written, self._events_written = ft.read_wait(payload)
         self._arrived_s = self._now()
         if self._written < self._next:
             raise StreamLost(
-                f"{self._wire.where}: it was emptied or begun again ({self._written} samples; "
-                f"{self._next} had been written before). Start the stream anew."
+                f"{self._connection.where}: it was emptied or begun again ({self._written} samples; "
+                f"{self._next} had been written before). Start the stream again."
             )
         self._next_event = min(self._next_event, self._events_written)
 
-    def _hear(self, status: int, payload: bytes) -> None:
-        """Put events aside."""
+    def _keep_markers(self, status: int, payload: bytes) -> None:
+        """Keep events until they are asked for."""
         if status == ft.GET_OK:
             self._markers += [(f"{e.type}/{e.value}", e.sample) for e in ft.read_events(payload)]
         else:
@@ -243,7 +235,7 @@ class FieldTripSource:
         self._next_event = self._events_written
 
     def _skip(self) -> None:
-        """What was asked for has left the ring, whose length nobody tells: go on from half way to the newest."""
+        """Skip samples that have left the ring buffer, whose length is not known: go on from half way to the newest."""
         skipped = (self._written - self._next + 1) // 2
         self._next += skipped
         self.lost += skipped

@@ -46,7 +46,7 @@ _NAMES, _RESOLUTIONS = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class BufferHeader:
-    """What a buffer holds.
+    """What a buffer contains.
 
     Parameters
     ----------
@@ -71,7 +71,15 @@ class BufferHeader:
 
 @dataclass(frozen=True, slots=True)
 class BufferEvent:
-    """Something that happened at a sample."""
+    """Something that happened at a sample.
+
+    Parameters
+    ----------
+    sample : int
+        Number of the sample at which it happened.
+    type, value : str
+        As text, also where the buffer has numbers.
+    """
 
     sample: int
     type: str
@@ -84,28 +92,74 @@ def ask_header() -> bytes:
 
 
 def ask_wait(n_samples: int, n_events: int, timeout_ms: int) -> bytes:
-    """WAIT_DAT: answer when there are more than so many samples or events, or after the time."""
+    """Write a request WAIT_DAT: answer when there are more samples or events than these, or after a time.
+
+    Parameters
+    ----------
+    n_samples : int
+    n_events : int
+    timeout_ms : int
+        Milliseconds.
+
+    Returns
+    -------
+    bytes
+    """
     return _MESSAGE.pack(VERSION, WAIT_DAT, 12) + struct.pack("<III", n_samples, n_events, timeout_ms)
 
 
 def ask_data(first: int, last: int) -> bytes:
-    """GET_DAT: samples ``first`` to ``last``, both included."""
+    """Write a request GET_DAT.
+
+    Parameters
+    ----------
+    first : int
+        Number of the first sample.
+    last : int
+        Number of the last sample, included.
+
+    Returns
+    -------
+    bytes
+    """
     return _MESSAGE.pack(VERSION, GET_DAT, 8) + _PAIR.pack(first, last)
 
 
 def ask_events(first: int, last: int) -> bytes:
-    """GET_EVT: events ``first`` to ``last``, both included."""
+    """Write a request GET_EVT.
+
+    Parameters
+    ----------
+    first : int
+        Number of the first event.
+    last : int
+        Number of the last event, included.
+
+    Returns
+    -------
+    bytes
+    """
     return _MESSAGE.pack(VERSION, GET_EVT, 8) + _PAIR.pack(first, last)
 
 
 class AnswerDecoder:
-    """Answers of one connection, however their bytes were cut. Holds at most ``MAX_ANSWER`` bytes."""
+    """Decode the answers of one connection, however their bytes were cut. Keeps at most ``MAX_ANSWER`` bytes."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> tuple[int, bytes] | None:
-        """Take bytes; the command and payload of the answer once it is whole, else None.
+        """Decode bytes.
+
+        Parameters
+        ----------
+        data : bytes
+            They follow those of the call before.
+
+        Returns
+        -------
+        tuple of (int, bytes) or None
+            Command and payload of the answer once it is complete, else None.
 
         Raises
         ------
@@ -116,7 +170,7 @@ class AnswerDecoder:
         if self._bytes[:2] != VERSION.to_bytes(2, "little")[: len(self._bytes)]:
             raise StreamError(
                 f"FieldTrip buffer: an answer begins with {bytes(self._bytes[:8])!r} and not with version {VERSION}; "
-                "is the port that of the buffer (1972 unless it was set)?"
+                "check that the port is that of the buffer (1972 by default)"
             )
         if len(self._bytes) < _MESSAGE.size:
             return None
@@ -126,18 +180,27 @@ class AnswerDecoder:
         if len(self._bytes) < _MESSAGE.size + size:
             return None
         if len(self._bytes) > _MESSAGE.size + size:
-            raise StreamError("FieldTrip buffer: it sent more than the answer to what was asked")
+            raise StreamError("FieldTrip buffer: it sent more than the answer to the request")
         payload = bytes(self._bytes[_MESSAGE.size :])
         self._bytes.clear()
         return command, payload
 
 
 def read_header(payload: bytes) -> BufferHeader:
-    """Answer to GET_HDR.
+    """Parse the answer to GET_HDR.
+
+    Parameters
+    ----------
+    payload : bytes
+
+    Returns
+    -------
+    BufferHeader
 
     Raises
     ------
     StreamError
+        If it is none, or impossible.
     """
     _needs(payload, _HEADER.size, "header")
     n_channels, n_samples, n_events, rate, data_type, _ = _HEADER.unpack_from(payload)
@@ -161,14 +224,42 @@ def read_header(payload: bytes) -> BufferHeader:
 
 
 def read_wait(payload: bytes) -> tuple[int, int]:
-    """Answer to WAIT_DAT: samples and events written so far."""
+    """Parse the answer to WAIT_DAT.
+
+    Parameters
+    ----------
+    payload : bytes
+
+    Returns
+    -------
+    tuple of (int, int)
+        Number of samples and of events that have been written so far.
+
+    Raises
+    ------
+    StreamError
+        If it is none.
+    """
     _needs(payload, _PAIR.size, "answer to WAIT_DAT")
     n_samples, n_events = _PAIR.unpack_from(payload)
     return n_samples, n_events
 
 
 def read_data(payload: bytes, header: BufferHeader, n_samples: int) -> FloatArray:
-    """Answer to GET_DAT, times the resolutions, shape (n_samples, n_channels).
+    """Parse the answer to GET_DAT.
+
+    Parameters
+    ----------
+    payload : bytes
+    header : BufferHeader
+        Of the buffer.
+    n_samples : int
+        How many were asked for.
+
+    Returns
+    -------
+    ndarray, shape (n_samples, n_channels)
+        Times the resolutions, where the header has them.
 
     Raises
     ------
@@ -180,7 +271,7 @@ def read_data(payload: bytes, header: BufferHeader, n_samples: int) -> FloatArra
     if (n_channels, n, data_type) != (len(header.labels), n_samples, header.data_type):
         raise StreamError(
             f"FieldTrip buffer: {n} samples of {n_channels} channels of type {data_type} came; "
-            f"{n_samples} of {len(header.labels)} of type {header.data_type} were asked for"
+            f"{n_samples} of {len(header.labels)} of type {header.data_type} were requested"
         )
     dtype = _DTYPES[data_type]
     if not size == len(payload) - _DATA.size == n * n_channels * dtype.itemsize:
@@ -192,11 +283,20 @@ def read_data(payload: bytes, header: BufferHeader, n_samples: int) -> FloatArra
 
 
 def read_events(payload: bytes) -> list[BufferEvent]:
-    """Answer to GET_EVT.
+    """Parse the answer to GET_EVT.
+
+    Parameters
+    ----------
+    payload : bytes
+
+    Returns
+    -------
+    list of BufferEvent
 
     Raises
     ------
     StreamError
+        If it is none.
     """
     found, at = [], 0
     while at < len(payload):

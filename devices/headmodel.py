@@ -78,13 +78,15 @@ def montage(channels: int | tuple[str, ...]) -> tuple[str, ...]:
     ConfigError
         If there is no such preset, a label is unknown or named twice.
 
+    Examples
+    --------
     >>> montage(3)
     ('C3', 'Cz', 'C4')
     """
     if isinstance(channels, int):
         if channels not in PRESETS:
             known = ", ".join(map(str, PRESETS))
-            raise ConfigError(f"channels = {channels}: there are presets of {known} channels; or name the electrodes")
+            raise ConfigError(f"channels = {channels}: there are presets of {known} channels; choose one, or name the electrodes")
         return PRESETS[channels]
     spelling = {canonical(label): label for label in POSITIONS_M}
     unknown = [x for x in channels if canonical(x) not in spelling]
@@ -92,12 +94,17 @@ def montage(channels: int | tuple[str, ...]) -> tuple[str, ...]:
         raise ConfigError(f"channels = {', '.join(unknown) or 'none'}: not in the 10–10 system; use {', '.join(POSITIONS_M)}")
     labels = tuple(spelling[canonical(x)] for x in channels)
     if len(set(labels)) < len(labels):
-        raise ConfigError(f"channels = {', '.join(labels)}: an electrode is named twice; name each once")
+        raise ConfigError(f"channels = {', '.join(labels)}: an electrode is named twice; name each one once")
     return labels
 
 
 def on_sphere(labels: tuple[str, ...]) -> FloatArray:
     """Directions of electrodes from the centre of the sphere.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Of the electrodes, names of the 10-20 system.
 
     Returns
     -------

@@ -42,7 +42,7 @@ _FOLLOW_S, _SATURATION, _KEPT = 0.35, 1.5, 250
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ImageryTrial:
     """One answer to a class cue.
 
     Parameters
@@ -73,13 +73,32 @@ class Trial:
     mood: tuple[float, ...]
 
 
-def make_trial(seed: int, number: int, class_: str, cue_s: float, imagery_s: float, lapse: float) -> Trial:
-    """Trial ``number``: its variables depend on ``(seed, number)`` only."""
+def make_trial(seed: int, number: int, class_: str, cue_s: float, imagery_s: float, lapse: float) -> ImageryTrial:
+    """Draw a trial; its variables depend on seed and number only.
+
+    Parameters
+    ----------
+    seed : int
+    number : int
+        Of the trial.
+    class_ : str
+        Of the movement that is imagined.
+    cue_s : float
+        When the cue came, seconds since sample 0.
+    imagery_s : float
+        How long it is imagined, seconds.
+    lapse : float
+        Probability that the person does not attend, 0 to 1.
+
+    Returns
+    -------
+    ImageryTrial
+    """
     rng = draw(seed, Draw.TRIAL, number)
     lapsed, latency_s = bool(rng.random() < lapse), REACTION_S + rng.uniform(0.0, 0.3)
     strength = float(np.clip(rng.normal(1.0, 0.2), 0.4, 1.6))
     mood = tuple(rng.normal(0.0, 0.15, len(AREAS)).tolist())
-    return Trial(number, class_, cue_s, cue_s + imagery_s, float(latency_s), strength, lapsed, mood)
+    return ImageryTrial(number, class_, cue_s, cue_s + imagery_s, float(latency_s), strength, lapsed, mood)
 
 
 class Imagery:
@@ -98,12 +117,12 @@ class Imagery:
         self._average = np.mean(list(table.values()), axis=0)
         self._special = {c: skill * (pattern - self._average) for c, pattern in table.items()}
 
-    def log_gain(self, trial: Trial, time_s: FloatArray, boost: FloatArray) -> FloatArray | None:
+    def log_gain(self, trial: ImageryTrial, time_s: FloatArray, boost: FloatArray) -> FloatArray | None:
         """Change of log amplitude by one trial.
 
         Parameters
         ----------
-        trial : Trial
+        trial : ImageryTrial
         time_s : ndarray, shape (n_samples,)
             Since sample 0.
         boost : ndarray, shape (n_samples,)
@@ -126,7 +145,7 @@ class Imagery:
         return np.asarray(change)
 
 
-class Steering:
+class CursorImagery:
     """Amplitudes of the rhythms of somebody who steers a cursor: graded by the velocity that is intended, and never exact.
 
     Sideways by the one hand or the other, upwards by both, downwards by the feet (Wolpaw & McFarland 2004, PNAS 101, 17849,
@@ -145,7 +164,17 @@ class Steering:
         self._turns: FloatArray = np.empty((0, 7))  # time, what each limb is to do from then on, what it does then
 
     def intend(self, right: float, down: float, time_s: float) -> None:
-        """From ``time_s`` since sample 0 on, steer with this velocity; each part from -1 to 1."""
+        """Steer with another velocity from a time on.
+
+        Parameters
+        ----------
+        right : float
+            -1 to 1.
+        down : float
+            -1 to 1.
+        time_s : float
+            Seconds since sample 0.
+        """
         both = max(-down, 0.0)
         drive = np.tanh(_SATURATION * np.array((max(right, 0.0) + both, max(-right, 0.0) + both, max(down, 0.0))))
         reached = np.zeros(3)
@@ -156,7 +185,18 @@ class Steering:
         self._turns = np.vstack((self._turns[-_KEPT:], turn))
 
     def log_gain(self, time_s: FloatArray) -> FloatArray | None:
-        """Change of log amplitude, shape (n_samples, 2 * n_areas), mu, then beta; None before anything was intended."""
+        """Compute the change of the logarithm of the amplitudes.
+
+        Parameters
+        ----------
+        time_s : ndarray, shape (n_samples,)
+            Seconds since sample 0.
+
+        Returns
+        -------
+        ndarray, shape (n_samples, 2 * n_areas) or None
+            Mu of all areas, then beta; None before anything was intended.
+        """
         if not len(self._turns) or time_s[-1] < self._turns[0, 0]:
             return None
         return np.asarray(self._at(time_s) @ self._patterns)

@@ -14,12 +14,12 @@ from types import TracebackType
 
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import StreamInfo
-from bci.errors import ConfigError, StreamError
-from bci.session.timeline import CLASS_CODES, EYES_CLOSED, EYES_OPEN, TRIAL_END
+from bci.errors import ConfigError
+from bci.paradigm.timeline import CLASS_CODES, EYES_CLOSED, EYES_OPEN, TRIAL_END
 from bci.stream.bus import Clock
-from devices.signals import Artefact
+from devices.opening import or_lsl_clock, require_open
 from devices.simulated import SimulatedSubject
-from devices.simulated_settings import SimulatedSettings, read_options
+from devices.simulated_settings import Artefact, SimulatedSettings, read_options
 
 KEYS = {"a": "left_hand", "d": "right_hand", "w": "tongue", "s": "feet", " ": "rest"}
 """Key to class; ``rest`` ends what was imagined."""
@@ -33,7 +33,7 @@ STALL, EYES = "p", "e"
 
 
 class KeyboardSource:
-    """A person whose thoughts are keys, as a :class:`~bci.stream.bus.Source`.
+    """A simulated person whose imagined movements are keys, as a :class:`~bci.stream.bus.Source`.
 
     ``a`` and ``d`` imagine the left and the right hand, ``w`` the tongue, ``s`` the feet, space nothing; ``f`` makes the
     first electrode flat, ``r`` railed, ``l`` loose, ``j`` clenches the teeth, each for 3 s, and with Shift on all
@@ -57,7 +57,7 @@ class KeyboardSource:
         close_keys: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
     ) -> None:
-        self._clock = clock or _real_clock()
+        self._clock = or_lsl_clock(clock)
         self._person = SimulatedSubject(settings, self._clock)
         self._keys = keys
         self._close_keys = close_keys
@@ -73,34 +73,31 @@ class KeyboardSource:
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object], clock: Clock | None = None) -> KeyboardSource:
-        """As the command line asks for it; the keys come from the terminal.
-
-        Parameters
-        ----------
-        options : mapping
-            Those of the simulated subject.
-        clock : Clock, optional
-
-        Raises
-        ------
-        ConfigError
-            If a setting is wrong, or there is no terminal.
-        """
+        """As :meth:`bci.stream.bus.SourcePlugin.from_settings`; the options are the fields of :class:`SimulatedSettings`."""
         classes = tuple(KEYS.values())
         settings = SimulatedSettings(**{"name": "keyboard", "lapse": 0.0, "classes": classes, **read_options(options)})
         keys = TerminalKeys()
         return cls(settings, keys, keys.close, clock)
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """Samples that have arrived since the last call, or None after ``timeout_s`` without any.
+        """Return the samples that have come since the last call.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        Chunk or None
+            None where no sample came in time.
 
         Raises
         ------
         StreamError
             After :meth:`close`.
         """
-        if self._closed:
-            raise StreamError(f"source {self.info.name!r} was read after it was closed; open a new one")
+        require_open(self._closed, self.info.name)
         for key in self._keys():
             self.press(key)
         now = self._clock.now()
@@ -110,7 +107,17 @@ class KeyboardSource:
         return self._person.read(timeout_s)
 
     def press(self, key: str) -> bool:
-        """Do what a key stands for; False where it stands for nothing."""
+        """Do what a key stands for.
+
+        Parameters
+        ----------
+        key : str
+
+        Returns
+        -------
+        bool
+            False where it stands for nothing.
+        """
         if key in KEYS:
             class_ = KEYS[key]
             return self._person.cue(TRIAL_END if class_ == "rest" else CLASS_CODES[class_])
@@ -128,7 +135,7 @@ class KeyboardSource:
         return False
 
     def close(self) -> None:
-        """Give the terminal back. May be called twice."""
+        """Restore the terminal. May be called twice."""
         if not self._closed:
             self._closed = True
             self._person.close()
@@ -164,7 +171,7 @@ class TerminalKeys:
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back as it was."""
+        """Restore the terminal as it was."""
         self._terminal.__exit__(None, None, None)
 
 
@@ -206,10 +213,3 @@ def _windows_keys() -> Iterator[Callable[[], str]]:
         return found
 
     yield pressed
-
-
-def _real_clock() -> Clock:
-    """The LSL clock; liblsl is loaded only by who wants real time."""
-    from bci.stream.clock import LslClock
-
-    return LslClock()

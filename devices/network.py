@@ -1,4 +1,4 @@
-"""What sources on the network share: a wire that never blocks for long, addresses, labels fit to be shown."""
+"""What sources on the network share: a connection that never blocks for long, addresses, labels fit to be shown."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 import re
 import socket
 from collections.abc import Sequence
+from typing import Protocol
 
-from bci.engine.stream_info import Channel, canonical
+from bci.engine.stream_info import Channel, StreamInfo, canonical
 from bci.errors import StreamLost, StreamNotFound
 from bci.stream.metadata import channel_type
 
@@ -22,8 +23,8 @@ _SENSOR = re.compile(r"[xyz][ _](?:dir|acc)|(?:gsr|resp|photo|temp|bloodpulse)(?
 _UNITS = {"EEG": "uV", "EOG": "uV", "EMG": "uV"}
 
 
-class Wire:
-    """A TCP connection that waits no longer than it is told and knows when the peer has gone.
+class TcpConnection:
+    """A TCP connection that waits no longer than it is told and reports when the peer has gone.
 
     Parameters
     ----------
@@ -46,13 +47,23 @@ class Wire:
             self._socket = socket.create_connection((host, port), timeout_s)
         except OSError as error:
             raise StreamNotFound(
-                f"{self.where}: no connection within {timeout_s:g} s ({error}); start it there, "
-                "or say where it is with --set host=ADDRESS --set port=NUMBER"
+                f"{self.where}: no connection within {timeout_s:g} s ({error}); start the server there, "
+                "or give its address with --set host=ADDRESS --set port=NUMBER"
             ) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def receive(self, timeout_s: float) -> bytes:
-        """What has come, at most 64 KiB; empty where nothing came in time.
+        """Return the bytes that have come, at most 64 KiB.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        bytes
+            Empty where nothing came in time.
 
         Raises
         ------
@@ -73,9 +84,16 @@ class Wire:
     def send(self, data: bytes, timeout_s: float = 1.0) -> None:
         """Send a request; requests are a few bytes, so a peer that does not take them hangs.
 
+        Parameters
+        ----------
+        data : bytes
+        timeout_s : float
+            The longest time to wait, seconds.
+
         Raises
         ------
         StreamLost
+            If they are not taken in time, or the connection broke.
         """
         try:
             self._socket.settimeout(timeout_s)
@@ -84,12 +102,25 @@ class Wire:
             raise StreamLost(f"{self.where}: the connection broke ({error})") from error
 
     def close(self) -> None:
-        """Hang up. May be called twice."""
+        """Close the connection. May be called twice."""
         self._socket.close()
 
 
 def address_problems(host: str, port: int, timeout_s: float, name: str) -> list[str]:
-    """Why these cannot be used, one line each."""
+    """Explain why these settings cannot be used, a line for each problem.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+    timeout_s : float
+    name : str
+        Of the stream.
+
+    Returns
+    -------
+    list of str
+    """
     found = []
     if not host:
         found.append("host is empty: give a name or an address")
@@ -103,10 +134,22 @@ def address_problems(host: str, port: int, timeout_s: float, name: str) -> list[
 
 
 def channels(labels: Sequence[str]) -> tuple[Channel, ...]:
-    """Channels with labels that can be shown and told apart; types by label, since these protocols carry none.
+    """Make channels with labels that can be shown and told apart.
 
-    Empty labels become ``ch1``, ``ch2``, …; a label that occurs again gets a number; control characters U+FFFD.
+    Their types are known by the label, because these protocols carry none. Empty labels become ``ch1``, ``ch2``, …; a label that
+    occurs again gets a number; control characters become U+FFFD.
 
+    Parameters
+    ----------
+    labels : sequence of str
+        As the device sends them.
+
+    Returns
+    -------
+    tuple of Channel
+
+    Examples
+    --------
     >>> [(c.label, c.type, c.unit) for c in channels(["C3", "", "C3", "EOG_L", "x_dir"])]
     [('C3', 'EEG', 'uV'), ('ch2', 'EEG', 'uV'), ('C3-2', 'EEG', 'uV'), ('EOG_L', 'EOG', 'uV'), ('x_dir', 'AUX', '')]
     """
@@ -120,8 +163,67 @@ def channels(labels: Sequence[str]) -> tuple[Channel, ...]:
     return tuple(found)
 
 
+class NetworkSettings(Protocol):
+    """The settings that all sources on the network have."""
+
+    @property
+    def host(self) -> str:
+        """Name or address of the computer."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """TCP port."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Of the stream."""
+        ...
+
+    @property
+    def reference(self) -> str:
+        """Reference electrode."""
+        ...
+
+
+def counted_stream(rate_hz: float, labels: Sequence[str], kind: str, settings: NetworkSettings) -> StreamInfo:
+    """The stream of a device on the network that counts its samples.
+
+    Parameters
+    ----------
+    rate_hz : float
+    labels : sequence of str
+        As the device sends them; see :func:`channels`.
+    kind : str
+        Kind of the source, for the ``source_id``.
+    settings : NetworkSettings
+
+    Returns
+    -------
+    StreamInfo
+    """
+    return StreamInfo(
+        rate_hz=rate_hz,
+        channels=channels(labels),
+        reference=settings.reference,
+        source_id=f"bci-{kind}-{settings.host}-{settings.port}",
+        name=settings.name,
+        sample_clock=True,
+    )
+
+
 def text(data: bytes) -> str:
-    """Text of a device: UTF-8, or what Windows programs wrote before."""
+    """Decode the text of a device: UTF-8, or Latin-1 where it is not, as older programs on Windows write.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    str
+    """
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Settings of a source as a file or the command line gives them: values of the right type, or text that says them."""
+"""Settings of a source from a file or the command line: values of the right type, or text."""
 
 from __future__ import annotations
 
@@ -13,14 +13,31 @@ Reader = Callable[[str, object, object], object]
 
 
 def like_default(name: str, default: object, value: object) -> object:
-    """The value as the type of the field's default; lists have commas.
+    """Read a value as the type of the field's default; lists have commas.
 
-    >>> like_default("rate_hz", 250.0, " 125"), like_default("daisy", False, "true"), like_default("off", (), "A, B")
-    (125.0, True, ('A', 'B'))
+    Parameters
+    ----------
+    name : str
+        Of the field.
+    default : object
+        Of the field.
+    value : object
+
+    Returns
+    -------
+    object
 
     Raises
     ------
-    ValueError, TypeError
+    ValueError
+        If it cannot be read so.
+    TypeError
+        If it cannot be read so.
+
+    Examples
+    --------
+    >>> like_default("rate_hz", 250.0, " 125"), like_default("daisy", False, "true"), like_default("off", (), "A, B")
+    (125.0, True, ('A', 'B'))
     """
     if isinstance(default, tuple):
         return words(value)
@@ -33,7 +50,16 @@ def like_default(name: str, default: object, value: object) -> object:
 
 
 def words(value: object) -> tuple[str, ...]:
-    """Texts of a list, of text with commas, or of a single value."""
+    """Read texts from a list, from text with commas, or from a single value.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    tuple of str
+    """
     several = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else (value,)
     return tuple(str(word).strip() for word in several)
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bci.engine.chunk import Chunk
-from bci.engine.stream_info import StreamInfo
 from bci.errors import ConfigError, StreamError, StreamLost, StreamNotFound
 from bci.stream.bus import Clock
-from bci.stream.clock import LslClock
 from devices.arrival_clock import ArrivalClock
-from devices.network import Wire, address_problems, channels
+from devices.network import TcpConnection, address_problems, counted_stream
+from devices.opening import closed_on_error, or_lsl_clock, require_open
 from devices.options import read_fields
-from devices.rda_protocol import Block, Marker, Message, RdaDecoder, Start, Stop
+from devices.rda_protocol import RdaBlock, RdaDecoder, RdaMarker, RdaMessage, RdaStart, RdaStop
 
 MAX_MARKERS = 10_000
 MAX_LOST_S = 3600.0
@@ -81,44 +80,38 @@ class RdaSource:
 
     def __init__(self, settings: RdaSettings | None = None, clock: Clock | None = None) -> None:
         self.settings = s = settings or RdaSettings()
-        self._now = (clock or LslClock()).now
+        self._now = or_lsl_clock(clock).now
         self._decoder = RdaDecoder()
-        self._pending: deque[Message] = deque()
+        self._pending: deque[RdaMessage] = deque()
         self._markers: deque[tuple[str, float]] = deque(maxlen=MAX_MARKERS)
         self._closed = False
         self._arrived_s = self._now()
         self._next = 0
         self._last: tuple[int, int] | None = None
         self.lost = 0
-        self._wire = Wire(s.host, s.port, s.timeout_s, "BrainVision Recorder")
-        try:
+        self._connection = TcpConnection(s.host, s.port, s.timeout_s, "BrainVision Recorder")
+        with closed_on_error(self._connection):
             self._start = self._await_start()
-        except StreamError:
-            self._wire.close()
-            raise
-        self.info = StreamInfo(
-            rate_hz=self._start.rate_hz,
-            channels=channels(self._start.labels),
-            reference=s.reference,
-            source_id=f"bci-brainvision-rda-{s.host}-{s.port}",
-            name=s.name,
-            sample_clock=True,
-        )
+        self.info = counted_stream(self._start.rate_hz, self._start.labels, "brainvision-rda", s)
         self._clock = ArrivalClock(self.info.rate_hz)
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object], clock: Clock | None = None) -> RdaSource:
-        """As a configuration file or the command line asks for it: fields of :class:`RdaSettings`.
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        """
+        """As :meth:`bci.stream.bus.SourcePlugin.from_settings`; the options are the fields of :class:`RdaSettings`."""
         return cls(RdaSettings(**read_fields(RdaSettings, options, "brainvision-rda")), clock)
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """Samples that have come since the last call, or None after ``timeout_s`` without any.
+        """Return the samples that have come since the last call.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        Chunk or None
+            None where no sample came in time.
 
         Raises
         ------
@@ -127,8 +120,7 @@ class RdaSource:
         StreamError
             If it sent what is not RDA, or after :meth:`close`.
         """
-        if self._closed:
-            raise StreamError(f"source {self.settings.name!r} was read after it was closed; open a new one")
+        require_open(self._closed, self.settings.name)
         deadline_s = time.monotonic() + timeout_s
         left_s = timeout_s
         while (chunk := self._take()) is None:
@@ -145,38 +137,38 @@ class RdaSource:
         return found
 
     def close(self) -> None:
-        """Hang up. May be called twice."""
+        """Close the connection. May be called twice."""
         self._closed = True
-        self._wire.close()
+        self._connection.close()
 
-    def _receive(self, timeout_s: float) -> list[Message]:
+    def _receive(self, timeout_s: float) -> list[RdaMessage]:
         """Messages that have come, and when."""
         try:
-            data = self._wire.receive(timeout_s)
+            data = self._connection.receive(timeout_s)
         except StreamLost as error:
-            raise StreamLost(f"{error}; {self._next} samples had come from stream {self.settings.name!r}") from error
+            raise StreamLost(f"{error}; {self._next} samples had come from the stream {self.settings.name!r} before") from error
         self._arrived_s = self._now()
         return self._decoder.feed(data)
 
-    def _await_start(self) -> Start:
+    def _await_start(self) -> RdaStart:
         """The first start message; what came with it waits."""
         deadline_s = time.monotonic() + self.settings.timeout_s
         while (left_s := deadline_s - time.monotonic()) > 0:
             self._pending += self._receive(left_s)
             while self._pending:
                 message = self._pending.popleft()
-                if isinstance(message, Start):
+                if isinstance(message, RdaStart):
                     return message
         raise StreamNotFound(
-            f"{self._wire.where}: connected, but it did not start within {self.settings.timeout_s:g} s; "
+            f"{self._connection.where}: connected, but it did not start within {self.settings.timeout_s:g} s; "
             "start monitoring in Recorder, or wait longer with --set timeout_s=SECONDS"
         )
 
     def _take(self) -> Chunk | None:
-        """The next block that waits; messages before it are obeyed."""
+        """The next block that waits; messages before it are carried out."""
         while self._pending:
             message = self._pending.popleft()
-            if isinstance(message, Block):
+            if isinstance(message, RdaBlock):
                 chunk = self._chunk(message)
                 if chunk is not None:
                     return chunk
@@ -184,23 +176,23 @@ class RdaSource:
                 self._restart(message)
         return None
 
-    def _restart(self, message: Start | Stop) -> None:
+    def _restart(self, message: RdaStart | RdaStop) -> None:
         """Acquisition stopped or started: the block counter begins again, and what passed is a gap."""
-        if isinstance(message, Start) and message != self._start:
+        if isinstance(message, RdaStart) and message != self._start:
             raise StreamLost(
-                f"{self._wire.where}: it started again with another set-up: {_set_up(message)}; it was {_set_up(self._start)}. "
-                "Start the stream anew."
+                f"{self._connection.where}: it started again with another set-up: {_set_up(message)}; "
+                f"it was {_set_up(self._start)}. Start the stream again."
             )
         self._last = None
         self._clock.pause()
 
-    def _chunk(self, block: Block) -> Chunk | None:
-        """Samples of a block with their stamps; its markers are put aside."""
+    def _chunk(self, block: RdaBlock) -> Chunk | None:
+        """Samples of a block with their stamps; its markers are kept."""
         n_points = len(block.data)
         missing = self._missing(block.number)
         first = self._next + missing
         stamps = self._clock.stamps(first, n_points, self._arrived_s) if n_points else None
-        self._hear(block, first)
+        self._keep_markers(block, first)
         self.lost += missing
         self._next, self._last = first + n_points, (block.number, n_points)
         return Chunk(block.data, stamps) if stamps is not None else None
@@ -212,21 +204,21 @@ class RdaSource:
         last, n_points = self._last
         blocks = (number - last - 1) % 2**32
         if blocks * n_points > MAX_LOST_S * self.info.rate_hz:
-            raise StreamError(f"{self._wire.where}: block {number} came after block {last}; the counter cannot be right")
+            raise StreamError(f"{self._connection.where}: block {number} came after block {last}; the counter cannot be right")
         return blocks * n_points
 
-    def _hear(self, block: Block, first: int) -> None:
-        """Put the markers of a block aside."""
+    def _keep_markers(self, block: RdaBlock, first: int) -> None:
+        """Keep the markers of a block until they are asked for."""
         for marker in block.markers:
             known = self._clock.known
             self._markers.append((_text(marker), self._clock.time(first + marker.position) if known else self._arrived_s))
 
 
-def _text(marker: Marker) -> str:
+def _text(marker: RdaMarker) -> str:
     """As MNE names it when it reads Recorder's files."""
     return f"{marker.type}/{marker.description}"
 
 
-def _set_up(start: Start) -> str:
+def _set_up(start: RdaStart) -> str:
     """For messages."""
     return f"{len(start.labels)} channels at {start.rate_hz:g} Hz ({', '.join(start.labels[:4])} …)"

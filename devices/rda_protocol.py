@@ -39,7 +39,7 @@ _DTYPES: dict[int, np.dtype[np.int16] | np.dtype[np.float32]] = {2: np.dtype("<i
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class RdaStart:
     """Acquisition starts, or had started when we came.
 
     Parameters
@@ -56,7 +56,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
+class RdaMarker:
     """Something happened.
 
     Parameters
@@ -79,7 +79,7 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class RdaBlock:
     """Consecutive samples.
 
     Parameters
@@ -88,31 +88,41 @@ class Block:
         Blocks since acquisition started, modulo 2**32.
     data : ndarray, shape (n_points, n_channels)
         Microvolts.
-    markers : tuple of Marker
+    markers : tuple of RdaMarker
     """
 
     number: int
     data: FloatArray
-    markers: tuple[Marker, ...]
+    markers: tuple[RdaMarker, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class RdaStop:
     """Acquisition was stopped."""
 
 
-Message = Start | Block | Stop
+RdaMessage = RdaStart | RdaBlock | RdaStop
 
 
 class RdaDecoder:
-    """Messages of one connection, however its bytes were cut. Holds at most one message of ``MAX_MESSAGE`` bytes."""
+    """Decode the messages of one connection, however its bytes were cut. Keeps at most one message of ``MAX_MESSAGE`` bytes."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
-        self._start: Start | None = None
+        self._start: RdaStart | None = None
 
-    def feed(self, data: bytes) -> list[Message]:
-        """Take bytes and return the messages that they complete.
+    def feed(self, data: bytes) -> list[RdaMessage]:
+        """Decode bytes.
+
+        Parameters
+        ----------
+        data : bytes
+            They follow those of the call before.
+
+        Returns
+        -------
+        list of RdaMessage
+            The messages that they complete.
 
         Raises
         ------
@@ -120,7 +130,7 @@ class RdaDecoder:
             If they are not RDA. The connection is of no use then.
         """
         self._bytes += data
-        found: list[Message] = []
+        found: list[RdaMessage] = []
         at = 0
         while (size := _whole(self._bytes, at)) > 0:
             message = self._read(self._bytes, at, size)
@@ -130,7 +140,7 @@ class RdaDecoder:
         del self._bytes[:at]
         return found
 
-    def _read(self, data: bytearray, at: int, size: int) -> Message | None:
+    def _read(self, data: bytearray, at: int, size: int) -> RdaMessage | None:
         """One whole message; None for those that carry no samples."""
         kind = HEADER.unpack_from(data, at)[2]
         body = bytes(data[at + HEADER.size : at + size])
@@ -141,7 +151,7 @@ class RdaDecoder:
             if self._start is None:
                 raise StreamError("RDA: data came before the start message that names the channels")
             return _block(body, self._start, _DTYPES[kind])
-        return Stop() if kind == 3 else None
+        return RdaStop() if kind == 3 else None
 
 
 def _whole(data: bytearray, at: int) -> int:
@@ -150,7 +160,7 @@ def _whole(data: bytearray, at: int) -> int:
     if not GUID.startswith(begin):
         raise StreamError(
             f"RDA: a message begins with {begin.hex()} and not with Recorder's identifier {GUID.hex()}; "
-            "is the port that of Remote Data Access (51244 for float data, 51234 for integers)?"
+            "check that the port is that of Remote Data Access (51244 for float data, 51234 for integers)"
         )
     if len(data) - at < HEADER.size:
         return 0
@@ -160,7 +170,7 @@ def _whole(data: bytearray, at: int) -> int:
     return int(size) if len(data) - at >= size else 0
 
 
-def _start(body: bytes) -> Start:
+def _start(body: bytes) -> RdaStart:
     """Message 1."""
     _needs(body, _START.size, "start message")
     n, interval_us = _START.unpack_from(body)
@@ -175,10 +185,10 @@ def _start(body: bytes) -> Start:
     names = body[_START.size + 8 * n :].split(b"\0")
     if len(names) <= n:
         raise StreamError(f"RDA: {len(names) - 1} channel names for {n} channels")
-    return Start(1e6 / interval_us, tuple(map(text, names[:n])), resolutions)
+    return RdaStart(1e6 / interval_us, tuple(map(text, names[:n])), resolutions)
 
 
-def _block(body: bytes, start: Start, dtype: np.dtype[np.int16] | np.dtype[np.float32]) -> Block:
+def _block(body: bytes, start: RdaStart, dtype: np.dtype[np.int16] | np.dtype[np.float32]) -> RdaBlock:
     """Messages 2 and 4."""
     _needs(body, _DATA.size, "data message")
     number, n_points, n_markers = _DATA.unpack_from(body)
@@ -186,10 +196,10 @@ def _block(body: bytes, start: Start, dtype: np.dtype[np.int16] | np.dtype[np.fl
     end = _DATA.size + n_points * n_channels * dtype.itemsize
     _needs(body, end, f"block of {n_points} points of {n_channels} channels")
     raw = np.frombuffer(body, dtype, n_points * n_channels, _DATA.size).reshape(n_points, n_channels)
-    return Block(number, raw * np.array(start.resolutions_uv), _markers(body, end, n_markers, n_points))
+    return RdaBlock(number, raw * np.array(start.resolutions_uv), _markers(body, end, n_markers, n_points))
 
 
-def _markers(body: bytes, at: int, count: int, n_points: int) -> tuple[Marker, ...]:
+def _markers(body: bytes, at: int, count: int, n_points: int) -> tuple[RdaMarker, ...]:
     """Markers that stand behind the values."""
     found = []
     for _ in range(count):
@@ -200,7 +210,7 @@ def _markers(body: bytes, at: int, count: int, n_points: int) -> tuple[Marker, .
         _needs(body, at + size, f"marker of {size} bytes")
         words = body[at + _MARKER.size : at + size].split(b"\0")
         kind, description = (text(w) for w in (*words, b"")[:2])
-        found.append(Marker(position, kind, description, points, channel))
+        found.append(RdaMarker(position, kind, description, points, channel))
         at += size
     return tuple(found)
 

@@ -28,7 +28,7 @@ STEEPEST = 5e-4
 """Largest correction of the stamps' rate: half a millisecond a second."""
 
 
-class SampleClock:
+class CounterClock:
     """Line from sample index to our clock, from arrivals that are late by varying amounts.
 
     What cannot be known is the delay that every sample has (radio, USB): stamps are late by that much.
@@ -66,9 +66,16 @@ class SampleClock:
         return 1.0 / self._period
 
     def arrived(self, index: int, time_s: float) -> None:
-        """Sample ``index``, the newest there was, had arrived by ``time_s``; its stamp should have been asked for before.
+        """Note when the newest sample had arrived; its stamp should have been asked for before.
 
-        Stamps may bend here, so that what comes before and what comes after join.
+        The line of the stamps may bend here, so that what comes before and what comes after join.
+
+        Parameters
+        ----------
+        index : int
+            Number of the sample.
+        time_s : float
+            Seconds on our clock.
         """
         if self._first < 0:
             self._first = self._bin = self._at = index
@@ -84,11 +91,35 @@ class SampleClock:
         self._earliest = min(self._earliest, delay)
 
     def lateness(self, index: int, time_s: float) -> float:
-        """How much later than expected sample ``index`` arrived, seconds."""
+        """Compute how much later than expected a sample arrived.
+
+        Parameters
+        ----------
+        index : int
+            Number of the sample.
+        time_s : float
+            When it arrived, seconds on our clock.
+
+        Returns
+        -------
+        float
+            Seconds.
+        """
         return time_s - self._line(index)
 
     def stamps(self, indices: npt.NDArray[np.int64]) -> FloatArray:
-        """Times at which samples were taken, by our clock; shape (n_samples,)."""
+        """Compute the times at which samples were taken.
+
+        Parameters
+        ----------
+        indices : ndarray, shape (n_samples,)
+            Numbers of the samples.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,)
+            Seconds on our clock.
+        """
         return np.asarray(self._shown + (indices - self._shown_at) * self._slope, dtype=np.float64)
 
     def _line(self, index: int) -> float:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import canonical
-from bci.errors import ConfigError
 from devices.background import (
     ColouredNoise,
     Draw,
@@ -25,11 +21,8 @@ from devices.background import (
 )
 from devices.headmodel import PRESETS, lead_field, on_sphere
 from devices.imagery import AREAS
+from devices.simulated_settings import Artefact, SimulatedSettings
 
-if TYPE_CHECKING:
-    from devices.simulated_settings import SimulatedSettings
-
-ARTEFACTS = ("flat", "railed", "nan", "jaw", "line")
 RAIL_UV = 187_500.0
 """Full scale of an OpenBCI Cyton at gain 24: 4.5 V / 24."""
 
@@ -38,33 +31,6 @@ _CLOSED_ALPHA = 3.0
 _CORTEX = 0.78  # depth of the rhythms' sources, as a fraction of the scalp's radius
 _UNDER = {"hand_left": "C3", "hand_right": "C4", "foot": "Cz", "face_left": "C5", "face_right": "C6"}
 _OCCIPITAL = ("O1", "O2", "POz")
-
-
-@dataclass(frozen=True, slots=True)
-class Artefact:
-    """A disturbance at a stated time.
-
-    Parameters
-    ----------
-    kind : str
-        ``"flat"`` (no signal, only the offset), ``"railed"``, ``"nan"``, ``"jaw"`` (clenched teeth), or
-        ``"line"`` (a loose electrode: 200 µV of mains).
-    start_s, stop_s : float
-        Since sample 0.
-    channels : tuple of str
-        Labels; empty for all.
-    """
-
-    kind: str
-    start_s: float
-    stop_s: float
-    channels: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.kind not in ARTEFACTS:
-            raise ConfigError(f"artefact {self.kind!r}: must be one of {', '.join(ARTEFACTS)}")
-        if not 0 <= self.start_s < self.stop_s:
-            raise ConfigError(f"artefact {self.kind!r} from {self.start_s} to {self.stop_s} s: must have 0 <= start < stop")
 
 
 class Signals:
@@ -120,7 +86,17 @@ class Signals:
         return data
 
     def lost(self, block: int) -> npt.NDArray[np.bool_]:
-        """Which samples of a block never arrive, shape (n_block,): runs of 1 to 5."""
+        """Tell which samples of a block never arrive: runs of 1 to 5.
+
+        Parameters
+        ----------
+        block : int
+            Number of the block.
+
+        Returns
+        -------
+        ndarray, shape (n_block,)
+        """
         rng = draw(self._s.seed, Draw.LOSS, block)
         # A sample survives when none of the runs that would cover it begins: (1 - p)**3 = 1 - loss.
         begins = np.flatnonzero(rng.random(self._n_block) < 1 - (1 - self._s.loss) ** (1 / 3))

@@ -15,14 +15,14 @@ import numpy as np
 
 from bci.engine.chunk import Chunk, FloatArray, samples
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.errors import StreamError
-from bci.session.timeline import EYES_CLOSED, EYES_OPEN, TRIAL_END, cue_code
+from bci.paradigm.timeline import EYES_CLOSED, EYES_OPEN, TRIAL_END, cue_code
 from bci.stream.bus import Clock
 from devices.background import BLOCK_S, Draw, draw
 from devices.headmodel import POSITIONS_M, montage
-from devices.imagery import REACTION_S, Imagery, Steering, Trial, make_trial
-from devices.signals import Artefact, Signals
-from devices.simulated_settings import CLASSES, SimulatedSettings, read_options
+from devices.imagery import REACTION_S, CursorImagery, Imagery, ImageryTrial, make_trial
+from devices.opening import or_lsl_clock, require_open
+from devices.signals import Signals
+from devices.simulated_settings import CLASSES, Artefact, SimulatedSettings, read_options
 
 
 class SimulatedSubject:
@@ -43,7 +43,7 @@ class SimulatedSubject:
 
     def __init__(self, settings: SimulatedSettings | None = None, clock: Clock | None = None) -> None:
         self.settings = s = settings or SimulatedSettings()
-        self._clock = clock or _real_clock()
+        self._clock = or_lsl_clock(clock)
         labels = montage(s.channels)
         self.info = StreamInfo(
             rate_hz=s.rate_hz,
@@ -56,8 +56,8 @@ class SimulatedSubject:
         self._n_block = samples(BLOCK_S, s.rate_hz)
         self._signals = Signals(s, labels, self._n_block)
         self._imagery = Imagery(s.classes, s.skill)
-        self._steering = Steering(s.skill)
-        self._trials: list[Trial] = []
+        self._steering = CursorImagery(s.skill)
+        self._trials: list[ImageryTrial] = []
         self._n_trials = 0
         self._eyes = [(-math.inf, s.eyes_closed)]
         self._boosts = [(-math.inf, 0.0)]
@@ -70,23 +70,11 @@ class SimulatedSubject:
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object], clock: Clock | None = None) -> SimulatedSubject:
-        """As a configuration file or the command line asks for it.
-
-        Parameters
-        ----------
-        options : mapping
-            Names of fields of :class:`SimulatedSettings`; values of their type, or text.
-        clock : Clock, optional
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        """
+        """As :meth:`bci.stream.bus.SourcePlugin.from_settings`; the options are the fields of :class:`SimulatedSettings`."""
         return cls(SimulatedSettings(**read_options(options)), clock)
 
     @property
-    def trials(self) -> tuple[Trial, ...]:
+    def trials(self) -> tuple[ImageryTrial, ...]:
         """The truth: the last 16 trials, with what was random in them."""
         return tuple(self._trials)
 
@@ -96,15 +84,24 @@ class SimulatedSubject:
         return self._stamp(self._arrival_after(self._next) - 1)
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """Samples that have arrived since the last call, or None after ``timeout_s`` without any.
+        """Return the samples that have come since the last call.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        Chunk or None
+            None where no sample came in time.
 
         Raises
         ------
         StreamError
             After :meth:`close`.
         """
-        if self._closed:
-            raise StreamError(f"source {self.info.name!r} was read after it was closed; open a new one")
+        require_open(self._closed, self.info.name)
         now_s = self._clock.now()
         deadline_s = now_s + timeout_s
         while True:
@@ -129,7 +126,7 @@ class SimulatedSubject:
         Parameters
         ----------
         cue : str or int
-            A class, a code, or the text of a marker (:func:`bci.session.timeline.cue_code`).
+            A class, a code, or the text of a marker (:func:`bci.paradigm.timeline.cue_code`).
         time_s : float or None
             When it was shown, on the clock; None for now. Up to 0.3 s late makes no difference, because
             nobody reacts sooner; later cues are answered as if they had been shown 0.3 s ago.
@@ -187,7 +184,12 @@ class SimulatedSubject:
         self._rendered = None
 
     def disturb(self, artefact: Artefact) -> None:
-        """Add a disturbance; what was delivered already is not changed."""
+        """Add an artefact; samples that were delivered already are not changed.
+
+        Parameters
+        ----------
+        artefact : Artefact
+        """
         self._signals.artefacts = (*self._signals.artefacts, artefact)
         self._rendered = None
 
@@ -265,10 +267,3 @@ def _burst_ends(settings: SimulatedSettings, block: int, n_block: int) -> list[i
     gaps_s = rng.lognormal(np.log(0.06), np.log(5.0) / 2.326, size=round(40 * BLOCK_S))
     ends = np.cumsum(np.maximum(1, np.round(gaps_s * settings.rate_hz))).astype(int)
     return [*(block * n_block + ends[ends < n_block]).tolist(), (block + 1) * n_block]
-
-
-def _real_clock() -> Clock:
-    """The LSL clock; liblsl is loaded only by who wants real time."""
-    from bci.stream.clock import LslClock
-
-    return LslClock()

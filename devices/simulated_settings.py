@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bci.engine.stream_info import canonical
 from bci.errors import ConfigError
-from bci.session.timeline import CLASS_CODES, cue_code
+from bci.paradigm.timeline import CLASS_CODES, cue_code
 from devices.headmodel import POSITIONS_M
 from devices.options import like_default, read_fields, words
 
-if TYPE_CHECKING:
-    from devices.signals import Artefact
+ARTEFACTS = ("flat", "railed", "nan", "jaw", "line")
+
 
 CLASSES = {code: name for name, code in CLASS_CODES.items()}
 """Class of each cue code."""
@@ -42,7 +42,7 @@ class SimulatedSettings:
     skill : float
         0: chance by construction (every class has the same effect); 1: easy.
     classes : tuple of str
-        Classes of the session, from ``bci.session.timeline.CLASS_CODES``.
+        Classes of the session, from ``bci.paradigm.timeline.CLASS_CODES``.
     channels : int or tuple of str
         A preset of 3, 8, 16, 22, 32 or 64 channels, or labels of the 10–10 system.
     rate_hz : float
@@ -116,8 +116,19 @@ class SimulatedSettings:
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
-    """Arguments of :class:`SimulatedSettings` from loosely typed options.
+    """Read the arguments of :class:`SimulatedSettings` from values of their type, or text.
 
+    Parameters
+    ----------
+    options : mapping of str to object
+        By the names of the fields.
+
+    Returns
+    -------
+    dict of str to object
+
+    Examples
+    --------
     >>> read_options({"channels": "C3,C4", "classes": "left,right", "skill": "0.5"})
     {'channels': ('C3', 'C4'), 'classes': ('left_hand', 'right_hand'), 'skill': 0.5}
     """
@@ -156,3 +167,30 @@ def _problems(s: SimulatedSettings) -> list[str]:
         if (name.endswith(("_uv", "_per_min", "_s")) or name == "line_hz") and not 0 <= value < math.inf:
             found.append(f"{name} = {value}: must be a finite number that is not negative")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A disturbance at a stated time.
+
+    Parameters
+    ----------
+    kind : str
+        ``"flat"`` (no signal, only the offset), ``"railed"``, ``"nan"``, ``"jaw"`` (clenched teeth), or
+        ``"line"`` (a loose electrode: 200 µV of mains).
+    start_s, stop_s : float
+        Since sample 0.
+    channels : tuple of str
+        Labels; empty for all.
+    """
+
+    kind: str
+    start_s: float
+    stop_s: float
+    channels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in ARTEFACTS:
+            raise ConfigError(f"artefact {self.kind!r}: must be one of {', '.join(ARTEFACTS)}")
+        if not 0 <= self.start_s < self.stop_s:
+            raise ConfigError(f"artefact {self.kind!r} from {self.start_s} to {self.stop_s} s: must have 0 <= start < stop")

@@ -1,0 +1,1 @@
+"""The windows, made with Qt."""

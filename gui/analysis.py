@@ -1,6 +1,6 @@
-"""Statistics of the signal that is looked at, for people: spectra, line noise, alpha, and what to do about a channel.
+"""Statistics of the shown signal, for people: spectra, line noise, alpha, and what to do about a channel.
 
-For the screen only. What the engine itself distrusts is its own word (``mask`` events), and is shown beside this.
+They are for the screen only. Channels that the engine leaves out (``mask`` events) are shown beside them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ LEVELS = ("good", "warn", "bad", "none")
 REMEDIES = {
     "flat": "no signal: is the electrode plugged in, and wet?",
     "railed": "amplifier saturated: press the electrode on, check reference and ground",
-    "amplitude": "far too large: loose electrode or movement; press it on, let the person relax",
+    "amplitude": "far too large: loose electrode or movement; press it on and let the person relax",
     "line": "mains hum: add gel, move cables away from power supplies, check ground",
     "bridged": "same signal as a neighbour: gel bridge; dry the skin between them",
     "marked": "marked bad by a person",
-    "loud": "large and slow, or muscle: let the person relax jaw and forehead",
+    "loud": "slow drift or muscle activity: let the person relax jaw and forehead",
     "hum": "mains hum, filtered out for decoding: check ground and cables",
     "gone": "no data",
 }
@@ -39,15 +39,15 @@ REMEDIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is known of one channel.
+class ChannelVerdict:
+    """The quality of one channel.
 
     Parameters
     ----------
     level : str
         ``"good"``, ``"warn"``, ``"bad"`` or ``"none"``.
     word : str
-        What is wrong, a key of :data:`REMEDIES`; empty: nothing.
+        What is wrong, a key of ``REMEDIES``; empty: nothing.
     size_uv : float
         Standard deviation without offset and drift.
     line_uv : float
@@ -61,12 +61,12 @@ class Verdict:
 
     @property
     def remedy(self) -> str:
-        """What to do, in a sentence."""
+        """What to do about it."""
         return REMEDIES.get(self.word, self.word)
 
 
 @dataclass(frozen=True, slots=True)
-class Spectra:
+class SignalSpectra:
     """Power spectral densities of the last seconds.
 
     Parameters
@@ -80,7 +80,15 @@ class Spectra:
     density: FloatArray
 
     def power(self, low_hz: float, high_hz: float) -> FloatArray:
-        """Power in a band, µV², shape (n_channels,)."""
+        """Power in a band, µV², shape (n_channels,).
+
+        Parameters
+        ----------
+        low_hz : float
+            Lower end of the band.
+        high_hz : float
+            Upper end of the band.
+        """
         inside = (self.hz >= low_hz) & (self.hz < high_hz)
         return np.asarray(self.density[inside].sum(axis=0) * (self.hz[1] - self.hz[0]))
 
@@ -93,7 +101,7 @@ class Alpha:
     above_db: float
 
 
-def spectra(rows: FloatArray, rate_hz: float) -> Spectra | None:
+def spectra(rows: FloatArray, rate_hz: float) -> SignalSpectra | None:
     """Welch's estimate: Hann windows of 1 s that overlap by half (IEEE Trans. Audio Electroacoust. 15, 1967, 70-73).
 
     Parameters
@@ -106,7 +114,8 @@ def spectra(rows: FloatArray, rate_hz: float) -> Spectra | None:
     if len(rows) < n or n < 4:
         return None
     taper = np.hanning(n + 1)[:-1]
-    total, count = 0.0, 0
+    total: FloatArray = np.zeros(())
+    count = 0
     for start in range(len(rows) - n, -1, -max(1, n // 2)):
         part = rows[start : start + n]
         if not np.isfinite(part).all():
@@ -115,8 +124,8 @@ def spectra(rows: FloatArray, rate_hz: float) -> Spectra | None:
         total, count = total + np.abs(transformed) ** 2, count + 1
     if not count:
         return None
-    density = np.asarray(total) * (2.0 / (count * rate_hz * float(taper @ taper)))
-    return Spectra(np.arange(len(density)) * rate_hz / n, density)
+    density = total * (2.0 / (count * rate_hz * float(taper @ taper)))
+    return SignalSpectra(np.arange(len(density)) * rate_hz / n, density)
 
 
 def alpha(hz: FloatArray, density: FloatArray) -> Alpha | None:
@@ -136,8 +145,15 @@ def alpha(hz: FloatArray, density: FloatArray) -> Alpha | None:
     return Alpha(float(hz[inside][best]), float(10 / math.log(10) * above[best]))
 
 
-def hum(spectrum: Spectra, line_hz: float) -> FloatArray:
-    """Amplitude at the line frequency beyond what lies beside it, µV, shape (n_channels,)."""
+def hum(spectrum: SignalSpectra, line_hz: float) -> FloatArray:
+    """Amplitude at the line frequency beyond what lies beside it, µV, shape (n_channels,).
+
+    Parameters
+    ----------
+    spectrum : SignalSpectra
+    line_hz : float
+        Frequency of the mains.
+    """
     step = spectrum.hz[1] - spectrum.hz[0]
     at = np.abs(spectrum.hz - line_hz) <= 1.5 * step
     beside = (np.abs(spectrum.hz - line_hz) > 2.5 * step) & (np.abs(spectrum.hz - line_hz) <= 6.5 * step)
@@ -147,8 +163,8 @@ def hum(spectrum: Spectra, line_hz: float) -> FloatArray:
     return np.asarray(np.sqrt(2 * np.maximum(excess, 0) * step))
 
 
-def judge(rows: FloatArray, rate_hz: float, line_hz: float, limits: QualitySettings | None = None) -> list[Verdict]:
-    """What is wrong with each channel over the last two seconds.
+def judge(rows: FloatArray, rate_hz: float, line_hz: float, limits: QualitySettings | None = None) -> list[ChannelVerdict]:
+    """Return what is wrong with each channel over the last two seconds.
 
     Parameters
     ----------
@@ -161,7 +177,7 @@ def judge(rows: FloatArray, rate_hz: float, line_hz: float, limits: QualitySetti
     limits = limits or QualitySettings()
     rows = rows[np.isfinite(rows).all(axis=1)]
     if len(rows) < rate_hz / 2:
-        return [Verdict("none", "gone", math.nan, math.nan)] * rows.shape[1]
+        return [ChannelVerdict("none", "gone", math.nan, math.nan)] * rows.shape[1]
     at = np.arange(len(rows)) - (len(rows) - 1) / 2
     centred = rows - rows.mean(axis=0)
     level = centred - np.outer(at, at @ centred / (at @ at))
@@ -186,12 +202,12 @@ def judge(rows: FloatArray, rate_hz: float, line_hz: float, limits: QualitySetti
             word = ("warn", "hum")
         else:
             word = ("good", "")
-        found.append(Verdict(*word, float(size[i]), float(line[i])))
+        found.append(ChannelVerdict(*word, float(size[i]), float(line[i])))
     return found
 
 
 class Analysis:
-    """Spectra and verdicts of one signal, computed at most twice a second however many panels ask.
+    """Spectra and quality of one signal, computed at most twice a second for all panels together.
 
     Parameters
     ----------
@@ -204,22 +220,36 @@ class Analysis:
         self.line_hz, self._clock = line_hz, clock
         self._signal: SignalStore | None = None
         self._at = -math.inf
-        self._spectra: Spectra | None = None
-        self._verdicts: list[Verdict] = []
+        self._spectra: SignalSpectra | None = None
+        self._verdicts: list[ChannelVerdict] = []
 
-    def spectra(self, signal: SignalStore) -> Spectra | None:
-        """Spectra of the last four seconds; None while there is not enough."""
+    def spectra(self, signal: SignalStore) -> SignalSpectra | None:
+        """Spectra of the last four seconds; None while there is not enough.
+
+        Parameters
+        ----------
+        signal : SignalStore
+            The signal that is shown.
+        """
         self._renew(signal)
         return self._spectra
 
-    def verdicts(self, signal: SignalStore, bad: dict[str, str]) -> list[Verdict]:
-        """What is wrong with each channel; the engine's word, by label in ``bad``, goes first."""
+    def verdicts(self, signal: SignalStore, bad: dict[str, str]) -> list[ChannelVerdict]:
+        """Return the quality of each channel; what the engine says, by label in ``bad``, goes first.
+
+        Parameters
+        ----------
+        signal : SignalStore
+            The signal that is shown.
+        bad : mapping of str to str
+            Channels that the engine leaves out, and why.
+        """
         self._renew(signal)
         labels = signal.info.labels
         if self._clock() - signal.arrival_s > LOOK_S:
-            return [Verdict("none", "gone", math.nan, math.nan)] * len(labels)
+            return [ChannelVerdict("none", "gone", math.nan, math.nan)] * len(labels)
         return [
-            Verdict("bad", bad[label], v.size_uv, v.line_uv) if label in bad else v
+            ChannelVerdict("bad", bad[label], v.size_uv, v.line_uv) if label in bad else v
             for label, v in zip(labels, self._verdicts, strict=True)
         ]
 

@@ -1,4 +1,4 @@
-"""The program of the windows: one process, an LSL client like any other."""
+"""The program of the windows: one process that is a client of the streams."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from pathlib import Path
 from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
+from bci.processes.stop import ENDING
 from bci.stream.montage import load_montage
 from gui.context import Context
-from gui.control import Control
+from gui.control import ControlOutlet
 from gui.emergency import EmergencyKeys
 from gui.feed import Feed
+from gui.feed_reader import FeedReader
 from gui.launch import Launcher
 
 WELCOME = "welcome"
 EXACT = {"participant"}
-"""Windows whose frames must be in time; they belong into a process of their own (``bci gui participant``)."""
+"""Windows whose frames must be in time; each belongs in a process of its own (``bci gui participant``)."""
 NICE = 10
 BELOW_NORMAL = 0x4000  # BELOW_NORMAL_PRIORITY_CLASS
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """How the windows start.
+class WindowOptions:
+    """Options of the windows.
 
     Parameters
     ----------
@@ -59,16 +61,25 @@ class Options:
     beside: bool = False
 
 
-def make_context(options: Options, launcher: Launcher | None = None) -> Context:
-    """Feed, control, settings and launcher for one process."""
+def make_context(options: WindowOptions, launcher: Launcher | None = None) -> Context:
+    """Make feed, control, settings and launcher for one process.
+
+    Parameters
+    ----------
+    options : WindowOptions
+    launcher : Launcher or None, optional
+        Without one, a new one is made.
+    """
     montage = load_montage(options.montage) if options.montage else None
     place = Path(options.recording) if options.recording else None
     if options.settings:
         settings = QSettings(options.settings, QSettings.Format.IniFormat)
     else:
         settings = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "bci", "windows")
-    feed = Feed(options.name, options.host, options.session, place, montage)
-    context = Context(feed, Control(options.name), settings, launcher or Launcher())
+    feed = Feed(options.name, options.session, place)
+    reader = FeedReader(feed, options.host, montage)
+    control = ControlOutlet(options.name, lambda text: feed.say("bad", "window", text))
+    context = Context(feed, reader, control, settings, launcher or Launcher())
     context.beside = options.beside
     if options.theme:
         context.dress(options.theme)
@@ -76,18 +87,19 @@ def make_context(options: Options, launcher: Launcher | None = None) -> Context:
 
 
 def start(options: dict[str, object]) -> int:
-    """Show the windows until the last one is closed; the program's exit code.
+    """Show the windows until the last one is closed; return the exit code.
 
     Parameters
     ----------
     options : dict
         Fields of :class:`Options`.
     """
-    chosen = Options(**options)  # type: ignore[arg-type]
+    chosen = WindowOptions(**options)  # type: ignore[arg-type]  # the command line gives each field its type
     launcher = Launcher()
     if not EXACT & set(chosen.windows):
         give_way()
-    app = QApplication.instance() or QApplication(sys.argv[:1])
+    there = QApplication.instance()
+    app = there if isinstance(there, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName("bci")
     context = make_context(chosen, launcher)
     keys = EmergencyKeys(context.emergency_stop)
@@ -103,7 +115,7 @@ def start(options: dict[str, object]) -> int:
 
 
 def give_way() -> None:
-    """Let engine, recorder and actuator go first where processors are few: a picture may come a little later.
+    """Lower the priority, so that engine, recorder and actuator go first on few processors.
 
     On Linux a priority is a thread's own and goes to the threads that it makes: those of the feed give way too, and those of a
     :class:`~gui.launch.Launcher` that was made before do not.
@@ -118,15 +130,22 @@ def give_way() -> None:
 
 
 def show(context: Context, names: Sequence[str]) -> None:
-    """Open windows by name."""
+    """Open windows by name.
+
+    Parameters
+    ----------
+    context : Context
+    names : sequence of str
+        Names under ``bci.windows``; empty: the welcome window.
+    """
     for name in names or (WELCOME,):
         context.open(name)
 
 
 def _leave_on_signals(app: QApplication) -> None:
-    """Ctrl-C and a polite kill close the windows in good order, even while they are still being made."""
+    """Close the windows in good order on Ctrl-C, SIGTERM and the end of the terminal, even while they are being made."""
     asked: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDING):
         signal.signal(number, lambda got, _: asked.append(got))
     # Python looks at signals only between its own instructions; this makes it have some.
     timer = QTimer(app)

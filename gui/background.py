@@ -1,4 +1,4 @@
-"""Work that takes longer than a frame, in a process of its own: told how far it is, and ended at once where nobody wants it.
+"""Jobs that take longer than a frame, in a process of its own, with progress and immediate cancelling.
 
 The process ends by itself when the windows' process is gone, however that ended.
 """
@@ -17,28 +17,28 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from bci.errors import BciError
-from bci.session.processes import THREADS
+from bci.processes.child import THREADS
 
 POLL_MS = 30
 TOLD_EVERY_S = 0.05
 GIVE_WAY = 5
-"""Niceness on top of the windows' own: a picture comes before a fit, and the engine before both."""
+"""Niceness in addition to the windows' own: painting goes before training, and the engine before both."""
 
 
 class Background(QObject):
-    """One process that does jobs one after another, and keeps what it has read between them.
+    """One process that does jobs one after another, and keeps its data between them.
 
     Parameters
     ----------
     work : str
         ``"module:Class"``; made without arguments in the other process. Its methods are the jobs; their last argument is
-        a :data:`~bci.session.progress.Progress`.
+        a :data:`~bci.progress.Progress`.
     parent : QObject, optional
 
     Attributes
     ----------
     told : Signal(str, float)
-        What is being done, and the share done.
+        Description of the running job, and the share that is done.
     done : Signal(int, str, object)
         Number and method of a job, and what it returned.
     failed : Signal(int, str, str)
@@ -75,7 +75,13 @@ class Background(QObject):
         return self._process.pid if self._process is not None else None
 
     def ask(self, method: str, *arguments: Any) -> int:
-        """Have a job done after those asked before; its number."""
+        """Ask for a job, which is done after earlier ones; return its number.
+
+        Parameters
+        ----------
+        method : str
+            Name of a method of the jobs.
+        """
         if self._pipe is None:
             self._start()
         self._number += 1
@@ -86,7 +92,7 @@ class Background(QObject):
         return self._number
 
     def cancel(self) -> None:
-        """End all jobs now; nothing more is heard of them. What the process had read is forgotten."""
+        """Cancel all jobs now. The data of the process are lost."""
         self._asked.clear()
         self._timer.stop()
         if self._process is not None:
@@ -109,7 +115,7 @@ class Background(QObject):
         self._pipe = ours
 
     def _hear(self) -> None:
-        """Hand on what the other process has said."""
+        """Emit what the other process has sent."""
         while self._pipe is not None:
             try:
                 if not self._pipe.poll():
@@ -133,16 +139,24 @@ class Background(QObject):
             self.failed.emit(number, method, rest[0])
 
     def _lost(self) -> None:
-        """The process has died of something."""
+        """Report that the process has died."""
         asked, process = dict(self._asked), self._process
         self.cancel()
         code = process.exitcode if process is not None else None
         for number, method in asked.items():
-            self.failed.emit(number, method, f"the background process ended with code {code}; ask again")
+            self.failed.emit(number, method, f"The background process ended with code {code}. Try again.")
 
 
 def serve(pipe: Connection, work: str) -> None:
-    """The other process: do what is asked until nobody asks any more."""
+    """Run in the other process: do jobs until the pipe is closed.
+
+    Parameters
+    ----------
+    pipe : Connection
+        Connection to the windows' process.
+    work : str
+        ``"module:Class"`` of the jobs.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(GIVE_WAY)
@@ -158,7 +172,7 @@ def serve(pipe: Connection, work: str) -> None:
 
 
 def _done(worker: object, pipe: Connection, number: int, method: str, arguments: tuple[Any, ...]) -> tuple[object, ...]:
-    """One job; what to answer."""
+    """Do one job; return the answer."""
     last = [-TOLD_EVERY_S]
 
     def told(what: str, share: float) -> None:

@@ -65,12 +65,18 @@ class Columns:
 
     @property
     def stale(self) -> bool:
-        """So much has come meanwhile, or been numbered anew, that beginning again is the way on."""
+        """Whether so much has arrived, or was renumbered, that it is better to begin again."""
         renumbered = self.generation != self.signal.generation or self.stop > self.signal.rows.total
         return renumbered or self.signal.rows.total - self.stop > self._rows.capacity // 2
 
     def advance(self, stop: int | None = None) -> int:
-        """Take the signal's new rows, up to ``stop``; return how many columns came."""
+        """Take the signal's new rows, up to ``stop``; return how many columns came.
+
+        Parameters
+        ----------
+        stop : int or None, optional
+            Row after the last one.
+        """
         new = self.signal.rows.rows(self._rows.total, self.signal.rows.total if stop is None else stop)
         if len(new):
             self._rows.append(self._filter(new[:, self.channels].astype(np.float64)))
@@ -81,7 +87,15 @@ class Columns:
         return self.total - before
 
     def spans(self, start: int, stop: int) -> tuple[FloatArray, FloatArray, int]:
-        """Smallest and largest values of columns that are kept, each (n_columns, n_channels), and the first one's number."""
+        """Smallest and largest values of columns that are kept, each (n_columns, n_channels), and the first one's number.
+
+        Parameters
+        ----------
+        start : int
+            Number of the first column.
+        stop : int
+            Number after that of the last column.
+        """
         first = max(start, self._lowest.first)
         return self._lowest.rows(first, stop), self._highest.rows(first, stop), first  # type: ignore[return-value]
 
@@ -114,7 +128,7 @@ class Columns:
             return empty, empty
         rows = self._rows.rows(int(edges[0]), int(edges[-1]))
         at = edges[:-1] - edges[0]
-        return np.minimum.reduceat(rows, at, axis=0), np.maximum.reduceat(rows, at, axis=0)  # type: ignore[return-value]
+        return np.minimum.reduceat(rows, at, axis=0), np.maximum.reduceat(rows, at, axis=0)
 
     def _interpolate(self, first: int) -> tuple[FloatArray, FloatArray]:
         """Fewer samples than columns: values on straight lines between samples."""
@@ -130,7 +144,7 @@ class Columns:
         return values, values
 
 
-class Picture:
+class ColumnImage:
     """One picture into which columns are drawn, at their number modulo its width.
 
     Parameters
@@ -151,7 +165,13 @@ class Picture:
         self.pixels: PixelArray = np.full((height, width), self.ground, np.uint32)
 
     def clear(self, ground: int) -> None:
-        """Nothing but ground."""
+        """Nothing but ground.
+
+        Parameters
+        ----------
+        ground : int
+            Colour, 0xffRRGGBB.
+        """
         self.ground = np.uint32(ground)
         self.pixels.fill(self.ground)
 
@@ -188,7 +208,7 @@ def _covered(top: FloatArray, bottom: FloatArray, height: int) -> npt.NDArray[np
     below = np.clip(bottom[known] + 1, 0, height).astype(np.int64)
     size = (height + 1) * n
     change = np.bincount(above * n + column, minlength=size) - np.bincount(below * n + column, minlength=size)
-    return np.cumsum(change.reshape(height + 1, n)[:height].astype(np.int16), axis=0) > 0  # type: ignore[no-any-return]
+    return np.cumsum(change.reshape(height + 1, n)[:height].astype(np.int16), axis=0) > 0
 
 
 def joined(

@@ -12,12 +12,12 @@ TYPING = (QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox)
 
 
 class EmergencyKeys(QObject):
-    """Escape stops always; the space bar wherever nobody is typing. Enter presses the button that has the focus.
+    """Escape always stops, the space bar unless a text field is active. Enter presses the button that has the focus.
 
     Parameters
     ----------
     stop : callable
-        Receives why.
+        Takes the reason.
     """
 
     def __init__(self, stop: Callable[[str], None]) -> None:
@@ -25,7 +25,7 @@ class EmergencyKeys(QObject):
         self._stop = stop
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Look at every key before anybody else."""
+        """Take every key before the widgets do."""
         if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress or not watched.isWindowType():
             return False
         if event.isAutoRepeat():
@@ -42,13 +42,13 @@ class EmergencyKeys(QObject):
 
 
 def _typing() -> bool:
-    """Whether the focus is where text is written."""
+    """Return whether a text field has the focus."""
     focus = QApplication.focusWidget()
     return isinstance(focus, TYPING) or (isinstance(focus, QComboBox) and focus.isEditable())
 
 
 def _press() -> bool:
-    """Press the button that has the focus, which the space bar does elsewhere."""
+    """Press the button that has the focus."""
     focus = QApplication.focusWidget()
     if isinstance(focus, QAbstractButton) and focus.isEnabled():
         focus.click()

@@ -1,4 +1,4 @@
-"""The filter of the screen: causal, kept running, and without any effect on what is decoded."""
+"""The causal filter of the signals on screen; it does not affect decoding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ViewFilter:
 
 
 class RunningFilter:
-    """A view filter over a stream of samples; it starts anew behind a gap.
+    """A view filter over a stream of samples; it restarts after a gap.
 
     Parameters
     ----------
@@ -41,28 +41,27 @@ class RunningFilter:
         if 0 < settings.notch_hz < rate_hz / 2:
             parts.append(notch(settings.notch_hz, rate_hz))
         self._sos: FloatArray | None = np.vstack(parts) if parts else None
-        self._rest = sosfilt_zi(self._sos) if self._sos is not None else None
+        self._rest: FloatArray = sosfilt_zi(self._sos) if self._sos is not None else np.empty((0, 2))
         self._state: FloatArray | None = None
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """Filter the next rows, shape (n_rows, n_channels); rows of NaN stay and end the filter's memory."""
         if self._sos is None or not len(rows):
             return rows
-        missing = np.isnan(rows).any(axis=1)
+        missing = np.asarray(np.isnan(rows).any(axis=1))
         if not missing.any():
-            return self._run(rows)
+            return self._run(self._sos, rows)
         out = np.full(rows.shape, np.nan)
         edges = np.flatnonzero(np.diff(missing.astype(np.int8), prepend=1, append=1))
         for start, stop in edges.reshape(-1, 2).tolist():
             if start:
                 self._state = None
-            out[start:stop] = self._run(rows[start:stop])
+            out[start:stop] = self._run(self._sos, rows[start:stop])
         if missing[-1]:
             self._state = None
         return out
 
-    def _run(self, rows: FloatArray) -> FloatArray:
-        if self._state is None:
-            self._state = self._rest[:, :, None] * rows[0]
-        filtered, self._state = sosfilt(self._sos, rows, axis=0, zi=self._state)
+    def _run(self, sos: FloatArray, rows: FloatArray) -> FloatArray:
+        state = self._rest[:, :, None] * rows[0] if self._state is None else self._state
+        filtered, self._state = sosfilt(sos, rows, axis=0, zi=state)
         return np.asarray(filtered)

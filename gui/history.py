@@ -1,4 +1,4 @@
-"""The last minutes of a recording that still grows: what a window that comes late shows of the past.
+"""The last minutes of a recording that still grows, which a window that is opened late shows as the past.
 
 Only the end is decoded, however long the file is; a chunk that is just being written is left for the live stream.
 """
@@ -16,9 +16,11 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import StreamInfo
 from bci.errors import BciError
-from bci.stream.metadata import scale_to_microvolts, stream_info
-from bci.stream.xdf_reader import open_buffer, scan_file
-from bci.stream.xdf_scan import Buffer, FoundStream, decode
+from bci.stream.metadata import stream_info
+from bci.stream.units import scale_to_microvolts
+from bci.stream.xdf.reader import open_buffer, scan_file
+from bci.stream.xdf.samples import Buffer, decode
+from bci.stream.xdf.scan import ScannedStream
 
 FRESH_S = 30.0
 LONGEST_S = 600.0
@@ -43,7 +45,7 @@ class Past:
 
 
 def tail(path: Path, seconds: float = LONGEST_S) -> list[Past]:
-    """The last seconds of every stream in a recording.
+    """Return the last seconds of every stream in a recording.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def tail(path: Path, seconds: float = LONGEST_S) -> list[Past]:
 
 
 def growing(folder: Path, source_id: str) -> Path | None:
-    """The recording in a folder that is being written and holds the stream ``source_id``; None where there is none.
+    """Return the recording in a folder that is being written and holds the stream ``source_id``; None if there is none.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def growing(folder: Path, source_id: str) -> Path | None:
         Of any stream of the session.
     """
     now = time.time()
-    recent = [(at, path) for path in folder.rglob("*.xdf") if now - (at := _changed(path)) < FRESH_S]
+    recent = [(at, path) for path in folder.rglob("*.xdf") if path.is_file() and now - (at := _changed(path)) < FRESH_S]
     for _, path in sorted(recent, reverse=True):
         try:
             with open_buffer(path) as data:
@@ -91,8 +93,8 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _tail(data: Buffer, stream: FoundStream, seconds: float) -> Past | None:
-    """The last seconds of one stream; None where it holds nothing."""
+def _tail(data: Buffer, stream: ScannedStream, seconds: float) -> Past | None:
+    """Return the last seconds of one stream; None if it is empty."""
     try:
         info = stream_info(stream.header.xml)
     except BciError:
@@ -111,8 +113,8 @@ def _tail(data: Buffer, stream: FoundStream, seconds: float) -> Past | None:
     return Past(info, numbers * (scale_to_microvolts(info) if info.rate_hz > 0 else 1.0), stamps)
 
 
-def _backwards(data: Buffer, stream: FoundStream) -> Iterator[tuple[Any, FloatArray]]:
-    """Chunks from the newest on, as far as their samples carry stamps."""
+def _backwards(data: Buffer, stream: ScannedStream) -> Iterator[tuple[Any, FloatArray]]:
+    """Yield the chunks from the newest on, as far as their samples carry stamps."""
     runs = np.frombuffer(stream.runs, np.int64).reshape(-1, 3)
     for start, size, end in runs[::-1].tolist():
         values, stamps, stamped = decode(data, stream.header, (start, size, end))

@@ -1,4 +1,4 @@
-"""Processes that a window starts: they do not need it to live, because a window may be killed."""
+"""Processes that a window starts; they outlive a window that is killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NORMAL_PRIORITY = getattr(subprocess, "NORMAL_PRIORITY_CLASS", 0)
 
 
 @dataclass(slots=True)
-class Started:
+class StartedProcess:
     """One process.
 
     Parameters
@@ -27,7 +27,7 @@ class Started:
         After ``bci``.
     process : subprocess.Popen
     log : Path
-        What it says.
+        File with its output.
     """
 
     name: str
@@ -37,17 +37,17 @@ class Started:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is still running."""
         return self.process.poll() is None
 
     def last_words(self) -> str:
-        """The end of what it said."""
+        """Return the last lines of its output."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return " ".join(lines[-LAST_LINES:])
 
 
 class Launcher:
-    """Starts ``bci`` commands in sessions of their own.
+    """Starts ``bci`` commands in process groups of their own.
 
     A process outlives a window that is killed; a window that is closed in good order ends what it started to play with
     (a simulated subject, a recording being played), and leaves sessions running.
@@ -55,18 +55,26 @@ class Launcher:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="bci-gui-"))
-        self.started: list[Started] = []
+        self.started: list[StartedProcess] = []
         # Windows give way to the engine (gui.app.give_way); what is started here must not. On Linux a process inherits
         # the priority of the thread that starts it, so that thread is made now.
         self._starter = ThreadPoolExecutor(1, "starts processes")
         self._starter.submit(lambda: None).result()
 
-    def start(self, name: str, words: Sequence[str]) -> Started:
-        """Run ``bci`` with these words."""
+    def start(self, name: str, words: Sequence[str]) -> StartedProcess:
+        """Run ``bci`` with these arguments.
+
+        Parameters
+        ----------
+        name : str
+            Name of the process, for people.
+        words : sequence of str
+            Arguments of ``bci``.
+        """
         self.started.append(self._starter.submit(self._start, name, tuple(words)).result())
         return self.started[-1]
 
-    def _start(self, name: str, words: tuple[str, ...]) -> Started:
+    def _start(self, name: str, words: tuple[str, ...]) -> StartedProcess:
         log = self._folder / f"{len(self.started)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -77,10 +85,17 @@ class Launcher:
                 start_new_session=True,
                 creationflags=NORMAL_PRIORITY,
             )
-        return Started(name, words, process, log)
+        return StartedProcess(name, words, process, log)
 
-    def stop(self, started: Started, timeout_s: float = 3.0) -> None:
-        """End one process: ask, wait, and insist."""
+    def stop(self, started: StartedProcess, timeout_s: float = 3.0) -> None:
+        """End one process: terminate it, wait, and kill it if it does not end.
+
+        Parameters
+        ----------
+        started : StartedProcess
+        timeout_s : float, optional
+            Time that it gets after it was terminated.
+        """
         if started.alive:
             started.process.terminate()
             try:
@@ -90,7 +105,7 @@ class Launcher:
                 started.process.wait()
 
     def close(self) -> None:
-        """End what is not a session. May be called twice."""
+        """End the processes that are no sessions. May be called twice."""
         for started in self.started:
             if started.words[:1] in (("stream",), ("replay",)):
                 self.stop(started)

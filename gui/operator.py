@@ -1,4 +1,4 @@
-"""The operator window: everything about a session at a glance, everything reached by mouse or key."""
+"""The operator window: all information on a session, all actions by mouse or key."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from PySide6.QtWidgets import QDialog, QDockWidget, QFrame, QGridLayout, QHBoxLa
 
 from bci.errors import BciError
 from gui.context import Context, Panel
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
-from gui.widgets.decoder import Decoder
-from gui.widgets.guard import STATES, Guard, guard_state, stop_button
-from gui.widgets.latency import Latency
-from gui.widgets.log import Log
-from gui.widgets.quality import Quality
+from gui.widgets.decoder import DecoderPanel
+from gui.widgets.guard import STATES, GuardPanel, guard_state, stop_button
+from gui.widgets.latency import LatencyPanel
+from gui.widgets.log import LogPanel
+from gui.widgets.quality import QualityPanel
 from gui.widgets.session import PHASES, SessionPanel
-from gui.widgets.spectrum import Spectrum
-from gui.widgets.streams import Streams, health
-from gui.widgets.topography import Topography
-from gui.widgets.traces import Traces
+from gui.widgets.spectrum import SpectrumPanel
+from gui.widgets.streams import StreamsPanel, health
+from gui.widgets.topography import TopographyPanel
+from gui.widgets.traces import TracesPanel
 
 LAYOUT = 1
-"""Counts up when docks change, so that what was remembered of an older arrangement is not used."""
+"""Increased when panels change, so that a remembered older arrangement is not used."""
 
 LEAST_LEFT_PX, LEAST_RIGHT_PX = 212, 256
 LEFT, RIGHT, BOTTOM = (
@@ -33,15 +33,21 @@ LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.BottomDockWidgetArea,
 )
 DOCKS = (
-    ("session", SessionPanel, LEFT), ("streams", Streams, LEFT), ("guard", Guard, RIGHT), ("decoder", Decoder, RIGHT),
-    ("quality", Quality, BOTTOM), ("topography", Topography, BOTTOM), ("spectrum", Spectrum, BOTTOM),
-    ("latency", Latency, BOTTOM), ("log", Log, BOTTOM),
-)  # fmt: skip
+    ("session", SessionPanel, LEFT),
+    ("streams", StreamsPanel, LEFT),
+    ("guard", GuardPanel, RIGHT),
+    ("decoder", DecoderPanel, RIGHT),
+    ("quality", QualityPanel, BOTTOM),
+    ("topography", TopographyPanel, BOTTOM),
+    ("spectrum", SpectrumPanel, BOTTOM),
+    ("latency", LatencyPanel, BOTTOM),
+    ("log", LogPanel, BOTTOM),
+)
 SIGN = {"good": "●", "warn": "▲", "bad": "■", "none": "○"}
 
 
 class OperatorWindow(QMainWindow):
-    """Signals in the middle, panels around them that can be moved, and what matters most along the top.
+    """Signals in the middle, movable panels around them, and the most important states along the top.
 
     Parameters
     ----------
@@ -65,7 +71,7 @@ class OperatorWindow(QMainWindow):
         self.setDockNestingEnabled(True)
         self.panels: dict[str, Panel] = {}
         self.docks: dict[str, QDockWidget] = {}
-        self.traces = Traces(context)
+        self.traces = TracesPanel(context)
         self.panels["traces"] = self.traces
         self.setCentralWidget(self.traces)
         self._make_bar()
@@ -81,7 +87,7 @@ class OperatorWindow(QMainWindow):
     # --- parts
 
     def _make_bar(self) -> None:
-        """Signal, session and guard in words, and the emergency stop."""
+        """Make the bar with the states of signal, quality, session and guard, and the emergency stop."""
         bar = QFrame()
         bar.setProperty("role", "bar")
         row = QHBoxLayout(bar)
@@ -116,7 +122,7 @@ class OperatorWindow(QMainWindow):
         self.panels[name] = panel  # type: ignore[assignment]
 
     def arrange(self) -> None:
-        """The arrangement that the window comes with."""
+        """Use the default arrangement of the panels."""
         self.setCorner(Qt.Corner.BottomLeftCorner, LEFT)
         self.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
         for name, _, area in DOCKS:
@@ -134,7 +140,7 @@ class OperatorWindow(QMainWindow):
         self._size_docks()
 
     def compact(self) -> None:
-        """An arrangement for little room, as beside the participant's window on a small display; it is not remembered."""
+        """Use the arrangement for a small window, as beside the participant's; it is not remembered."""
         self._compact = True
         for name in ("spectrum", "latency", "log"):
             self.tabifyDockWidget(self.docks["quality"], self.docks[name])
@@ -142,7 +148,7 @@ class OperatorWindow(QMainWindow):
         self._size_docks()
 
     def _size_docks(self) -> None:
-        """Sizes for the window's size."""
+        """Size the panels for the size of the window."""
         width, height = self.width(), max(self.height(), 720)
         left, right = max(LEAST_LEFT_PX, width * 20 // 100), max(LEAST_RIGHT_PX, width * 25 // 100)
         self.resizeDocks([self.docks["session"], self.docks["guard"]], [left, right], Qt.Orientation.Horizontal)
@@ -173,11 +179,11 @@ class OperatorWindow(QMainWindow):
         view.addSeparator()
         traces = self.traces
         for text, keys, do in (
-            ("Light or dark", "Ctrl+D", self.toggle_theme),
-            ("Arrange as at first", "Ctrl+0", self.arrange),
+            ("Switch between light and dark", "Ctrl+D", self.toggle_theme),
+            ("Reset the arrangement", "Ctrl+0", self.arrange),
             ("Pause or go live", "P", traces.hold.toggle),
-            ("Scroll back", "Left", lambda: traces.view.scroll(-0.5)),
-            ("Scroll forward", "Right", lambda: traces.view.scroll(0.5)),
+            ("Scroll back", "Left", lambda: traces.view.scroll_pages(-0.5)),
+            ("Scroll forward", "Right", lambda: traces.view.scroll_pages(0.5)),
             ("Larger signals", "Up", lambda: traces.step_scale(-1)),
             ("Smaller signals", "Down", lambda: traces.step_scale(1)),
             ("Fit signals", "F", traces.fit_scale),
@@ -186,7 +192,7 @@ class OperatorWindow(QMainWindow):
             ("Shortcuts", "F1", self.show_shortcuts),
         ):
             self._action(view, text, keys, lambda _=False, f=do: f())
-        self.shortcuts += [("Esc", "EMERGENCY STOP, in every window"), ("Space", "EMERGENCY STOP, where nobody types")]
+        self.shortcuts += [("Esc", "EMERGENCY STOP, in every window"), ("Space", "EMERGENCY STOP, unless a text field is active")]
         self.shortcuts += [("Enter", "press the button that has the focus"), ("Wheel", "scale of the signals")]
         self.shortcuts += [("Ctrl+Wheel", "length of the signals"), ("Shift+Wheel", "scroll back and forth")]
 
@@ -206,11 +212,11 @@ class OperatorWindow(QMainWindow):
     # --- actions
 
     def toggle_theme(self) -> None:
-        """Light to dark, dark to light."""
+        """Switch between light and dark."""
         self._context.dress("light" if self._context.palette.name == "dark" else "dark")
 
     def show_shortcuts(self) -> QDialog:
-        """List every key."""
+        """Show all shortcuts."""
         dialog = QDialog(self)
         dialog.setWindowTitle("Shortcuts")
         grid = QGridLayout(dialog)
@@ -246,20 +252,20 @@ class OperatorWindow(QMainWindow):
             self.show_chips()
 
     def refresh(self) -> None:
-        """Show everything that is new, at once."""
+        """Update all panels at once."""
         for panel in self.panels.values():
             panel.refresh()
         self.show_chips()
 
     def show_chips(self) -> None:
-        """Signal, quality, session and guard in a word each."""
+        """Show the states of signal, quality, session and guard."""
         context = self._context
         level, words = health(context)
         self.chips["signal"].tell(f"{SIGN[level]} {words}", "muted" if level == "none" else level)
         self._show_quality_chip()
         phase = context.feed.session.phase(context.feed.now())
         role = {"running": "good", "lost": "bad", "silent": "bad", "none": "muted"}.get(phase, "value")
-        self.chips["session"].tell(PHASES.get(phase, tidy(phase, 20)), role)
+        self.chips["session"].tell(PHASES.get(phase, sanitise(phase, 20)), role)
         state, _ = guard_state(context)
         sign, word, _, role = STATES[state]
         self.chips["guard"].tell(f"{sign} {word}", role)
@@ -282,7 +288,7 @@ class OperatorWindow(QMainWindow):
     # --- remembering
 
     def _restore(self) -> QSize:
-        """Take up the place and arrangement of last time; return the size for which docks are sized."""
+        """Restore position and arrangement; return the size for which the panels are sized."""
         settings = self._context.settings
         geometry, state = settings.value("operator/geometry"), settings.value("operator/state")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
@@ -292,7 +298,7 @@ class OperatorWindow(QMainWindow):
         return self.size() if known else QSize(0, 0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """A window of quite another size gets docks of another size."""
+        """Size the panels again if the size of the window has changed much."""
         super().resizeEvent(event)
         before, now = self._sized, event.size()
         if self.isVisible() and not 0.8 < now.width() * now.height() / max(1, before.width() * before.height()) < 1.25:
@@ -300,14 +306,14 @@ class OperatorWindow(QMainWindow):
             QTimer.singleShot(0, self, self._size_docks)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Docks have sizes only now."""
+        """Size the panels, which is possible only now."""
         super().showEvent(event)
         if self._sized.isEmpty():
             self._sized = self.size()
             QTimer.singleShot(0, self, self._size_docks)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember where everything was."""
+        """Remember the arrangement."""
         if not self._compact:
             self._context.settings.setValue("operator/geometry", self.saveGeometry())
             self._context.settings.setValue("operator/state", self.saveState(LAYOUT))

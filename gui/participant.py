@@ -1,7 +1,8 @@
 """What the participant sees: instructions, cues and feedback, each stamped with the frame that showed it.
 
 A client like any other: it follows a presenter's stream (``BCI-Stage``, which ``bci calibrate`` sends), or, where there is
-none, the cues and decisions of a running session. What was seen, and when, goes out on ``BCI-Screen`` (docs/streams.md).
+none, the cues and decisions of a running session. What was seen, and when, goes out on ``BCI-Screen``
+(docs/reference/streams.md).
 """
 
 from __future__ import annotations
@@ -17,32 +18,32 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QMouseEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from bci.session.timeline import NAMES, cue_code
+from bci.paradigm.timeline import NAMES, cue_code
+from gui import messages
 from gui.context import Context
-from gui.stage import settings as stage_settings
-from gui.stage.blind import assign, feedback_of
-from gui.stage.director import ENDS, SOUNDS, Director
-from gui.stage.displays import choose, complaint, place
-from gui.stage.link import StageEar, Voice
-from gui.stage.look import Look
-from gui.stage.patch import Patch
-from gui.stage.surface import Pace, make_surface
-from gui.tidy import tidy
+from gui.message_values import PresentationMessage
+from gui.presentation import settings as stage_settings
+from gui.presentation.blind import assign, feedback_of
+from gui.presentation.director import ENDS, SOUNDS, Director
+from gui.presentation.displays import choose, complaint, place
+from gui.presentation.patch import Patch
+from gui.presentation.scene import SceneColours
+from gui.presentation.streams import MessageListener, ScreenOutlet
+from gui.presentation.surface import FrameCounter, make_surface
 
 STALE_S = 0.5
 ORPHAN_S = 5.0
 SETTLE_MS = 1000
 FAREWELL_MS = 1500
-"""The last page is read for so long."""
+"""Time in which the last page can be read."""
 FLUSH_MS = 300
-"""A recorder has what it was sent after so long; a stream that ends sooner takes its last words with it."""
+"""Time after which a recorder has received what was sent; a stream that ends sooner loses its last messages."""
 GAP_S = 0.25
-"""Longer between two frames is no dropped frame but a window that slept."""
-LONGEST = 300
+"""A longer time between two frames is no dropped frame: the window was suspended."""
 
 
 class ParticipantWindow(QWidget):
-    """Full screen on the participant's display.
+    """The window on the participant's display, full screen.
 
     Enter, or a click, answers. Escape and the space bar are the emergency stop, as in every window.
 
@@ -54,7 +55,7 @@ class ParticipantWindow(QWidget):
     ----------
     surface : RasterSurface or OpenGlSurface
     director : Director
-    voice : Voice or None
+    voice : ScreenOutlet or None
         There once the window is seen.
     """
 
@@ -72,8 +73,8 @@ class ParticipantWindow(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(self.surface)
-        self.voice: Voice | None = None
-        self._ear = StageEar()
+        self.voice: ScreenOutlet | None = None
+        self._ear = MessageListener(messages.presentation)
         self._ear.heard.connect(self._frame)
         self._waiting: list[dict[str, Any]] = []
         self._question: tuple[int, dict[str, str]] | None = None
@@ -83,7 +84,7 @@ class ParticipantWindow(QWidget):
         self._told = False
         self._markers = context.feed.markers_total
         self._frame_s = self._orphaned_s = self._fed_s = context.feed.now()
-        self._pace = Pace(1 / 60)
+        self._pace = FrameCounter(1 / 60)
         self._clock = QTimer(self)
         self._clock.setTimerType(Qt.TimerType.PreciseTimer)
         self._clock.timeout.connect(self._frame)
@@ -94,13 +95,13 @@ class ParticipantWindow(QWidget):
     # --- coming and going
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Take the place on the display, and begin to say what is seen."""
+        """Take the position on the display, and start to send what is shown."""
         super().showEvent(event)
         if self.voice is None:
             QTimer.singleShot(0, self, self._begin)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Tell what feedback it was, and end."""
+        """Reveal the kind of feedback, and end."""
         super().closeEvent(event)
         self._clock.stop()
         if self._tell():
@@ -122,9 +123,9 @@ class ParticipantWindow(QWidget):
         if self.settings.full:
             self.setCursor(Qt.CursorShape.BlankCursor)
         rate_hz = screen.refreshRate() if screen.refreshRate() > 1 else 60.0
-        self._pace = Pace(1 / rate_hz)
+        self._pace = FrameCounter(1 / rate_hz)
         self._clock.start(max(1, int(1000 / rate_hz)))
-        self.voice = Voice(
+        self.voice = ScreenOutlet(
             self._context.feed.name, self.settings.id or uuid.uuid4().hex[:12], self._header(screen.name(), rate_hz)
         )
         wrong = complaint(screen, self.settings.refresh_hz)
@@ -137,7 +138,7 @@ class ParticipantWindow(QWidget):
         self._frame()
 
     def _header(self, display: str, rate_hz: float) -> dict[str, str]:
-        """What the stream's header says of how frames come to be seen."""
+        """Return the header of the stream: display, refresh rate, and delay."""
         s = self.settings
         return {
             "display": display,
@@ -151,7 +152,7 @@ class ParticipantWindow(QWidget):
         }
 
     def _tell(self) -> bool:
-        """Say for the record, once, what feedback it was: the experiment is over. Whether there was something to say."""
+        """Send once, for the recording, which feedback it was; return whether anything was sent."""
         a = self._assignment
         if self.voice is None or self._told or not (a.blind or a.mode != "real"):
             return False
@@ -160,12 +161,12 @@ class ParticipantWindow(QWidget):
         return True
 
     def _dress(self) -> None:
-        self._look = Look.of(self._context.palette)
+        self._look = SceneColours.of(self._context.palette)
 
     # --- what comes in
 
     def _follow(self) -> None:
-        """About 30 times a second: presenter, cues and evidence of the session."""
+        """Take presenter, cues and evidence of the session, about 30 times a second."""
         if self.voice is None:
             return
         feed = self._context.feed
@@ -184,14 +185,14 @@ class ParticipantWindow(QWidget):
         self._feed(feed.now())
 
     def _orphan(self, now: float) -> None:
-        """A window that was opened for a presenter goes with it."""
+        """Close a window that was opened for a presenter when the presenter is gone."""
         if not (self.settings.id and self._ear.uid and self._ear.lost):
             self._orphaned_s = now
         elif now - self._orphaned_s > ORPHAN_S:
             self.close()
 
     def _feed(self, now: float) -> None:
-        """The newest evidence, as this participant is to see it; none where it is old or was not decoded."""
+        """Hand on the newest evidence as this participant is to see it; none if it is old or was not decoded."""
         rows, classes = self._context.feed.outcomes, self._context.feed.session.classes
         evidence: Mapping[str, float] = {}
         dt_s, self._fed_s = now - self._fed_s, now
@@ -207,7 +208,7 @@ class ParticipantWindow(QWidget):
         self.director.velocity(self._velocity(now))
 
     def _velocity(self, now: float) -> tuple[float, float] | None:
-        """The newest velocity to the right and downwards, where the model decodes one; whoever may get sham gets none."""
+        """Return the newest velocity to the right and downwards, if the model decodes one and no sham feedback is possible."""
         rows = self._context.feed.velocity
         if rows is None or not len(rows) or self._assignment.mode != "real" or self._assignment.blind:
             return None
@@ -216,50 +217,48 @@ class ParticipantWindow(QWidget):
         return (float(rows.last("v:x")), float(rows.last("v:y")) if "v:y" in rows.names else 0.0)
 
     def _marker(self, text: str) -> None:
-        """A cue of whoever presents, in our codes or in those of the session's table."""
+        """Take a cue of another program, in our codes or in those of the session's table."""
         code, class_ = cue_code(text), self._context.feed.meanings.get(text, "")
         known = code is not None and (code in NAMES or code & 0x8000)
         if known and code is not None:
             named = NAMES.get(code, "")
-            self._cue({"code": code, "class": class_ or (named if 769 <= code <= 780 else ""), "text": named.replace("_", " ")})
+            shown = class_ or (named if 769 <= code <= 780 else "")
+            self._cue(PresentationMessage("cue", 0, code, shown, named.replace("_", " ")))
         elif class_:
-            self._cue({"code": 0, "class": class_, "text": class_.replace("_", " ")})
+            self._cue(PresentationMessage("cue", 0, 0, class_, class_.replace("_", " ")))
 
-    def _obey(self, message: Mapping[str, Any]) -> None:
-        """One line of the presenter."""
-        text = "\n".join(tidy(line, LONGEST) for line in str(message.get("text", "")).splitlines()[:12])
-        match message["kind"]:
+    def _obey(self, message: PresentationMessage) -> None:
+        """Take one message of the presenter."""
+        match message.kind:
             case "cue":
-                self._cue({**message, "text": text})
+                self._cue(message)
             case "say":
-                self.director.say(text)
+                self.director.say(message.text)
             case "ask":
-                given = message.get("choices")
-                choices = {str(k)[:8]: tidy(v, 60) for k, v in given.items()} if isinstance(given, dict) else {}
-                self._question = (_whole(message.get("number")), choices)
-                first = next(iter(choices), "")
-                keys = [f"{'Enter' if key == first else key}: {what}" for key, what in choices.items()]
-                self.director.ask(text, "      ".join(keys))
+                self._question = (message.number, dict(message.choices))
+                first = next(iter(message.choices), "")
+                keys = [f"{'Enter' if key == first else key}: {what}" for key, what in message.choices.items()]
+                self.director.ask(message.text, "      ".join(keys))
             case "answered":
                 self._question = None
                 self.director.answered()
             case "end":
                 self._tell()
-                QTimer.singleShot(FAREWELL_MS, self, self.close)
+                if self.settings.id:  # whoever opened this window ends it; one that a person opened stays
+                    QTimer.singleShot(FAREWELL_MS, self, self.close)
 
-    def _cue(self, message: Mapping[str, Any]) -> None:
-        code = _whole(message.get("code"))
-        if code in SOUNDS:
+    def _cue(self, message: PresentationMessage) -> None:
+        if message.code in SOUNDS:
             QApplication.beep()
-        self.director.cue(code, tidy(message.get("class", ""), 64), str(message.get("text", "")))
-        self._waiting.append({"number": _whole(message.get("number")), "code": code})
-        if code in ENDS:
+        self.director.cue(message.code, message.class_, message.text)
+        self._waiting.append({"number": message.number, "code": message.code})
+        if message.code in ENDS:
             self._tell()
 
     # --- frames
 
     def _frame(self) -> None:
-        """What has come, a step in time, and if anything is to be seen anew: a frame."""
+        """Take new messages, advance in time, and paint a frame if the scene has changed."""
         if self.voice is None:
             return
         now = self._context.feed.now()
@@ -277,13 +276,13 @@ class ParticipantWindow(QWidget):
             self._frame_shown(now)
 
     def _count(self, now: float, dt_s: float) -> None:
-        """Frames that were not there in time, while it matters."""
+        """Send the number of dropped frames while a cue or feedback is shown."""
         missing = self._pace.dropped(now)
         if missing and dt_s < 4 * GAP_S and (self.director.cued or self.director.feeding) and self.voice is not None:
             self.voice.say("dropped", frames=missing, gap_s=round(dt_s, 4))
 
     def _frame_shown(self, stamp: float) -> None:
-        """A frame is on its way to the eye: say what it showed."""
+        """A frame was shown: send what it showed."""
         waiting, self._waiting = self._waiting, []
         if self.voice is not None:
             for one in waiting:
@@ -292,7 +291,13 @@ class ParticipantWindow(QWidget):
     # --- answers
 
     def answer(self, key: str = "") -> None:
-        """Answer the question that is asked; without a key by its first choice."""
+        """Answer the current question; without a key, with its first choice.
+
+        Parameters
+        ----------
+        key : str, optional
+            Key of the choice; empty: the first one.
+        """
         if self._question is None or self.voice is None:
             return
         number, choices = self._question
@@ -303,17 +308,12 @@ class ParticipantWindow(QWidget):
             self.director.answered()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter for the first choice, a choice's own letter for another."""
+        """Answer with Enter for the first choice, or with the letter of a choice."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.answer()
         elif event.text():
             self.answer(event.text().lower())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A click answers as Enter does."""
+        """Answer as Enter does."""
         self.answer()
-
-
-def _whole(value: object) -> int:
-    """A small whole number; 0 for whatever is none."""
-    return value if isinstance(value, int) and abs(value) < 1 << 31 else 0

@@ -1,4 +1,4 @@
-"""Electrodes on a flat head, and values between them."""
+"""Positions of electrodes on a flat head, and interpolation between them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ GRID = 64
 
 
 def flat_places(info: StreamInfo) -> tuple[list[int], FloatArray]:
-    """Where electrodes lie on a disc, seen from above, nose up.
+    """Return the positions of electrodes on a disc, seen from above, nose up.
 
     Azimuthal equidistant projection: distance from the middle is the angle from the vertex; 1 is the head's rim, the
     height of Fpz, T7 and Oz.
+
+    Parameters
+    ----------
+    info : StreamInfo
 
     Returns
     -------
@@ -72,7 +76,13 @@ class ScalpMap:
 
 
 def can_spread(places: FloatArray) -> bool:
-    """Whether there are enough electrodes, apart from each other and not on one line."""
+    """Return whether there are enough electrodes at different positions that are not on one line.
+
+    Parameters
+    ----------
+    places : ndarray
+        x to the right and y to the front, 1 at the rim of the head.
+    """
     if len(np.unique(places.round(4), axis=0)) < max(4, len(places)):
         return False
     return bool(np.linalg.matrix_rank(places - places.mean(axis=0), tol=1e-3) == 2)

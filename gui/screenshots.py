@@ -1,4 +1,4 @@
-"""Pictures of every window for the documentation: a real session of a simulated subject, no mock.
+"""Pictures of every window for the documentation, from a real session of the simulated subject.
 
 ``python -m gui.screenshots [FOLDER [WINDOW …]]`` writes each window (or only those named), light and dark, at 1280×720 and
 2560×1440, to ``docs/screens``. Needs no display.
@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,28 +26,64 @@ if TYPE_CHECKING:
 SIZES = ((1280, 720), (2560, 1440))
 CLASSES = ("left_hand", "right_hand")
 TABLE = ("--set", "markers.table.769=left_hand", "--set", "markers.table.770=right_hand")
-TOKEN = "only-for-pictures"
 TRIALS_S = 45.0
 READY_S = 60.0
 LONG_S = 300.0
 SETTLE_MS = 8000
+SCREENS = Path(__file__).parents[1] / "docs" / "screens"
 LATER = ("wizard", "explorer", "replay")
-"""Windows that are shown with what a whole session recorded."""
+"""Windows that are shown with the recordings of a whole session."""
 
 
 def main(folder: Path, only: Sequence[str] = ()) -> int:
-    """Take all pictures."""
+    """Take all pictures.
+
+    Parameters
+    ----------
+    folder : Path
+    only : sequence of str, optional
+        Names of windows; empty: all.
+    """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    os.environ["BCI_TOKEN"] = TOKEN
+    with tempfile.TemporaryDirectory(prefix="bci-pictures-lsl-") as own:
+        use_own_streams(Path(own))
+        return take(folder, only)
+
+
+def use_own_streams(folder: Path) -> None:
+    """Give this process and its children an LSL session of their own, so that pictures show no streams of other programs.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    config, ports = folder / "lsl_api.cfg", random.randrange(10_000, 17_000, 100)
+    config.write_text(
+        f"[lab]\nSessionID = pictures-{uuid.uuid4().hex[:8]}\n[multicast]\nResolveScope = machine\n[log]\nlevel = -2\n"
+        f"[ports]\nMulticastPort = {ports}\nBasePort = {ports + 1}\nPortRange = 80\n",
+        encoding="utf-8",
+    )
+    os.environ["LSLAPICFG"] = str(config)
+
+
+def take(folder: Path, only: Sequence[str]) -> int:
+    """Take the pictures of all windows, or only of some.
+
+    Parameters
+    ----------
+    folder : Path
+    only : sequence of str
+        Names of windows; empty: all.
+    """
     from PySide6.QtTest import QTest
     from PySide6.QtWidgets import QApplication
 
-    from gui.app import Options, make_context
+    from gui.app import WindowOptions, make_context
 
     app = QApplication(sys.argv[:1])
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bci-pictures-") as place:
-        context = make_context(Options(settings=str(Path(place) / "windows.ini"), recording=place, theme="light"))
+        context = make_context(WindowOptions(settings=str(Path(place) / "windows.ini"), recording=place, theme="light"))
         try:
             context.start()
             if not only or set(only) & {"wizard", "explorer", "replay"}:
@@ -63,11 +103,21 @@ def main(folder: Path, only: Sequence[str] = ()) -> int:
 
 
 def whole_session(context: object, folder: Path, place: Path, only: Sequence[str]) -> None:
-    """The wizard's pages one after another, then what it recorded in the explorer and in the replay window."""
+    """Take the pages of the wizard, then the explorer and the replay window with what the wizard recorded.
+
+    Parameters
+    ----------
+    context : object
+    folder : Path
+    place : Path
+        Folder for the recordings.
+    only : sequence of str
+        Names of windows; empty: all.
+    """
     from PySide6.QtTest import QTest
 
     from gui.context import Context
-    from gui.wizard.window import WizardWindow
+    from gui.wizard.wizard_window import WizardWindow
 
     if not isinstance(context, Context):
         raise TypeError("a Context is needed")
@@ -102,12 +152,12 @@ def whole_session(context: object, folder: Path, place: Path, only: Sequence[str
     page(lambda: wizard.live.decoder.tally.n >= 2)
     wizard.live.end.click()
     until(lambda: wizard.live.recording is not None)
-    recorded = {"explorer": wizard.calibrating.folder(), "replay": wizard.live.recording}
+    recorded = {"explorer": wizard.calibration.folder(), "replay": wizard.live.recording}
     for name, path in recorded.items():
         if name in context.names() and (not only or name in only):
             window = context.open(name)
             window.open(path)  # type: ignore[attr-defined]
-            until(lambda w=window: getattr(w, "opened", None) is not None)
+            until(partial(getattr, window, "opened", None))
             window.demonstrate(until)  # type: ignore[attr-defined]
             QTest.qWait(SETTLE_MS)
             picture(context, name, folder)
@@ -116,7 +166,14 @@ def whole_session(context: object, folder: Path, place: Path, only: Sequence[str
 
 
 def until(ready: Callable[[], object], told: Callable[[], str] = str) -> None:
-    """Wait for something; what is told goes into the error.
+    """Wait until a condition is true; ``told`` gives the text of the error.
+
+    Parameters
+    ----------
+    ready : callable
+        The condition.
+    told : callable, optional
+        Returns the text of the error.
 
     Raises
     ------
@@ -132,10 +189,18 @@ def until(ready: Callable[[], object], told: Callable[[], str] = str) -> None:
 
 
 def train(place: Path, channels: int = 32) -> Path:
-    """A calibration of the simulated subject, faster than real time, and a model of it."""
+    """Record a calibration of the simulated subject, faster than real time, and train a model.
+
+    Parameters
+    ----------
+    place : Path
+        Folder for recording and model.
+    channels : int, optional
+        Number of channels.
+    """
     from bci import plugins
-    from bci.session.simulate import record_virtually
-    from bci.session.timeline import short
+    from bci.paradigm.timeline import short
+    from bci.simulation.simulate import record_virtually
     from bci.stream.clock import VirtualClock
 
     clock = VirtualClock(1000.0)
@@ -150,51 +215,46 @@ def train(place: Path, channels: int = 32) -> Path:
 
 @contextmanager
 def session(place: Path, model: Path) -> Iterator[None]:
-    """A live session with an actuator that writes into a file."""
-    words = [
-        "run",
-        "--headless",
-        "--simulate",
-        "--model",
-        str(model),
-        "--out",
-        str(place),
-        "--set",
-        "markers.stream=cues",
-        "--without",
-        "cues",
-        *TABLE,
-    ]
-    commands = (
-        [*words, "--set", "markers.stream=cues", "--set", "decision.dwell_s=0.2"],
-        ["actuate", "log", "--set", f"path={place / 'commands.log'}"],
-    )
+    """Run a live session with an armed actuator that writes into a file.
+
+    Parameters
+    ----------
+    place : Path
+        Folder for the recordings.
+    model : Path
+        Model file.
+    """
+    words = ["run", "--headless", "--simulate", "--model", str(model), "--out", str(place), "--without", "cues", *TABLE]
+    words += ["--set", "markers.stream=cues", "--set", "decision.dwell_s=0.2"]
+    words += ["--actuator", "log", "--set", f"actuator.settings.path={place / 'commands.log'}", "--arm"]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    processes = [subprocess.Popen([sys.executable, "-m", "bci", *c], **quiet) for c in commands]  # type: ignore[call-overload]
+    process = subprocess.Popen([sys.executable, "-m", "bci", *words], **quiet)  # type: ignore[call-overload]
     try:
         yield
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
+        process.terminate()
+        process.wait()
 
 
 def play_cues(context: object) -> None:
-    """Show the subject cues until there is something to see; one channel is marked bad, the actuator armed."""
+    """Send cues until there is something to see, and mark a channel bad.
+
+    Parameters
+    ----------
+    context : object
+    """
     from PySide6.QtTest import QTest
 
-    from bci.session.timeline import short
+    from bci.paradigm.timeline import short
     from bci.stream.lsl import LslTextOutlet
     from gui.context import Context
-    from gui.widgets.guard import guard_state
 
     if not isinstance(context, Context):
         raise TypeError("a Context is needed")
     feed, cues = context.feed, LslTextOutlet("cues", "Markers", "cues-pictures")
     waiting = list(short(CLASSES, 12, 3).cues)
     deadline, begin = feed.now() + READY_S, 0.0
-    marked = armed = False
+    marked = False
     while feed.now() < (begin + TRIALS_S if begin else deadline):
         QTest.qWait(20)
         if not begin and feed.session.phase(feed.now()) == "running":
@@ -202,17 +262,22 @@ def play_cues(context: object) -> None:
         while begin and waiting and feed.now() >= begin + waiting[0].time_s:
             cue = waiting.pop(0)
             cues.push(cue.marker, begin + cue.time_s)
-        state, line = guard_state(context)
-        if begin and feed.now() > begin + 4 and not armed and state == "disarmed":
-            context.control.arm(TOKEN, str(line["nonce"]), str(line["actuator"]))
-            armed = True
         if begin and feed.now() > begin + 8 and not marked:
             context.control.mark(["T7"], True)
             marked = True
 
 
 def picture(context: object, name: str, folder: Path, window: QWidget | None = None) -> None:
-    """One window, in both themes and sizes; docks that share a place are all shown once, in the small light one."""
+    """Take a window in both themes and sizes; panels behind others once, in the small light one.
+
+    Parameters
+    ----------
+    context : object
+    name : str
+        Name of the window and of the picture.
+    folder : Path
+    window : QWidget or None, optional
+    """
     from PySide6.QtTest import QTest
 
     stays = window is not None
@@ -240,6 +305,31 @@ def picture(context: object, name: str, folder: Path, window: QWidget | None = N
         window.close()
 
 
+def asked(words: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
+    """Return folder and windows of a command line; exit with an error message if they are wrong.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Arguments of ``bci``.
+    """
+    from bci import plugins
+
+    there = plugins.names(plugins.WINDOWS)
+    parser = argparse.ArgumentParser(
+        prog="python -m gui.screenshots",
+        description="Take pictures of the windows in a real session of a simulated subject, light and dark, in two sizes.",
+    )
+    parser.add_argument("folder", nargs="?", default=str(SCREENS), metavar="FOLDER", help="for the pictures (%(default)s)")
+    parser.add_argument("windows", nargs="*", metavar="WINDOW", help=f"only these: {', '.join(there)} (default: all)")
+    found = parser.parse_args(words)
+    if found.folder in there:
+        parser.error(f"{found.folder} is a window: name the folder for its pictures first (./{found.folder} is one)")
+    unknown = [name for name in found.windows if name not in there]
+    if unknown:
+        parser.error(f"there is no window {', '.join(map(repr, unknown))}; there are {', '.join(there)}")
+    return Path(found.folder), tuple(found.windows)
+
+
 if __name__ == "__main__":
-    place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "docs" / "screens"
-    raise SystemExit(main(place, sys.argv[2:]))
+    raise SystemExit(main(*asked(sys.argv[1:])))

@@ -1,4 +1,4 @@
-"""Rows of an endless table in memory that is taken once: what windows draw from."""
+"""The newest rows of endless tables, in memory of constant size."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ Rows = npt.NDArray[np.generic]
 SLACK = 0.25
 MEMORY_BYTES = 96_000_000
 MEMORY_S = 600.0
+LARGEST_UV = 1e9
+"""More than any electrode has: such a value is no number on the screen."""
 LONGEST_GAP_S = 10.0
 ANCHOR_S = 0.25
 ANCHORS = 4000
@@ -52,7 +54,13 @@ class SlidingRows:
         return self.total - self.first
 
     def append(self, rows: npt.NDArray[np.generic]) -> None:
-        """Add rows, shape (n_rows, n_columns); of more than fit, the newest are kept."""
+        """Add rows, shape (n_rows, n_columns); of more than fit, the newest are kept.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Shape (n_rows, n_columns).
+        """
         dropped = max(0, len(rows) - self.capacity)
         self.total += dropped
         if dropped:
@@ -66,17 +74,31 @@ class SlidingRows:
         self.total += len(rows)
 
     def rows(self, start: int, stop: int) -> npt.NDArray[np.generic]:
-        """Rows by absolute number, as far as they are kept: a view, valid until the next :meth:`append`."""
+        """Rows by absolute number, as far as they are kept: a view, valid until the next :meth:`append`.
+
+        Parameters
+        ----------
+        start : int
+            First row.
+        stop : int
+            Row after the last one.
+        """
         start, stop = max(start, self.first), min(stop, self.total)
         shift = self._end - self.total
         return self._rows[max(0, start + shift) : max(0, stop + shift)]
 
     def newest(self, n: int) -> npt.NDArray[np.generic]:
-        """The last ``n`` rows or fewer: a view."""
+        """The last ``n`` rows or fewer: a view.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        """
         return self.rows(self.total - n, self.total)
 
     def clear(self) -> None:
-        """Forget all rows; numbers begin at 0 again."""
+        """Remove all rows; numbers start at 0 again."""
         self._end = self.total = 0
 
 
@@ -104,11 +126,27 @@ class RowStore:
         return self._rows.total
 
     def append(self, rows: FloatArray, times: FloatArray) -> None:
-        """Add rows, shape (n_rows, n_columns), and their times, shape (n_rows,), seconds of our LSL clock."""
+        """Add rows, shape (n_rows, n_columns), and their times, shape (n_rows,), seconds of our LSL clock.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Shape (n_rows, n_columns).
+        times : ndarray
+            When rows were sent, our LSL clock, seconds.
+        """
         self._rows.append(np.column_stack((times, rows)))
 
     def prepend(self, rows: FloatArray, times: FloatArray) -> None:
-        """Put what was sent before the first row in front of it."""
+        """Put what was sent before the first row in front of it.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Shape (n_rows, n_columns).
+        times : ndarray
+            When rows were sent, our LSL clock, seconds.
+        """
         known = self._rows.newest(len(self._rows)).copy()
         before = times < known[0, 0] if len(known) else np.ones(len(times), bool)
         self._rows.clear()
@@ -116,20 +154,46 @@ class RowStore:
         self._rows.append(known)
 
     def times(self, newest: int | None = None) -> FloatArray:
-        """When rows were sent, seconds of our LSL clock, shape (n_rows,): a view."""
+        """When rows were sent, seconds of our LSL clock, shape (n_rows,): a view.
+
+        Parameters
+        ----------
+        newest : int or None, optional
+            Number of last rows; all without it.
+        """
         return self._rows.newest(len(self._rows) if newest is None else newest)[:, 0]  # type: ignore[return-value]
 
     def column(self, name: str, newest: int | None = None) -> FloatArray:
-        """One column, shape (n_rows,): a view."""
+        """One column, shape (n_rows,): a view.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+        newest : int or None, optional
+            Number of last rows; all without it.
+        """
         found = self._rows.newest(len(self._rows) if newest is None else newest)
         return found[:, 1 + self._column[name]]  # type: ignore[return-value]
 
     def since(self, total: int) -> FloatArray:
-        """Rows from absolute number ``total`` on, times in front, shape (n_rows, 1 + n_columns): a view."""
+        """Rows from absolute number ``total`` on, times in front, shape (n_rows, 1 + n_columns): a view.
+
+        Parameters
+        ----------
+        total : int
+            Absolute number of the first row.
+        """
         return self._rows.rows(total, self._rows.total)  # type: ignore[return-value]
 
     def last(self, name: str) -> float:
-        """Newest value of a column; NaN where there is none."""
+        """Return the newest value of a column; NaN if there is none.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column.
+        """
         found = self.column(name, 1)
         return float(found[-1]) if len(found) else float("nan")
 
@@ -150,7 +214,7 @@ class SignalStore:
     rows : SlidingRows
         Float32, µV, one column for each channel of the stream.
     generation : int
-        Counts up when rows were numbered anew.
+        Increased when rows were renumbered.
     arrival_s : float
         When data came last, our LSL clock.
     """
@@ -194,7 +258,7 @@ class SignalStore:
             if missing > 0 and self.rows.total:
                 self.gaps += 1
                 self._blank(min(missing, round(LONGEST_GAP_S * self.info.rate_hz)))
-            self.rows.append(piece.data)
+            self.rows.append(np.where(np.abs(piece.data) <= LARGEST_UV, piece.data, np.nan))
             self._segment, self._expected = piece.segment, piece.start + len(piece)
         time_s = self._continuity.time_of(self._expected) + self.offset_s
         known = self._anchors.newest(1)
@@ -216,7 +280,7 @@ class SignalStore:
         live = self.rows.newest(len(self.rows)).copy()
         begin = self.time_of(self.rows.first)
         before = stamps < begin - 0.5 / self.info.rate_hz
-        data, stamps = data[before], stamps[before]
+        data, stamps = np.where(np.abs(data[before]) <= LARGEST_UV, data[before], np.nan), stamps[before]
         if not len(data):
             return
         missing = round((begin - float(stamps[-1])) * self.info.rate_hz) - 1
@@ -235,16 +299,26 @@ class SignalStore:
         self.generation += 1
 
     def time_of(self, row: float) -> float:
-        """Our LSL clock when a row was sampled; NaN while nothing is known."""
+        """Our LSL clock when a row was sampled; NaN while nothing is known.
+
+        Parameters
+        ----------
+        row : float
+        """
         return self._interpolate(row, 0, 1, 1.0 / self.info.rate_hz)
 
     def row_of(self, time_s: float) -> float:
-        """Row that was sampled at a time of our LSL clock; NaN while nothing is known."""
+        """Row that was sampled at a time of our LSL clock; NaN while nothing is known.
+
+        Parameters
+        ----------
+        time_s : float
+        """
         return self._interpolate(time_s, 1, 0, self.info.rate_hz)
 
     def _interpolate(self, value: float, have: int, want: int, slope: float) -> float:
         """Along the anchors; beyond their ends with the nominal rate."""
-        known = self._anchors.newest(ANCHORS)
+        known = np.asarray(self._anchors.newest(ANCHORS), dtype=np.float64)
         if not len(known):
             return float("nan")
         first, last = known[0], known[-1]

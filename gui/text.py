@@ -1,4 +1,4 @@
-"""Labels that never take text for markup."""
+"""Labels that show markup as plain text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPaintEvent, QStaticText
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStylePainter, QWidget
 
-from gui.tidy import tidy
+from gui.sanitise import LONGEST, sanitise
+
+LONGEST_WRAPPED = 600
 
 
 class Label(QLabel):
@@ -19,12 +21,12 @@ class Label(QLabel):
     ----------
     text : str
     role : str
-        Look, by the style sheet: ``title``, ``value``, ``muted``, ``big``, ``huge``, ``good``, ``warn``, ``bad``; empty:
-        plain.
+        Look, by the style sheet: ``title``, ``value``, ``muted``, ``big``, ``huge``, ``good``, ``warn``, ``bad``, ``alarm``,
+        ``loud``; empty: plain.
     wrap : bool
         Break lines.
     elastic : bool
-        Take what room there is, and end in "…" where that is too little.
+        Take the width that there is, and end in "…" if the text is longer.
     """
 
     def __init__(
@@ -48,8 +50,15 @@ class Label(QLabel):
         return QSize(min(hint.width(), 40), hint.height()) if self._elastic else hint
 
     def tell(self, text: object, role: str | None = None) -> None:
-        """Show a text, cleaned, and where given with another look."""
-        line = tidy(text)
+        """Show a sanitised text, and change the role if one is given.
+
+        Parameters
+        ----------
+        text : object
+        role : str or None, optional
+            Role in the style sheet; None keeps it.
+        """
+        line = sanitise(text, LONGEST_WRAPPED if self.wordWrap() else LONGEST)
         if line != self.text():
             self.setText(line)
         if role is not None and role != self.property("role"):
@@ -58,7 +67,7 @@ class Label(QLabel):
             self.style().polish(self)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """As any label; an elastic one that is too narrow says so with "…", and tells all under the mouse."""
+        """Paint the label; an elastic one that is too narrow ends in "…" and has the whole text as its tool tip."""
         room = self.contentsRect()
         if not self._elastic or self.fontMetrics().horizontalAdvance(self.text()) <= room.width():
             super().paintEvent(event)
@@ -71,7 +80,12 @@ class Label(QLabel):
 
 @lru_cache(maxsize=256)
 def still_text(text: str) -> QStaticText:
-    """A text that is painted in many frames, laid out once. Never taken for markup."""
+    """Return a text for painting in many frames, which is laid out once. It is never taken for markup.
+
+    Parameters
+    ----------
+    text : str
+    """
     made = QStaticText(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     return made

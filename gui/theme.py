@@ -1,8 +1,8 @@
-"""Colours, fonts and the style sheet: light and dark, safe for colour-blind people.
+"""Colours, fonts and the style sheet, light and dark, safe for colour-blind people.
 
 Classes and states use the eight colours of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which people with any
 common colour vision tell apart; on dark ground the darker ones are lightened. Maps use cividis (Nuñez, Anderton and
-Renslow, PLoS ONE 13, 2018, e0199239). Nothing is said by colour alone: words and shapes go with it.
+Renslow, PLoS ONE 13, 2018, e0199239). No information is given by colour alone: words and shapes go with it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,13 @@ class Palette:
     classes: tuple[str, ...]
 
     def of_class(self, index: int) -> str:
-        """Colour of a class."""
+        """Colour of a class.
+
+        Parameters
+        ----------
+        index : int
+            Number of the class.
+        """
         return self.classes[index % len(self.classes)]
 
 
@@ -73,14 +79,27 @@ PALETTES = {"light": LIGHT, "dark": DARK}
 
 
 def colour_map(n: int = 256) -> npt.NDArray[np.uint8]:
-    """Cividis as a table of red, green and blue, shape (n, 3)."""
+    """Cividis as a table of red, green and blue, shape (n, 3).
+
+    Parameters
+    ----------
+    n : int, optional
+        How many.
+    """
     known = np.array([[int(word[i : i + 2], 16) for i in (0, 2, 4)] for word in _CIVIDIS.split()], dtype=float)
     at = np.linspace(0, len(known) - 1, n)
     return np.stack([np.interp(at, np.arange(len(known)), known[:, i]) for i in range(3)], axis=1).round().astype(np.uint8)
 
 
 def font(point_size: float = POINT_SIZE, bold: bool = False) -> QFont:
-    """The program's font in another size."""
+    """Return the font of the program in a size.
+
+    Parameters
+    ----------
+    point_size : float, optional
+        Points.
+    bold : bool, optional
+    """
     made = QFont(_family())
     made.setPointSizeF(point_size)
     made.setBold(bold)
@@ -89,20 +108,34 @@ def font(point_size: float = POINT_SIZE, bold: bool = False) -> QFont:
 
 @cache
 def _family() -> str:
-    """The first of our families that is installed."""
+    """Return the first of our font families that is installed."""
     known = set(QFontDatabase.families())
     return next((f for f in FAMILIES if f in known), QApplication.font().family())
 
 
 def colour(name: str, alpha: int = 255) -> QColor:
-    """A colour of the palette, with opacity 0 to 255."""
+    """A colour of the palette, with opacity 0 to 255.
+
+    Parameters
+    ----------
+    name : str
+        ``#rrggbb``.
+    alpha : int, optional
+        Opacity, 0 to 255.
+    """
     made = QColor(name)
     made.setAlpha(alpha)
     return made
 
 
 def apply(app: QApplication, palette: Palette) -> None:
-    """Dress the whole program."""
+    """Apply a palette to the whole program.
+
+    Parameters
+    ----------
+    app : QApplication
+    palette : Palette
+    """
     app.setStyle("Fusion")
     app.setFont(font())
     q = QPalette()
@@ -124,12 +157,18 @@ def apply(app: QApplication, palette: Palette) -> None:
     q.setColor(QPalette.ColorRole.Window, QColor(palette.muted))
     q.setColor(QPalette.ColorRole.Base, QColor(palette.raised))
     for kind in ("QCheckBox", "QAbstractSpinBox"):
-        app.setPalette(q, kind)
+        app.setPalette(q, kind)  # type: ignore[arg-type]  # it takes text only, whatever its stub says
     app.setStyleSheet(style_sheet(palette))
 
 
 def style_sheet(p: Palette) -> str:
-    """The look of all widgets."""
+    """Return the style sheet of all widgets.
+
+    Parameters
+    ----------
+    p : Palette
+        The palette.
+    """
     return f"""
 QMainWindow, QDialog {{ background: {p.ground}; }}
 QMainWindow::separator {{ background: {p.ground}; width: 5px; height: 5px; }}
@@ -145,6 +184,9 @@ QLabel[role="huge"] {{ font-size: 26pt; font-weight: 600; }}
 QLabel[role="good"] {{ color: {p.good}; font-weight: 600; }}
 QLabel[role="warn"] {{ color: {p.warn}; font-weight: 600; }}
 QLabel[role="bad"] {{ color: {p.bad}; font-weight: 600; }}
+QLabel[role="alarm"], QLabel[role="loud"] {{ background: {p.stop}; color: #ffffff; font-weight: 700; padding: 2px 6px;
+    border-radius: 6px; }}
+QLabel[role="alarm"] {{ font-size: 22pt; padding: 6px; }}
 QPushButton, QToolButton {{ background: {p.raised}; border: 1px solid {p.line}; border-radius: 5px; padding: 4px 10px; }}
 QPushButton:hover, QToolButton:hover {{ border-color: {p.accent}; }}
 QPushButton:focus, QToolButton:focus {{ border: 2px solid {p.accent}; padding: 3px 9px; }}

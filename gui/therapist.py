@@ -1,4 +1,4 @@
-"""One window with one button: start, break, go on; and a stop."""
+"""The therapist window: one button for start, break and going on, and an emergency stop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from bci.errors import BciError
 from gui.context import Context
 from gui.text import Label
-from gui.tidy import tidy
-from gui.widgets.guard import STATES, guard_state, stop_button
+from gui.widgets.guard import STATES, guard_state, stop_button, told
 from gui.widgets.session import PHASES, SessionPanel
 from gui.widgets.streams import health
 
@@ -17,9 +16,9 @@ EVERY = 6
 
 
 class TherapistWindow(QWidget):
-    """For people who look at the patient, not at the screen.
+    """A window for people who look at the patient, not at the screen.
 
-    The one button starts the session that was last set up in the operator window, makes a break, and goes on.
+    The button starts the session that was last set up in the operator window, begins a break, and ends it.
 
     Parameters
     ----------
@@ -70,34 +69,35 @@ class TherapistWindow(QWidget):
         self.stop.setStyleSheet("QPushButton { font-size: 20pt; border-radius: 12px; }")
 
     def press(self) -> None:
-        """Start, make a break, or go on, whichever is next."""
+        """Start, begin a break or end it, whichever is next."""
         if not self._running():
             self._session.begin()
         elif self._break:
             self._context.control.resume("therapist: go on")
-            self._break = False
+            self._break = not self._context.control.may("resume")
         else:
             self._context.control.freeze("therapist: break")
             self._break = True
         self.refresh()
 
     def refresh(self) -> None:
-        """Say how things are in a few words."""
+        """Show the state in a few words."""
         feed = self._context.feed
         phase = feed.session.phase(feed.now())
         running = self._running()
         self._break = self._break and running
         words = "Break" if self._break else {"running": "Running", "none": "Ready"}.get(phase, PHASES.get(phase, phase))
-        self.state.tell(words, "huge")
+        loud = guard_state(self._context)[0] == "unconfirmed"
+        self.state.tell("✖ NEUTRAL NOT CONFIRMED" if loud else words, "alarm" if loud else "huge")
         self.button.setText("Go on" if self._break else "Take a break" if running else "Start")
         self.end.setEnabled(running)
-        guard, line = guard_state(self._context)
+        guard, report = guard_state(self._context)
         sign, word, meaning, _ = STATES[guard]
         self._session.refresh()
         problem = self._session.status.text() if self._session.status.property("role") == "bad" else ""
-        why = tidy(line.get("why", ""), 100)
-        told = [f"signal: {health(self._context)[1]}", f"{sign} {word.lower()}: {why or meaning}", problem]
-        self.detail.tell("   ·   ".join(part for part in told if part))
+        why = f"{meaning}: {told(report)}" if loud else told(report) or meaning
+        lines = [f"signal: {health(self._context)[1]}", f"{sign} {word.lower()}: {why}", problem, self._context.control.problem]
+        self.detail.tell("   ·   ".join(part for part in lines if part), "bad" if loud else "")
 
     def _running(self) -> bool:
         feed = self._context.feed

@@ -1,17 +1,20 @@
-"""What the decoder got right so far, trial by trial, by the rule that reports use."""
+"""The accuracy of the decoder so far, trial by trial, by the rule of the reports."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from bci.engine.chunk import FloatArray
-from bci.session.chance import interval
+from bci.training.chance import interval
+from gui.message_values import EngineEvent
+from gui.store import RowStore
 
 TRIAL_END = "800"
+LATE_ROWS = 100
+"""So many rows of timing may have come before the outcomes that they belong to."""
 
 
 @dataclass(slots=True)
@@ -19,7 +22,7 @@ class Tally:
     """Counts of one session.
 
     A trial counts with the first window that ends at or after ``cue + stop_s``: its most probable class is compared with
-    the class of the cue (:func:`bci.session.score.score`).
+    the class of the cue (:func:`bci.replay.score.score`).
 
     Parameters
     ----------
@@ -39,12 +42,25 @@ class Tally:
         self.table = np.zeros((n, n), dtype=int)
 
     def cue(self, class_: str, time_s: float) -> None:
-        """A cue asked for a class; cues for something else are no trials."""
+        """Take the cue of a class; cues of something else are no trials.
+
+        Parameters
+        ----------
+        class_ : str
+        time_s : float
+        """
         if class_ in self.classes:
             self._waiting.append((time_s + self.stop_s, self.classes.index(class_)))
 
     def window(self, time_s: float, probabilities: FloatArray) -> None:
-        """A window ended at ``time_s``, on the clock of the cues."""
+        """Take a window that ended at ``time_s``, on the clock of the cues.
+
+        Parameters
+        ----------
+        time_s : float
+        probabilities : ndarray
+            Of every class.
+        """
         while self._waiting and self._waiting[0][0] <= time_s:
             _, asked = self._waiting.pop(0)
             if not np.isfinite(probabilities).all():
@@ -61,28 +77,54 @@ class Tally:
 
     @property
     def correct(self) -> int:
-        """Trials right."""
+        """Correct trials."""
         return int(np.trace(self.table))
 
     @property
     def chance(self) -> float:
-        """Share that guessing gets right; 0 without classes."""
+        """Accuracy of guessing; 0 without classes."""
         return 1.0 / len(self.classes) if self.classes else 0.0
 
     def summary(self) -> str:
-        """Running accuracy with its exact 95 % interval, in one line."""
+        """Return the accuracy so far with its exact 95 % interval, in one line."""
         if not self.n:
             return "no trial yet"
         low, high = interval(self.correct, self.n)
         share = 100 * self.correct / self.n
         likely = f"95 % interval {100 * low:.0f}–{100 * high:.0f}"
-        return f"{self.correct} of {self.n} right: {share:.0f} % ({likely}), chance {100 * self.chance:.0f} %"
+        return f"{self.correct} of {self.n} correct: {share:.0f} % ({likely}), chance {100 * self.chance:.0f} %"
 
 
-def confirmed(event: dict[str, Any]) -> tuple[str, float] | None:
-    """Class and time of a cue event; None for any other event."""
-    stamp = event.get("stamp")
-    if event.get("kind") != "cue" or not isinstance(stamp, int | float) or not math.isfinite(stamp):
-        return None
-    class_ = event.get("class")
-    return (class_, float(stamp)) if isinstance(class_, str) and class_ else None
+def window_ends(rows: FloatArray, timing: RowStore) -> list[float]:
+    """When windows ended, on the clock of the cues: of the first ones of ``rows``, as far as it can be told now.
+
+    The timing of a window is sent behind its outcome, on a stream of its own that a window of ours may have joined later. One
+    that was sent before that never comes: NaN stands for it as soon as the timing of a later window is there.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_windows, 1 + n_columns)
+        Of the outcomes, oldest first, when they were sent in front.
+    timing : RowStore
+    """
+    n = len(rows) + LATE_ROWS
+    keys = zip(timing.column("segment", n).tolist(), timing.column("index", n).tolist(), strict=True)
+    ends = dict(zip(keys, timing.column("time", n).tolist(), strict=True))
+    newest = float(timing.times(1)[-1]) if len(timing) else -math.inf
+    found: list[float] = []
+    for sent, segment, index in rows[:, :3].tolist():
+        end = ends.get((segment, index))
+        if end is None and sent >= newest:
+            break  # its timing is still on its way
+        found.append(math.nan if end is None else end)
+    return found
+
+
+def confirmed(event: EngineEvent) -> tuple[str, float] | None:
+    """Class and time of a cue event; None for any other event.
+
+    Parameters
+    ----------
+    event : EngineEvent
+    """
+    return (event.class_, event.stamp) if event.kind == "cue" and event.class_ and math.isfinite(event.stamp) else None

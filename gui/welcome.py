@@ -1,4 +1,4 @@
-"""Where a newcomer begins: a simulated subject, a stream that is there, or a recording."""
+"""The welcome window: begin with a simulated subject, a stream or a recording."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from PySide6.QtWidgets import (
 from bci.errors import BciError
 from bci.stream.lsl import FoundStream
 from gui.context import Context
-from gui.launch import Started
+from gui.launch import StartedProcess
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
+from gui.widgets.browser import RECORDINGS
 
 EVERY = 15
 SIMULATE = ("stream", "simulated", "--channels", "32", "--rate", "250", "--listen", "type=Markers", "--feedback", "bci-decisions")
-FILES = "Recordings (*.xdf *.xdf.gz *.xdfz *.edf *.bdf *.gdf *.vhdr *.fif *.fif.gz *.set *.cnt *.ov);;All files (*)"
 
 
 class WelcomeWindow(QWidget):
-    """Three ways to begin: the wizard, the operator window, the replay window.
+    """Offers three ways to begin: the wizard, the operator window and the replay window.
 
     Parameters
     ----------
@@ -47,22 +47,22 @@ class WelcomeWindow(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setWindowTitle("bci")
         self.resize(900, 520)
-        self._playing: Started | None = None
+        self._playing: StartedProcess | None = None
         self.wizard = QPushButton("Simulate a session")
         self.wizard.setProperty("role", "primary")
         self.wizard.clicked.connect(lambda: self._wizard(""))
-        self.simulate = QPushButton("Only look at its signals")
+        self.simulate = QPushButton("Only show its signals")
         self.simulate.clicked.connect(self._simulate)
         self.streams = QListWidget()
-        self.streams.setAccessibleName("streams in reach")
+        self.streams.setAccessibleName("streams that were found")
         self.streams.setMinimumHeight(90)
         self.calibrate = QPushButton("Calibrate with this stream")
         self.calibrate.clicked.connect(lambda: self._wizard(self._source_id()))
-        self.look = QPushButton("Only look at it")
+        self.look = QPushButton("Only show its signals")
         self.look.clicked.connect(self._look)
         self.replay = QPushButton("Choose a recording …")
         self.replay.clicked.connect(lambda: self._choose_recording(self.open_recording))
-        self.play_live = QPushButton("Play one as a live stream …")
+        self.play_live = QPushButton("Play a recording as a live stream …")
         self.play_live.clicked.connect(lambda: self._choose_recording(self.play))
         self.status = Label("", "muted", wrap=True)
         self._lay_out()
@@ -76,13 +76,14 @@ class WelcomeWindow(QWidget):
         box.addWidget(Label("What would you like to do?", "huge"))
         row = QHBoxLayout()
         row.setSpacing(16)
-        own = "Step by step to a decoder that works, and a live session with feedback."
+        own = "The wizard leads you step by step to a working decoder and a live session."
+        try_out = f"A simulated person imagines movements. You need no hardware. {own}"
+        recording = "An earlier session, or any EEG file: see what was decided, and what another model would decide."
         for title, text, middle, buttons in (
-            ("Try it out", f"A simulated person who imagines movements, no hardware. {own}", None, (self.wizard, self.simulate)),
-            ("Use an amplifier", "EEG streams are listed here as soon as they are there.", self.streams,
+            ("Try it out", try_out, None, (self.wizard, self.simulate)),
+            ("Use an amplifier", "EEG streams appear here as soon as they are found.", self.streams,
              (self.calibrate, self.look)),
-            ("Open a recording", "An earlier session, or any EEG file: see again what was decided, and what another model would.",
-             None, (self.replay, self.play_live)),
+            ("Open a recording", recording, None, (self.replay, self.play_live)),
         ):  # fmt: skip
             card = _card(title, text, middle, buttons)
             card.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
@@ -102,13 +103,13 @@ class WelcomeWindow(QWidget):
         box.addLayout(foot)
 
     def refresh(self) -> None:
-        """List the signals that are there."""
+        """List the signals that are found."""
         signals = [s for s in self._context.feed.streams if s.rate_hz > 0]
         have = [self.streams.item(i).data(Qt.ItemDataRole.UserRole) for i in range(self.streams.count())]
         if [s.uid for s in signals] != have:
             self.streams.clear()
             for s in signals:
-                item = QListWidgetItem(f"{tidy(s.name, 40)}   {s.n_channels} × {s.rate_hz:g} Hz")
+                item = QListWidgetItem(f"{sanitise(s.name, 40)}   {s.n_channels} × {s.rate_hz:g} Hz")
                 item.setData(Qt.ItemDataRole.UserRole, s.uid)
                 self.streams.addItem(item)
             self.streams.setCurrentRow(0)
@@ -122,14 +123,14 @@ class WelcomeWindow(QWidget):
         self._open("operator")
 
     def _wizard(self, source_id: str) -> None:
-        """The wizard, with that stream; without one, with the simulated subject."""
+        """Open the wizard with a stream; without one, with the simulated subject."""
         window = self._open("wizard")
         begin = getattr(window, "begin_with", None)
         if callable(begin):
             begin(source_id)
 
     def _chosen(self) -> FoundStream | None:
-        """The stream that is marked in the list."""
+        """Return the stream that is selected in the list."""
         item = self.streams.currentItem()
         uid = item.data(Qt.ItemDataRole.UserRole) if item is not None else ""
         return next((s for s in self._context.feed.streams if s.uid == uid), None)
@@ -145,12 +146,17 @@ class WelcomeWindow(QWidget):
         self._open("operator")
 
     def _choose_recording(self, then: Callable[[str], None]) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Choose a recording", "", FILES)
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a recording", "", RECORDINGS)
         if path:
             then(path)
 
     def open_recording(self, path: str) -> None:
-        """Look at a recording in the window for that; where there is none, play it into LSL."""
+        """Open a recording in the replay window; if there is none, play it as a stream.
+
+        Parameters
+        ----------
+        path : str
+        """
         if "replay" not in self._context.names():
             self.play(path)
             return
@@ -160,7 +166,12 @@ class WelcomeWindow(QWidget):
             opened(Path(path))
 
     def play(self, path: str) -> None:
-        """Play a recording into LSL and look at it."""
+        """Play a recording as a stream, and show it.
+
+        Parameters
+        ----------
+        path : str
+        """
         self._playing = self._context.launcher.start("recording", ("replay", path))
         self._open("operator")
 

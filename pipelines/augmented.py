@@ -9,7 +9,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from bci.engine.chunk import FloatArray
 from bci.errors import ConfigError, TrainingError
-from bci.session.fit import FittedDecoder
+from bci.model.family import FittedDecoder
+from pipelines.filter_bank import one_band
 from pipelines.kernels.augmented_tangent import MOST_DIMENSIONS, embed
 from pipelines.linear_svm import CalibratedSvm
 from pipelines.tangent_linear import compiled, tangent_features
@@ -32,14 +33,36 @@ class Embedding(TransformerMixin, BaseEstimator):
         self.lag = lag
 
     def fit(self, X: FloatArray, y: object = None) -> Embedding:
-        """Learn nothing; here for scikit-learn."""
+        """Learn nothing; here for scikit-learn.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        y : object, optional
+            Not used.
+
+        Returns
+        -------
+        Embedding
+        """
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
     def transform(self, X: FloatArray) -> FloatArray:
-        """Shape (n_windows, n_bands, n_samples - (order - 1) * lag, order * n_channels)."""
+        """Shape (n_windows, n_bands, n_samples - (order - 1) * lag, order * n_channels).
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+
+        Returns
+        -------
+        ndarray, shape (n_windows, n_bands, n_samples - (order - 1) * lag, order * n_channels)
+        """
         return np.array([[embed(band, self.order, self.lag) for band in window] for window in X])
 
 
@@ -77,12 +100,21 @@ class AugmentedCovariance:
         self.classifier = classifier
         self.c = c
 
-    def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """One band."""
-        return ((low_hz, high_hz),)
+    bands = staticmethod(one_band)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
         """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
 
         Raises
         ------

@@ -29,15 +29,36 @@ class BandCovariances(TransformerMixin, BaseEstimator):
         self.estimator = estimator
 
     def fit(self, X: FloatArray, y: object = None) -> BandCovariances:
-        """Learn nothing; here for scikit-learn."""
+        """Learn nothing; here for scikit-learn.
+
+        Parameters
+        ----------
+        X : ndarray
+        y : object, optional
+            Not used.
+
+        Returns
+        -------
+        BandCovariances
+        """
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
     def transform(self, X: FloatArray) -> FloatArray:
-        """Covariances, µV², shape (n_windows, n_bands, n_channels, n_channels)."""
-        return covariances(np.ascontiguousarray(np.swapaxes(X, -1, -2)), estimator=self.estimator)
+        """Covariances, µV², shape (n_windows, n_bands, n_channels, n_channels).
+
+        Parameters
+        ----------
+        X : ndarray
+
+        Returns
+        -------
+        ndarray, shape (n_windows, n_bands, n_channels, n_channels)
+        """
+        found: FloatArray = covariances(np.ascontiguousarray(np.swapaxes(X, -1, -2)), estimator=self.estimator)
+        return found
 
 
 class PerBand(TransformerMixin, BaseEstimator):
@@ -53,12 +74,32 @@ class PerBand(TransformerMixin, BaseEstimator):
         self.transformer = transformer
 
     def fit(self, X: FloatArray, y: np.ndarray | None = None) -> PerBand:
-        """Fit a clone to each band of ``X``, shape (n_windows, n_bands, n_channels, n_channels)."""
+        """Fit a clone to each band of ``X``, shape (n_windows, n_bands, n_channels, n_channels).
+
+        Parameters
+        ----------
+        X : ndarray
+        y : ndarray, optional
+            Not used.
+
+        Returns
+        -------
+        PerBand
+        """
         self.transformers_ = [clone(self.transformer).fit(X[:, band], y) for band in range(X.shape[1])]
         return self
 
     def transform(self, X: FloatArray) -> FloatArray:
-        """Features of all bands, shape (n_windows, n_bands * n_features)."""
+        """Features of all bands, shape (n_windows, n_bands * n_features).
+
+        Parameters
+        ----------
+        X : ndarray
+
+        Returns
+        -------
+        ndarray, shape (n_windows, n_bands * n_features)
+        """
         return np.concatenate([t.transform(X[:, band]) for band, t in enumerate(self.transformers_)], axis=1)
 
 
@@ -66,7 +107,18 @@ class OnlyBand(TransformerMixin, BaseEstimator):
     """Covariances of the only band, for estimators that know of no bands."""
 
     def fit(self, X: FloatArray, y: object = None) -> OnlyBand:
-        """Learn nothing; refuse more than one band."""
+        """Learn nothing; refuse more than one band.
+
+        Parameters
+        ----------
+        X : ndarray
+        y : object, optional
+            Not used.
+
+        Returns
+        -------
+        OnlyBand
+        """
         if X.shape[1] != 1:
             raise TrainingError(f"this decoder takes one frequency band, not {X.shape[1]}; give one, or choose ts-lr or fbcsp")
         return self
@@ -75,7 +127,16 @@ class OnlyBand(TransformerMixin, BaseEstimator):
         return True
 
     def transform(self, X: FloatArray) -> FloatArray:
-        """Shape (n_windows, n_channels, n_channels)."""
+        """Shape (n_windows, n_channels, n_channels).
+
+        Parameters
+        ----------
+        X : ndarray
+
+        Returns
+        -------
+        ndarray, shape (n_windows, n_channels, n_channels)
+        """
         return X[:, 0]
 
 
@@ -94,12 +155,24 @@ def patterns(features: FloatArray, weights: FloatArray) -> FloatArray:
     ndarray, shape (n_scores, n_features)
     """
     centred = features - features.mean(axis=0)
-    return (centred @ weights.T).T @ centred / len(features)
+    found: FloatArray = (centred @ weights.T).T @ centred / len(features)
+    return found
 
 
 def shares(strength: FloatArray) -> FloatArray:
     """Non-negative strengths of the channels, scaled to sum to one; equal where there are none.
 
+    Parameters
+    ----------
+    strength : ndarray, shape (n_channels,)
+        Not negative.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
     >>> shares(np.array([3.0, 1.0])).tolist()
     [0.75, 0.25]
     """

@@ -11,9 +11,9 @@ from sklearn.feature_selection import SelectKBest, mutual_info_classif
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from bci.engine.chunk import FloatArray
-from bci.session.fit import FittedDecoder
+from bci.model.family import FittedDecoder
 from pipelines.covariance import BandCovariances, PerBand, patterns, shares
-from pipelines.filter_bank import adjoining_bands
+from pipelines.filter_bank import adjoining_bands, one_band
 
 
 class CspLda:
@@ -35,12 +35,22 @@ class CspLda:
     def __init__(self, filters: int = 6) -> None:
         self.filters = filters
 
-    def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """One band."""
-        return ((low_hz, high_hz),)
+    bands = staticmethod(one_band)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
-        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV."""
+        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         estimator = make_pipeline(BandCovariances(), PerBand(CSP(nfilter=self.filters)), LinearDiscriminantAnalysis()).fit(
             windows, labels
         )
@@ -68,12 +78,22 @@ class FilterBankCsp:
         self.filters = filters
         self.features = features
 
-    def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """Adjoining bands of about 4 Hz."""
-        return adjoining_bands(low_hz, high_hz, rate_hz)
+    bands = staticmethod(adjoining_bands)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
-        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV."""
+        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         available = windows.shape[1] * min(self.filters, windows.shape[3])
         estimator = make_pipeline(
             BandCovariances(),

@@ -7,7 +7,8 @@ from sklearn.linear_model import LogisticRegression
 
 from bci.engine.chunk import FloatArray
 from bci.errors import ConfigError
-from bci.session.fit import FittedDecoder
+from bci.model.family import FittedDecoder
+from pipelines.filter_bank import one_band
 from pipelines.tangent_linear import fit_linear
 
 ITERATIONS = 1000
@@ -38,12 +39,22 @@ class TangentSpaceElasticNet:
         self.c = c
         self.l1_ratio = l1_ratio
 
-    def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """One band."""
-        return ((low_hz, high_hz),)
+    bands = staticmethod(one_band)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
-        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV."""
+        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         # The solver draws the order of the trials: seeded, so that the same trials give the same model.
         classifier = LogisticRegression(
             C=self.c, l1_ratio=self.l1_ratio, solver="saga", max_iter=ITERATIONS, tol=1e-3, random_state=0

@@ -1,4 +1,4 @@
-"""Adjoining frequency bands, for the decoders that choose among them."""
+"""The frequency bands that a decoder is given: one, or adjoining ones among which it chooses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,48 @@ from bci.errors import ConfigError
 BAND_HZ = 4.0
 
 
+def one_band(low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
+    """The whole range as one band.
+
+    Parameters
+    ----------
+    low_hz : float
+        Lower edge of the frequency range.
+    high_hz : float
+        Upper edge of the frequency range.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    tuple of (float, float)
+    """
+    return ((low_hz, high_hz),)
+
+
 def adjoining_bands(low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
     """Bands of about 4 Hz that together cover a range (Ang, Chin, Zhang, Guan 2008, IJCNN, 2390).
+
+    Parameters
+    ----------
+    low_hz : float
+        Lower edge of the frequency range.
+    high_hz : float
+        Upper edge of the frequency range.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    tuple of (float, float)
 
     Raises
     ------
     ConfigError
         If the range does not fit below the Nyquist frequency.
 
+    Examples
+    --------
     >>> adjoining_bands(4, 16, 250)
     ((4.0, 8.0), (8.0, 12.0), (12.0, 16.0))
     """

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bci.engine.chunk import FloatArray
 from bci.errors import ConfigError
-from bci.session.fit import FittedDecoder
+from bci.model.family import FittedDecoder
 from pipelines.filter_bank import adjoining_bands
 from pipelines.tangent_linear import fit_linear
 
@@ -38,12 +38,22 @@ class FilterBankTangentSpace:
         self.features = features
         self.c = c
 
-    def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """Adjoining bands of about 4 Hz."""
-        return adjoining_bands(low_hz, high_hz, rate_hz)
+    bands = staticmethod(adjoining_bands)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
-        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV."""
+        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         _, n_bands, _, n_channels = windows.shape
         available = n_bands * n_channels * (n_channels + 1) // 2
         selection = SelectKBest(f_classif, k=min(self.features, available))

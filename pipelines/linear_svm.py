@@ -42,7 +42,18 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         self.c = c
 
     def fit(self, X: FloatArray, y: np.ndarray) -> CalibratedSvm:
-        """Fit to features, shape (n_trials, n_features)."""
+        """Fit to features, shape (n_trials, n_features).
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_trials, n_features)
+        y : ndarray of str, shape (n_trials,)
+            Class of each trial.
+
+        Returns
+        -------
+        CalibratedSvm
+        """
         self.classes_, codes = np.unique(y, return_inverse=True)
         held_out = np.zeros((len(X), 1 if len(self.classes_) == 2 else len(self.classes_)))
         fold = blocks(codes)
@@ -56,16 +67,44 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: FloatArray) -> FloatArray:
-        """Calibrated scores, shape (n_trials, n_scores)."""
+        """Calibrated scores, shape (n_trials, n_scores).
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_trials, n_features)
+
+        Returns
+        -------
+        ndarray, shape (n_trials, n_scores)
+        """
         return X @ self.coef_.T + self.intercept_
 
     def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Probabilities, shape (n_trials, n_classes)."""
+        """Probabilities, shape (n_trials, n_classes).
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_trials, n_features)
+
+        Returns
+        -------
+        ndarray, shape (n_trials, n_classes)
+        """
         return softmax(_all_scores(self.decision_function(X)), axis=1)
 
     def predict(self, X: FloatArray) -> np.ndarray:
-        """The most probable classes."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        """The most probable classes.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_trials, n_features)
+
+        Returns
+        -------
+        ndarray
+        """
+        found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return found
 
     def _machines(self, X: FloatArray, codes: np.ndarray) -> tuple[FloatArray, FloatArray]:
         """Weights and offsets of one machine for each score."""
@@ -78,6 +117,19 @@ class CalibratedSvm(ClassifierMixin, BaseEstimator):
 def blocks(codes: np.ndarray, folds: int = FOLDS) -> np.ndarray:
     """Fold of each trial: the trials of each class, in their order, cut into ``folds`` equal parts.
 
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_trials,)
+        Class of each trial as a number.
+    folds : int
+        How many parts.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
     >>> blocks(np.array([0, 1, 0, 1, 0, 1]), 3).tolist()
     [0, 0, 1, 1, 2, 2]
     """

@@ -10,8 +10,9 @@ from sklearn.pipeline import make_pipeline
 
 from bci.engine.chunk import FloatArray
 from bci.errors import TrainingError
-from bci.session.fit import FittedDecoder
+from bci.model.family import FittedDecoder
 from pipelines.covariance import BandCovariances, OnlyBand, shares
+from pipelines.filter_bank import one_band
 
 MOST_FILTERED_CHANNELS = 64
 """The discriminant of FgMDM solves a system of order c (c + 1) / 2: minutes and gigabytes beyond this."""
@@ -27,12 +28,22 @@ class MinimumDistance:
     kernel = "mdm"
     partly = True
 
-    def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """One band."""
-        return ((low_hz, high_hz),)
+    bands = staticmethod(one_band)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
-        """Fit to windows, shape (n_windows, 1, n_samples, n_channels), µV."""
+        """Fit to windows, shape (n_windows, 1, n_samples, n_channels), µV.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         estimator = make_pipeline(BandCovariances(), OnlyBand(), MDM()).fit(windows, labels)
         means = estimator[2].covmeans_
         return FittedDecoder(
@@ -53,12 +64,22 @@ class FilteredMinimumDistance:
     kernel = "mdm"
     partly = True
 
-    def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """One band."""
-        return ((low_hz, high_hz),)
+    bands = staticmethod(one_band)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
-        """Fit to windows, shape (n_windows, 1, n_samples, n_channels), µV."""
+        """Fit to windows, shape (n_windows, 1, n_samples, n_channels), µV.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         if windows.shape[3] > MOST_FILTERED_CHANNELS:
             raise TrainingError(
                 f"fgmdm takes at most {MOST_FILTERED_CHANNELS} channels, there are {windows.shape[3]}; "
@@ -83,7 +104,8 @@ class FilteredMinimumDistance:
 def _orthonormal_rows(coefficients: FloatArray) -> FloatArray:
     """Orthonormal basis of the span of the rows; with three classes and more one row depends on the others."""
     _, size, rows = np.linalg.svd(coefficients, full_matrices=False)
-    return rows[size > 1e-7 * size[0]]
+    found: FloatArray = rows[size > 1e-7 * size[0]]
+    return found
 
 
 def _power_contrast(means: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from pyriemann.tangentspace import TangentSpace
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from bci.engine.chunk import FloatArray
-from bci.session.fit import FittedDecoder
+from bci.model.family import FittedDecoder
 from pipelines.covariance import BandCovariances, PerBand, patterns, shares
 
 
@@ -35,6 +35,10 @@ def fit_linear(windows: FloatArray, labels: np.ndarray, *steps: Any) -> FittedDe
         What follows the features. The last has ``coef_`` and ``intercept_`` of scores whose softmax is
         its ``predict_proba`` (the log-odds of the second class where there are two); one before it may
         select features (``get_support``).
+
+    Returns
+    -------
+    FittedDecoder
     """
     return compiled(make_pipeline(*tangent_features(), *steps).fit(windows, labels), windows)
 
@@ -48,6 +52,10 @@ def compiled(estimator: Pipeline, windows: FloatArray) -> FittedDecoder:
         :func:`tangent_features` first, then as in :func:`fit_linear`.
     windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
         The training windows, µV.
+
+    Returns
+    -------
+    FittedDecoder
     """
     references = np.stack([t.reference_ for t in estimator[1].transformers_])
     features = estimator[:2].transform(windows)
@@ -78,7 +86,8 @@ def matrices(coefficients: FloatArray, n_bands: int) -> FloatArray:
     -------
     ndarray, shape (n_scores, n_bands, n_channels, n_channels)
     """
-    return unupper(coefficients.reshape(len(coefficients), n_bands, -1))
+    found: FloatArray = unupper(coefficients.reshape(len(coefficients), n_bands, -1))
+    return found
 
 
 def channel_weights(activation: FloatArray, references: FloatArray) -> FloatArray:
@@ -90,6 +99,10 @@ def channel_weights(activation: FloatArray, references: FloatArray) -> FloatArra
         Patterns in the tangent space (:func:`pipelines.covariance.patterns`).
     references : ndarray, shape (n_bands, n_channels, n_channels)
         Where the tangent spaces are, µV².
+
+    Returns
+    -------
+    ndarray
     """
     strength = np.zeros(references.shape[1])
     for band, reference in enumerate(references):

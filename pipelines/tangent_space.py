@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from bci.engine.chunk import FloatArray
-from bci.session.fit import FittedDecoder
+from bci.model.family import FittedDecoder
+from pipelines.filter_bank import one_band
 from pipelines.tangent_linear import fit_linear
 
 
@@ -29,10 +30,20 @@ class TangentSpaceLogistic:
     def __init__(self, c: float = 1.0) -> None:
         self.c = c
 
-    def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """One band."""
-        return ((low_hz, high_hz),)
+    bands = staticmethod(one_band)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
-        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV."""
+        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         return fit_linear(windows, labels, LogisticRegression(C=self.c, max_iter=2000))

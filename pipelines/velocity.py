@@ -5,42 +5,33 @@ The three share features and projection and differ in what becomes of it, so tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
-from pyriemann.geometry.base import invsqrtm
-from pyriemann.tangentspace import TangentSpace
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
 from bci.engine.chunk import FloatArray
-from bci.engine.control.decoder import Steering
+from bci.engine.control.decoder import VelocityTracker
 from bci.engine.control.dynamics import Dynamics, fading, forgetful
 from bci.errors import ConfigError
-from bci.session.cursor import directions
-from bci.session.fit import FittedDecoder, TrainingContext
-from pipelines.covariance import BandCovariances, patterns, shares
+from bci.model.family import FittedDecoder, TrainingContext
+from bci.paradigm.cursor import directions
+from pipelines.covariance import patterns
 from pipelines.kernels.velocity import KernelRegression, load
-from pipelines.tangent_linear import channel_weights, matrices
+from pipelines.velocity_projection import Features, Projection, VelocityEstimator, folds_of, project
 
 Ints = npt.NDArray[np.int64]
 
-FOLDS = 5
-PENALTIES = np.logspace(-4, 3, 22)
-"""Ridge penalties that are tried, as multiples of the features' mean variance."""
 WIDTHS = (0.15, 0.25, 0.4, 0.6, 1.0)
 """Widths of the kernel regression that are tried, as multiples of the projection's spread."""
 CENTRES = 64
-MOST_FOR_MEAN = 400
 THIN = 1e-3
 """Added to the spread of velocities, so that a direction that never occurred is held to be unlikely, and not impossible."""
 SLOWEST = 1e-3
 BEYOND = 1.2
 """How much further than in training the projection may reach."""
 HOP_S = 0.04
-"""Of the grid, where nothing is said of it."""
+"""Hop of the window grid, where it is not known."""
 TRIAL_S = 3.0
 """Length of a trial over which the usual speed is measured."""
 PRIOR = 3.0
@@ -70,15 +61,55 @@ class VelocityRidge:
         self.features, self.memory_s = features, memory_s
 
     def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """Mu and beta apart, where the range holds both."""
+        """Mu and beta apart, where the range holds both.
+
+        Parameters
+        ----------
+        low_hz : float
+            Lower edge of the frequency range.
+        high_hz : float
+            Upper edge of the frequency range.
+        rate_hz : float
+            Sampling rate.
+
+        Returns
+        -------
+        tuple of (float, float)
+        """
         return ((low_hz, 14.0), (14.0, high_hz)) if low_hz < 12.0 and high_hz > 18.0 else ((low_hz, high_hz),)
 
     def fit(self, windows: FloatArray, labels: np.ndarray) -> FittedDecoder:
-        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV, each a trial of its own."""
+        """Fit to windows, shape (n_windows, n_bands, n_samples, n_channels), µV, each a trial of its own.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         return self._fit(windows, labels, np.arange(len(labels)), HOP_S, 1.0, 1)
 
     def fit_informed(self, windows: FloatArray, labels: np.ndarray, context: TrainingContext) -> FittedDecoder:
-        """Fit to the windows of cued trials: during a trial, the cue's direction is what is intended."""
+        """Fit to the windows of cued trials: during a trial, the cue's direction is what is intended.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+        context : TrainingContext
+            Where the windows come from.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         p = context.preprocessing
         per_trial = len(labels) / len(np.unique(context.trials))
         steps = max(1, round(TRIAL_S / per_trial * p.rate_hz / p.hop))
@@ -181,134 +212,6 @@ class VelocityDiscriminative(VelocityKalman):
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Projection:
-    """Features, reduced to what ridge regression makes of them.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (n_features, n_dims)
-    intercept : ndarray, shape (n_dims,)
-    held : ndarray, shape (n_windows, n_dims)
-        What the regression says of each window that it was not fitted to.
-    """
-
-    weights: FloatArray
-    intercept: FloatArray
-    held: FloatArray
-
-
-class Features:
-    """From windows to features of all bands, side by side.
-
-    Parameters
-    ----------
-    kind : {"tangent", "power"}
-    """
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self._covariances = BandCovariances()
-
-    def fit(self, windows: FloatArray) -> Features:
-        """Find the reference of each band: the Riemannian mean of at most 400 windows, evenly spread."""
-        some = windows[:: -(-len(windows) // MOST_FOR_MEAN)]
-        covariances = self._covariances.transform(some)
-        self.spaces = [TangentSpace().fit(covariances[:, band]) for band in range(windows.shape[1])]
-        return self
-
-    def transform(self, windows: FloatArray) -> FloatArray:
-        """Shape (n_windows, n_bands * n_features)."""
-        covariances = self._covariances.transform(windows)
-        if self.kind == "power":
-            with np.errstate(divide="ignore"):
-                return np.log(np.einsum("nbcc->nbc", covariances)).reshape(len(windows), -1)
-        return np.concatenate([space.transform(covariances[:, band]) for band, space in enumerate(self.spaces)], axis=1)
-
-    def arrays(self, weights: FloatArray) -> dict[str, FloatArray]:
-        """The kernel's arrays for a linear map of these features, shape (n_features, n_dims)."""
-        if self.kind == "power":
-            per_channel = weights.T.reshape(weights.shape[1], len(self.spaces), -1)
-            return {"weights": per_channel[..., None] * np.eye(per_channel.shape[-1])}
-        whitening = np.stack([invsqrtm(space.reference_) for space in self.spaces])
-        return {"weights": matrices(weights.T, len(self.spaces)), "whitening": whitening}
-
-    def shares(self, activation: FloatArray) -> FloatArray:
-        """Share of each channel, from activation patterns, shape (n_dims, n_features)."""
-        if self.kind == "power":
-            return shares(np.abs(activation.reshape(len(activation), len(self.spaces), -1)).sum(axis=(0, 1)))
-        return channel_weights(matrices(activation, len(self.spaces)), np.stack([space.reference_ for space in self.spaces]))
-
-
-class VelocityEstimator(ClassifierMixin, BaseEstimator):
-    """Class probabilities from the projection, for whoever judges the decoder as a classifier.
-
-    Parameters
-    ----------
-    features : Features
-    projection : Projection
-    scores : LogisticRegression
-    """
-
-    def __init__(self, features: Features, projection: Projection, scores: LogisticRegression) -> None:
-        self.features, self.projection, self.scores = features, projection, scores
-        self.classes_ = scores.classes_
-
-    def project(self, windows: FloatArray) -> FloatArray:
-        """Shape (n_windows, n_dims)."""
-        return self.features.transform(windows) @ self.projection.weights + self.projection.intercept
-
-    def predict_proba(self, windows: FloatArray) -> FloatArray:
-        """Shape (n_windows, n_classes)."""
-        return np.asarray(self.scores.predict_proba(self.project(windows)))
-
-    def predict(self, windows: FloatArray) -> np.ndarray:
-        """The likelier class of each window."""
-        return self.classes_[self.predict_proba(windows).argmax(axis=1)]
-
-
-def folds_of(trials: Ints) -> Ints:
-    """Fold of each window: blocks of neighbouring trials, because windows near in time share drifts."""
-    numbers, place = np.unique(trials, return_inverse=True)
-    return np.asarray(place * min(FOLDS, len(numbers)) // len(numbers))
-
-
-def project(features: FloatArray, velocities: FloatArray, folds: Ints) -> Projection:
-    """Ridge regression with the penalty that held-out windows ask for.
-
-    Hoerl & Kennard 1970 (Technometrics 12(1), 55).
-
-    Parameters
-    ----------
-    features : ndarray, shape (n_windows, n_features)
-    velocities : ndarray, shape (n_windows, n_dims)
-    folds : ndarray of int, shape (n_windows,)
-    """
-    held = np.zeros((len(PENALTIES), *velocities.shape))
-    for fold in np.unique(folds):
-        out = folds == fold
-        slopes, offsets = _ridge(features[~out], velocities[~out])
-        held[:, out] = features[out] @ slopes + offsets[:, None]
-    best = int(((held - velocities) ** 2).sum(axis=(1, 2)).argmin())
-    slopes, offsets = _ridge(features, velocities)
-    return Projection(slopes[best], offsets[best], held[best])
-
-
-def _ridge(features: FloatArray, velocities: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Slopes, shape (n_penalties, n_features, n_dims), and offsets, shape (n_penalties, n_dims)."""
-    centre, middle = features.mean(axis=0), velocities.mean(axis=0)
-    x, y = features - centre, velocities - middle
-    if x.shape[1] > len(x):
-        _, sizes, rows = np.linalg.svd(x, full_matrices=False)
-        values, vectors = sizes**2 / len(x), rows.T
-    else:
-        values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    target = vectors.T @ (x.T @ y / len(x))
-    shrunk = target / (np.maximum(values, 0.0) + PENALTIES[:, None] * values.sum() / x.shape[1])[:, :, None]
-    slopes = vectors @ shrunk
-    return slopes, middle - centre @ slopes
-
-
 def _held_out(points: FloatArray, velocities: FloatArray, folds: Ints, width: float, prior: float) -> FloatArray:
     """Kernel regression of each fold from the others, shape (n_windows, n_dims)."""
     found = np.zeros_like(velocities)
@@ -333,22 +236,38 @@ def play(arrays: dict[str, FloatArray], classes: tuple[str, ...], projected: Flo
         A new trial begins anew.
     steps : int
         Windows of the live grid that each of these stands for.
+
+    Returns
+    -------
+    ndarray, shape (n_windows, n_dims)
     """
     kernel = load(arrays, classes)
-    steering, found, before = Steering(kernel), np.zeros_like(projected), projected[0]
+    steering, found, before = VelocityTracker(kernel), np.zeros_like(projected), projected[0]
     for i, point in enumerate(projected):
         if i and trials[i] != trials[i - 1]:
             steering.restart()
             before = point
         # Between two windows the live grid has others that overlap both; a straight line stands for them.
         for k in range(1, steps + 1):
-            velocity = steering.follow(kernel.said(before + (point - before) * (k / steps)))
+            velocity = steering.follow(kernel.observe_projected(before + (point - before) * (k / steps)))
         found[i], before = velocity.mean, point
     return found
 
 
 def told(velocities: FloatArray, played: FloatArray) -> str:
-    """How well decoded velocities are those that were intended, in words."""
+    """How well decoded velocities are those that were intended, in words.
+
+    Parameters
+    ----------
+    velocities : ndarray, shape (n_windows, n_dims)
+        Decoded.
+    played : ndarray, shape (n_windows, n_dims)
+        Intended.
+
+    Returns
+    -------
+    str
+    """
     error = float(((velocities - played) ** 2).sum() / (velocities**2).sum())
     moving = [i for i in range(velocities.shape[1]) if velocities[:, i].std() and played[:, i].std()]
     r = float(np.sum([np.corrcoef(velocities[:, i], played[:, i])[0, 1] for i in moving]) / velocities.shape[1])

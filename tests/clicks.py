@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
 from conftest import LSL_SESSION  # streams of our own, before liblsl is loaded
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
@@ -86,9 +88,9 @@ class Hand:
 
 def session(hand: Hand, place: Path) -> None:
     """From the welcome window to the replay."""
-    from gui.app import Options, make_context, show
+    from gui.app import WindowOptions, make_context, show
 
-    context = make_context(Options(settings=str(place / "windows.ini"), recording=str(place / "recordings"), theme="light"))
+    context = make_context(WindowOptions(settings=str(place / "windows.ini"), recording=str(place / "recordings"), theme="light"))
     context.settings.setValue("session/out", str(place / "recordings"))
     try:
         context.start()
@@ -179,7 +181,7 @@ def replay(hand: Hand, context: object, wizard: QWidget) -> None:
 
 def demo(hand: Hand, place: Path) -> None:
     """What a newcomer sees in the end: the participant's window follows the imagery, the operator's beside it."""
-    from gui.app import Options, make_context
+    from gui.app import WindowOptions, make_context
 
     words = ["demo", "--out", str(place / "demo"), "--calibration", "12", "--trials", "1", "--show", "60"]
     log = place / "demo.log"
@@ -187,7 +189,7 @@ def demo(hand: Hand, place: Path) -> None:
         process = subprocess.Popen([sys.executable, "-m", "bci", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
         hand.until(lambda: "it goes on in the windows" in log.read_text(), "the demo's last step", LONG_S)
-        context = make_context(Options(settings=str(place / "looking.ini")))
+        context = make_context(WindowOptions(settings=str(place / "looking.ini")))
         context.start()
         hand.until(lambda: moved(context.feed), "the participant's bar moves", LONG_S)
         hand.picture("demo", MOVING_MS)

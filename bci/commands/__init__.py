@@ -19,33 +19,34 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from bci.commands.terminal import take_any_character
+from bci.commands.terminal import outlive_the_terminal, take_any_character
 from bci.errors import BciError, ConfigError
+from bci.safe_io.private import everything
 
 COMMANDS = {
-    "demo": "the whole way without hardware: calibrate, train, decode live, replay, verify",
-    "streams": "list the LSL streams in reach",
-    "stream": "put a source on LSL: the simulated subject, or a device",
+    "demo": "try everything once without hardware: calibrate, train, decode live, replay and verify",
+    "streams": "list the LSL streams that can be seen from this computer",
+    "stream": "offer a source as an LSL stream: the simulated subject or a device",
     "record": "record streams into an XDF file that survives a crash",
-    "calibrate": "cues, recording and an honest verdict, until a decoder works for a person",
+    "calibrate": "show cues, record the EEG, and judge after every block whether a decoder works for the person",
     "train": "fit a decoder to recordings and write a model file",
-    "library": "keep past calibrations of other people, for a head start",
-    "report": "a calibration as one HTML page: the verdict first, then all it rests on",
-    "judge": "compare decoders on labelled recordings: works, more trials, or unlikely",
-    "evaluate": "what decoders are worth: within and across sessions and people, few-shot, pseudo-online",
-    "score": "how many cues of recordings a model answers right, per class, with intervals",
-    "run": "decode a live stream: recorder, engine and live view in one command",
-    "engine": "the decoding process of `bci run`, alone",
-    "actuate": "move something by decisions, behind a guard",
-    "mark": "declare channels of a running session bad, or good again",
-    "gui": "windows: wizard, operator, therapist, participant, feature explorer, replay, …",
+    "library": "store calibrations of other people, from which a new person's decoder can start",
+    "report": "write a calibration as one HTML page: the verdict and everything it is based on",
+    "judge": "compare decoders on labelled recordings; the verdict is works, more trials, or unlikely",
+    "evaluate": "estimate how accurate decoders are: within and across sessions and people, few-shot, pseudo-online",
+    "score": "count how many cues of a recording a model decodes correctly, per class, with intervals",
+    "run": "decode a live stream; starts the recorder, the engine and the live view",
+    "engine": "run only the decoding process of `bci run`",
+    "actuate": "let decisions move a device, behind a guard",
+    "mark": "mark channels of a running session as bad, or as good again",
+    "gui": "open a window: wizard, operator, therapist, participant, feature explorer, replay, …",
     "replay": "play a recording into LSL, or verify that it gives the same outcomes again",
-    "info": "say what a recording or a model file holds, and whether it is intact",
-    "export": "write recordings as a BIDS-EEG folder: EDF or BrainVision, events, the XDF as source",
+    "info": "show what a recording or a model file contains, and whether it is intact",
+    "export": "write recordings as a BIDS-EEG folder: EDF or BrainVision, events, and the XDF files as sources",
     "salvage": "rescue the complete samples of a damaged recording",
-    "doctor": "say what is wrong with this computer, its network and its streams, and what to do",
-    "certify": "measure the configured chain end to end on this computer: pass or fail, with a page",
-    "version": "versions of this program and of what it stands on",
+    "doctor": "find problems of this computer, its network and its streams, and say what to do about them",
+    "certify": "measure the latency of the whole chain on this computer; pass or fail, with a page",
+    "version": "print the versions of bci and of the packages that it uses",
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 INTERRUPTED = 130
@@ -56,7 +57,13 @@ class Parser(argparse.ArgumentParser):
     """Reports wrong options as this project's error, so that ``--json`` covers them too."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing and leaving."""
+        """Raise instead of printing and leaving.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong with the command line.
+        """
         raise ConfigError(f"{self.prog}: {message}; see '{self.prog} --help'")
 
 
@@ -70,11 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     take_any_character()
+    outlive_the_terminal()
     # More threads than one cost the loop its tail latency; BLAS reads these when numpy is loaded.
     for name in THREADS:
         os.environ.setdefault(name, "1")
     try:
-        return _dispatch(words)
+        with everything():
+            return _spare(words[0]) if words[1:] == ["--spare"] else _dispatch(words)
     except BciError as error:
         _report(error, as_json="--json" in words)
         return error.exit_code
@@ -89,7 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A folder that cannot be written, a disk that is full: the system names the file, and nothing else helps.
         if error.filename is None:
             raise
-        _report(BciError(f"{error.filename}: cannot be used ({error.strerror}); name another place"), "--json" in words)
+        _report(
+            BciError(f"{error.filename}: cannot be used ({error.strerror}); choose another file or folder"), "--json" in words
+        )
         return BciError.exit_code
 
 
@@ -101,6 +112,20 @@ def _dispatch(words: list[str]) -> int:
     if name not in COMMANDS:
         raise ConfigError(_unknown(name))
     return _call(name, rest)
+
+
+def _spare(name: str) -> int:
+    """Load what a command needs, and run it once the parent process says with which words (:mod:`bci.processes.spare`)."""
+    from importlib import import_module
+
+    from bci.processes.spare import told
+
+    load = getattr(import_module(f"bci.commands.{name}"), "load", None) if name in COMMANDS else None
+    if load is None:
+        raise ConfigError(f"bci {name}: is not started ahead of time")
+    load()
+    words = told()
+    return 0 if words is None else _call(name, words)
 
 
 def _help(topic: list[str]) -> int:
@@ -115,6 +140,23 @@ def _call(name: str, rest: list[str]) -> int:
     """Import a sub-command, read its options and run it."""
     from importlib import import_module
 
+    try:
+        args = parser_of(name).parse_args(rest)
+    except SystemExit as left:  # --help
+        return int(left.code or 0)
+    return int(import_module(f"bci.commands.{name}").run(args))
+
+
+def parser_of(name: str) -> Parser:
+    """The options of one sub-command, with its help.
+
+    Parameters
+    ----------
+    name : str
+        One of ``COMMANDS``.
+    """
+    from importlib import import_module
+
     module = import_module(f"bci.commands.{name}")
     parser = Parser(
         prog=f"bci {name}",
@@ -123,11 +165,7 @@ def _call(name: str, rest: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.configure(parser)
-    try:
-        args = parser.parse_args(rest)
-    except SystemExit as left:  # --help
-        return int(left.code or 0)
-    return int(module.run(args))
+    return parser
 
 
 def overview() -> str:
@@ -135,13 +173,13 @@ def overview() -> str:
     width = max(map(len, COMMANDS))
     table = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
     return (
-        "usage: bci COMMAND [options]        (bci COMMAND --help says more)\n\n"
-        "Real-time brain-computer interface: LSL in, decisions out, recorded, and replayed bit for bit.\n\n"
+        "usage: bci COMMAND [options]        (for more, see bci COMMAND --help)\n\n"
+        "bci reads EEG from LSL, decodes it live, and records everything, so that a session can be replayed bit for bit.\n\n"
         f"commands:\n{table}\n\n"
         "examples:\n"
-        "  bci demo                               everything once, without hardware\n"
-        "  bci streams                            which amplifiers can be seen\n"
-        "  bci record --stream Cyton --subject 01 record one\n"
+        "  bci demo                               try everything once, without hardware\n"
+        "  bci streams                            list the amplifiers that can be seen\n"
+        "  bci record --stream Cyton --subject 01 record one of them\n"
         "  bci replay --verify FILE               does the recording give the same outcomes again?"
     )
 
@@ -152,12 +190,12 @@ def _unknown(name: str) -> str:
 
     near = get_close_matches(name, COMMANDS, n=2)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"bci: no command {name!r}; {hint}Commands: {', '.join(COMMANDS)}"
+    return f"bci: there is no command {name!r}; {hint}Commands: {', '.join(COMMANDS)}"
 
 
 def _indented(examples: str) -> str:
     """Examples as an indented block."""
-    return "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
+    return "\n".join(f"  {line.rstrip()}" for line in examples.strip().splitlines())
 
 
 def _report(error: BciError, as_json: bool) -> None:

@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bci.session.certify.certificate import Certificate
-    from bci.session.certify.run import LoopbackPlan, Run
-    from bci.session.run import SessionPlan
+    from bci.certify.certificate import Certificate
+    from bci.certify.run import ChainRun, LoopbackPlan
+    from bci.session.plan import SessionPlan
     from bci.settings import SessionConfig
 
-HELP = """Measure the configured chain end to end on this computer, and say PASS or FAIL.
+HELP = """Measure the latency of the whole configured chain on this computer. The result is PASS or FAIL.
 
-Starts recorder, engine and a receiver as `bci run` does, each a process of its own, and measures what each stage takes:
-from a sample's stamp to the engine, the engine's step, from the decision to a receiver. Window, group delay and what the
-device adds before its first stamp are stated apart. Writes a page and JSON beside the recording.
+The command starts the recorder, the engine and a receiver in separate processes, as `bci run` does, and measures each stage:
+from the stamp of a sample to the engine, the step of the engine, and from the decision to the receiver. It states separately
+the length of the window, the group delay, and what the device adds before its first stamp. It writes a page and a JSON file
+beside the recording.
 
-With --loopback, commands (the stream bci-commands of an actuator host, or the markers of another program) are compared with
-what they did: a photodiode or trigger channel, or markers.
+With --loopback it compares commands (the stream bci-commands of an actuator host, or the markers of another program) with their
+effects, which it sees on a photodiode channel, a trigger channel or a marker stream.
 
-Exit code 0: every limit was kept; 12: not."""
+Exit code 0: all limits were kept; 12: at least one limit was not kept."""
 
 EXAMPLES = """bci certify --simulate
 bci certify --model left-right.safetensors --stream type=EEG --device-class usb
@@ -35,21 +36,27 @@ DEVICES = ("simulated", "cyton", "ble", "emotiv", "usb", "tcp", "unknown")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     from bci.config import add_config_options, add_without
 
     add = parser.add_argument
-    add("--model", metavar="FILE", help="model file; with --simulate one is trained where none is given")
-    add("--simulate", action="store_true", help="start a simulated subject first")
-    add("--device", action="store_true", help="start the source of the section [source] first")
-    add("--channels", type=int, default=8, help="of the simulated subject, without --model (default 8)")
-    add("--seconds", type=float, default=30.0, help="measured time (default 30)")
+    add("--model", metavar="FILE", help="model file; with --simulate and without a model, one is trained")
+    add("--simulate", action="store_true", help="first start a simulated subject")
+    add("--device", action="store_true", help="first start the source that the section [source] names")
+    add("--channels", type=int, default=8, help="channels of the simulated subject, without --model (default 8)")
+    add("--seconds", type=float, default=30.0, help="how long to measure (default 30)")
     add("--warm-up", type=float, default=3.0, metavar="S", help="time after the first decision that does not count (default 3)")
-    add("--limit", action="append", default=[], metavar="KEY=N", help="another limit, for instance p99_ms=5 (repeatable)")
-    add("--device-class", choices=DEVICES, help="kind of amplifier, for what it adds before the first stamp")
-    add("--loopback", metavar="QUERY", help="stream on which effects are seen: a photodiode or trigger channel, or markers")
-    add("--channel", default="", metavar="LABEL", help="channel of --loopback, where it has several")
-    add("--commands", metavar="QUERY", help="stream of what was sent (default: that of this session's actuator host)")
+    add("--limit", action="append", default=[], metavar="KEY=N", help="change a limit, for instance p99_ms=5 (repeatable)")
+    add("--device-class", choices=DEVICES, help="kind of amplifier, which says what it adds before its first stamp")
+    add("--loopback", metavar="QUERY", help="stream that shows the effects: a photodiode or trigger channel, or markers")
+    add("--channel", default="", metavar="LABEL", help="channel of the --loopback stream, if it has several")
+    add("--commands", metavar="QUERY", help="stream of the commands (default: that of this session's actuator host)")
     add("--json", action="store_true", help="print the certificate as one JSON object")
     add("--receive", metavar="DIR", help=argparse.SUPPRESS)
     add("--parent-pipe", action="store_true", help=argparse.SUPPRESS)
@@ -58,28 +65,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, judge, write."""
+    """Measure, judge, write.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     from pathlib import Path
 
     if args.receive:
         return _receive(Path(args.receive), args.parent_pipe)
     import tempfile
 
-    from bci.session.certify.certificate import FAIL_EXIT, load
-    from bci.session.certify.limits import limits_from
-    from bci.session.certify.run import Times, certified_run
-    from bci.session.processes import Stop
-    from bci.session.progress import progress_bar
+    from bci.certify.certificate import FAIL_EXIT, load
+    from bci.certify.limits import limits_from
+    from bci.certify.run import RunTimes, certified_run
+    from bci.processes.stop import StopRequest
+    from bci.progress import progress_bar
 
     _check(args)
     limits = limits_from(args.limit)
-    stop = Stop()
+    stop = StopRequest()
     with tempfile.TemporaryDirectory(prefix="bci-certify-") as folder, progress_bar("certifying", quiet=args.json) as told:
         plan = _plan(args, Path(folder), lambda what, share: told(what, 0.15 * share))
         before = load()
         done = certified_run(
             plan,
-            Times(args.seconds, args.warm_up),
+            RunTimes(args.seconds, args.warm_up),
             _loop(args, plan.config),
             stop,
             lambda what, share: told(what, 0.15 + 0.85 * share),
@@ -103,11 +121,11 @@ def _check(args: argparse.Namespace) -> None:
     if not 0 <= args.warm_up <= 600:
         wrong.append(f"--warm-up {args.warm_up:g}: must be 0 to 600")
     if not args.model and not args.simulate:
-        wrong.append("--model: name a model file, or say --simulate to try without one")
+        wrong.append("--model: name a model file, or add --simulate to try without one")
     if args.channels not in (3, 8, 16, 22, 32, 64):
         wrong.append(f"--channels {args.channels}: must be 3, 8, 16, 22, 32 or 64")
     if args.commands and not args.loopback:
-        wrong.append("--commands: say with --loopback where their effects are seen")
+        wrong.append("--commands: also name with --loopback the stream that shows their effects")
     if wrong:
         raise ConfigError(wrong)
 
@@ -116,11 +134,12 @@ def _plan(args: argparse.Namespace, folder: Path, told) -> SessionPlan:  # type:
     """The session that is certified."""
     from pathlib import Path
 
-    from bci.commands.run import option_words, simulated_words, source_words
+    from bci.certify.trial_model import make_model, trial_table
+    from bci.commands.run import option_words
     from bci.config import config_of, without_of
-    from bci.session.certify.trial_model import make_model, trial_table
-    from bci.session.model import load_model
-    from bci.session.run import SessionPlan, check_model
+    from bci.model.file import load_model
+    from bci.session.at_start import check_model
+    from bci.session.plan import SessionPlan, simulated_words, source_words
 
     args.set = [*args.set, "record.task=certify"]
     if not args.model:
@@ -137,19 +156,19 @@ def _plan(args: argparse.Namespace, folder: Path, told) -> SessionPlan:  # type:
 
 
 def _loop(args: argparse.Namespace, config: SessionConfig) -> LoopbackPlan:
-    from bci.session.certify.run import LoopbackPlan
+    from bci.certify.run import LoopbackPlan
 
     if not args.loopback:
         return LoopbackPlan()
     return LoopbackPlan(args.commands or f"name={config.engine.name}-commands", args.loopback, args.channel)
 
 
-def _certificate(args: argparse.Namespace, plan: SessionPlan, done: Run, limits, load: tuple[float, ...]) -> Certificate:  # type: ignore[no-untyped-def]
+def _certificate(args: argparse.Namespace, plan: SessionPlan, done: ChainRun, limits, load: tuple[float, ...]) -> Certificate:  # type: ignore[no-untyped-def]
     """Everything about the run."""
-    from bci.session.certify.certificate import Certificate, describe
-    from bci.session.certify.delays import signal_delays
-    from bci.session.certify.device_classes import BY_NAME, class_of
-    from bci.session.model import load_model
+    from bci.certify.certificate import Certificate, describe
+    from bci.certify.delays import signal_delays
+    from bci.certify.device_classes import BY_NAME, class_of
+    from bci.model.file import load_model
 
     model = load_model(plan.model)
     named = "simulated" if args.simulate else plan.config.source.name if args.device else ""
@@ -161,7 +180,7 @@ def _certificate(args: argparse.Namespace, plan: SessionPlan, done: Run, limits,
 
 def _write(certificate: Certificate, recording: Path) -> Path:
     """Page and JSON beside the recording, whose name is new."""
-    from bci.session.certify.page import page
+    from bci.certify.page import page
 
     path = recording.with_name(recording.stem + "_certificate.html")
     path.write_text(page(certificate), encoding="utf-8")
@@ -175,8 +194,8 @@ def _show(certificate: Certificate, page: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bci.session.certify.page import LIMIT_NAMES, STAGE_NAMES
-    from bci.session.certify.stages import spread
+    from bci.certify.page import LIMIT_NAMES, STAGE_NAMES
+    from bci.certify.stages import spread
 
     console = Console(highlight=False)
     stages = Table("ms", *("p50", "p95", "p99", "max"))
@@ -191,18 +210,19 @@ def _show(certificate: Certificate, page: Path) -> None:
     console.print(judged)
     d, device = certificate.delays, certificate.device
     bands = ", ".join(f"{b.centre_ms:.0f} ms" for b in d.bands)
-    console.print(f"apart: window {1e3 * d.window_s:g} ms, group delay {bands}, device before its first stamp", end=" ")
+    console.print(f"not measured: window {1e3 * d.window_s:g} ms, group delay {bands}, device before its first stamp", end=" ")
     console.print(Text(f"{device.low_ms:g} to {device.high_ms:g} ms ({device.about})"))
     console.print(Text("PASS", "bold green") if certificate.passed else Text("FAIL", "bold red"), Text(str(page)), soft_wrap=True)
 
 
 def _receive(place: Path, parent_pipe: bool) -> int:
     """The receiver's process."""
-    from bci.session.certify.receiver import ReceiverPlan, receive
-    from bci.session.certify.run import save_received
-    from bci.session.processes import Stop, say_ready
+    from bci.certify.receiver import ReceiverPlan, receive
+    from bci.certify.run import save_received
+    from bci.processes.child import say_ready
+    from bci.processes.stop import StopRequest
 
-    stop = Stop(parent_pipe)
+    stop = StopRequest(parent_pipe)
     told = _say
     received = receive(ReceiverPlan.load(place / "plan.json"), stop, say_ready, told)
     save_received(received, place)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bci.session.display import Windows
-    from bci.session.processes import Stop
+    from bci.processes.display import WindowsProcess
+    from bci.processes.stop import StopRequest
     from bci.session.run import LiveSession
     from bci.settings import SessionConfig
 
-HELP = """The whole way without hardware, in under three minutes.
+HELP = """Try everything once without hardware, in under three minutes.
 
-A simulated subject is calibrated (faster than real time), a decoder is trained, the subject is decoded live over
-LSL with feedback, the session is recorded, and the recording is replayed and compared bit for bit. Where there is a
-display, the operator's and the participant's window are open meanwhile, and the session goes on in them for a while."""
+The command calibrates a simulated subject (faster than real time), trains a decoder, decodes the subject live over LSL with
+feedback, records the session, and replays the recording and compares it bit for bit. If there is a display, the operator's and
+the participant's window are open while it runs, and the session continues in them for a while."""
 
 EXAMPLES = """bci demo
 bci demo --skill 0.3 --trials 10
@@ -33,24 +33,49 @@ TABLE = {"769": "left_hand", "770": "right_hand"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     parser.add_argument("--out", default="recordings", metavar="DIR", help="folder for recordings (default recordings/)")
-    parser.add_argument("--skill", type=float, default=0.8, help="of the simulated subject, 0 (chance) to 1 (default 0.8)")
-    parser.add_argument("--seed", type=int, default=1, help="of the simulated subject (default 1)")
+    parser.add_argument(
+        "--skill", type=float, default=0.8, help="skill of the simulated subject, from 0 (chance) to 1 (default 0.8)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the simulated subject (default 1)")
     parser.add_argument("--calibration", type=int, default=20, metavar="N", help="calibration trials of each class (default 20)")
     parser.add_argument("--trials", type=int, default=4, metavar="N", help="live trials of each class (default 4)")
     parser.add_argument("--decoder", default="ts-lr", help="decoder to train (default ts-lr)")
-    parser.add_argument("--headless", action="store_true", help="no window, as where there is no display")
-    parser.add_argument("--show", type=float, default=60.0, metavar="S", help="seconds to go on in the windows (default 60)")
+    parser.add_argument("--headless", action="store_true", help="open no window")
+    parser.add_argument(
+        "--show",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="how long the session continues in the windows, in seconds (default 60)",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate, train, decode live, replay, verify, sum up."""
+    """Calibrate, train, decode live, replay, verify, sum up.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     from pathlib import Path
 
     from bci.config import load_config
-    from bci.session.processes import Stop
+    from bci.processes.stop import StopRequest
     from bci.stream.paths import recording_path
 
     out = Path(args.out)
@@ -62,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     }  # fmt: skip
     config = load_config(None, {**settings, **{f"markers.table.{code}": name for code, name in TABLE.items()}})
     calibration = recording_path(out, subject, config.record.session, "calibration")
-    stop = Stop()
+    stop = StopRequest()
     told = _Told(args.json)
     with _windows(args) as windows:
         return _go(args, calibration, config, settings, stop, told, windows)
@@ -73,9 +98,9 @@ def _go(
     calibration: Path,
     config: SessionConfig,
     settings: dict[str, str],
-    stop: Stop,
+    stop: StopRequest,
     told: _Told,
-    windows: Windows | None,
+    windows: WindowsProcess | None,
 ) -> int:
     """One step after another."""
     told(f"1  calibration of a simulated subject (skill {args.skill:g}): {2 * args.calibration} trials, faster than real time")
@@ -83,31 +108,31 @@ def _go(
     told("2  training")
     model, trained = _train(calibration, config, args.json)
     told(f"   cross-validated {100 * trained['accuracy']:.0f} % (chance 50 %), {model}")
-    told(f"3  live over LSL: {2 * args.trials} trials with feedback")
+    told(f"3  live session over LSL: {2 * args.trials} trials with feedback")
     settings_words = tuple(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))
     recording = _live(args, model, config, settings_words, args.trials, stop, told)
-    told("4  replay of the recording, compared with what was decided live")
+    told("4  replay of the recording, compared with the live session")
     summary = {**trained, **_verify(recording, model, config), "calibration": str(calibration), "model": str(model)}
     _sum_up(summary, args.json)
     if windows is not None and windows.alive and args.show > 0 and not stop():
-        told(f"5  it goes on in the windows for {args.show:g} s; close both, or press Ctrl-C, to end it")
+        told(f"5  the session continues in the windows for {args.show:g} s; to end it, close both windows or press Ctrl-C")
         trials = 1 + int(args.show / (2 * TRIAL_S))
         with suppress(KeyboardInterrupt):  # which only ends this, like closing the windows
             _live(args, model, config, settings_words, trials, lambda: stop() or _closed(windows), told)
     return 0 if summary["verified"] else 7
 
 
-def _windows(args: argparse.Namespace) -> AbstractContextManager[Windows | None]:
+def _windows(args: argparse.Namespace) -> AbstractContextManager[WindowsProcess | None]:
     """Operator and participant side by side, or on a display each; nothing where there is none."""
-    from bci.session.display import Windows, has_display
+    from bci.processes.display import WindowsProcess, has_display
 
     if args.headless or args.json or not has_display():
         return nullcontext()
     words = ["operator", "participant", "--recording", str(args.out)]
-    return Windows(words, {"BCI_PARTICIPANT": json.dumps({"beside": True})})
+    return WindowsProcess(words, {"BCI_PARTICIPANT": json.dumps({"beside": True})})
 
 
-def _closed(windows: Windows) -> str:
+def _closed(windows: WindowsProcess) -> str:
     """Why to end: nobody looks."""
     return "" if windows.alive else "the windows were closed"
 
@@ -126,9 +151,9 @@ class _Told:
 def _calibrate(args: argparse.Namespace, path: Path) -> None:
     """Record a calibration on a virtual clock."""
     from bci import plugins
-    from bci.session.progress import progress_bar
-    from bci.session.simulate import record_virtually
-    from bci.session.timeline import short
+    from bci.paradigm.timeline import short
+    from bci.progress import progress_bar
+    from bci.simulation.simulate import record_virtually
     from bci.stream.clock import VirtualClock
 
     clock = VirtualClock(1000.0)
@@ -141,13 +166,14 @@ def _calibrate(args: argparse.Namespace, path: Path) -> None:
 
 def _train(calibration: Path, config: SessionConfig, quiet: bool) -> tuple[Path, dict[str, Any]]:
     """Fit the decoder; its file and what is known of it."""
-    from bci.session.chance import interval
-    from bci.session.progress import progress_bar
-    from bci.session.training import cross_validated, open_labelled, train, write_model
+    from bci.progress import progress_bar
+    from bci.training.chance import interval
+    from bci.training.labelled import open_labelled
+    from bci.training.train import cross_validated, train, write_model
 
     with progress_bar("training", quiet=quiet) as told:
         trained = train([open_labelled(calibration, config)], config, told)
-        correct, n = cross_validated(trained, config, told)
+        correct, n = cross_validated(trained, told)
     model = calibration.with_name(calibration.stem + "_model.safetensors")
     write_model(model, trained, config, correct / n)
     return model, {"accuracy": correct / n, "interval": interval(correct, n), "calibration_trials": n}
@@ -163,11 +189,12 @@ def _live(
     told: _Told,
 ) -> Path:
     """Decode the subject live at cues; return the recording."""
-    from bci.commands.run import simulated_words
-    from bci.session.model import load_model
-    from bci.session.run import LiveSession, SessionPlan
-    from bci.session.timeline import short
-    from bci.session.view import LiveView
+    from bci.errors import RecordingError
+    from bci.model.file import load_model
+    from bci.paradigm.timeline import short
+    from bci.processes.session_view import LiveView
+    from bci.session.plan import SessionPlan, simulated_words
+    from bci.session.run import LiveSession
     from bci.stream.clock import LslClock
     from bci.stream.lsl import LslTextOutlet
 
@@ -184,6 +211,8 @@ def _live(
         finally:
             view.close()
     markers.close()
+    if session.failures:
+        raise RecordingError("\n".join(session.failures))
     return session.recording
 
 
@@ -191,7 +220,7 @@ def _present(  # type: ignore[no-untyped-def]
     timeline, markers, clock, session: LiveSession, view, stop: Callable[[], str], told: _Told
 ) -> None:
     """Show the cues and, at the end of each trial, what was decided."""
-    from bci.session.timeline import TRIAL_END
+    from bci.paradigm.timeline import TRIAL_END
 
     begin = clock.now() + 1.0
     asked = ""
@@ -210,12 +239,14 @@ def _present(  # type: ignore[no-untyped-def]
 
 def _verify(recording: Path, model: Path, config: SessionConfig) -> dict[str, Any]:
     """Replay the live session, compare, and score it."""
-    from bci.session.chance import interval
-    from bci.session.cues import trials_of
-    from bci.session.model import load_model
-    from bci.session.replay import find_model, read_session, verify
-    from bci.session.score import latency, score
-    from bci.stream.readers import open_recording
+    from bci.model.beside import find_model
+    from bci.model.file import load_model
+    from bci.paradigm.cues import trials_of
+    from bci.replay.recorded_session import read_session
+    from bci.replay.replay import verify
+    from bci.replay.score import latency, score
+    from bci.stream.files.readers import open_recording
+    from bci.training.chance import interval
 
     result = verify(read_session(recording), lambda sha256: find_model(recording, sha256))
     opened = open_recording(recording)
@@ -248,7 +279,7 @@ def _sum_up(s: dict[str, Any], as_json: bool) -> None:
     print(
         f"""
 calibration   {share}, cross-validated (95 % interval {low:.0f}–{high:.0f}, chance 50)
-live          {s["live_correct"]} of {s["live_trials"]} trials right
+live          {s["live_correct"]} of {s["live_trials"]} trials correct
 latency       {s["step_ms"][0]:.2f} ms in the engine (median), {s["step_ms"][1]:.2f} ms (99 %)
 replay        {s["identical"]} of {s["outcomes"]} outcomes identical{"" if s["verified"] else ": NOT VERIFIED"}
 recording     {s["recording"]}

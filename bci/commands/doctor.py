@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from bci.session.doctor.checkup import Section
-    from bci.session.doctor.finding import Finding
+    from bci.doctor.checkup import Section
+    from bci.doctor.finding import Finding
 
-HELP = """Say what is wrong with this computer, its network and the streams in reach, and what to do about it.
+HELP = """Find problems of this computer, its network and its streams, and say what to do about them.
 
-Looks at LSL's discovery and configuration, interfaces, VPNs, multicast, firewalls, clocks, every stream (its rate, stamps,
-names, units and types, while it is listened to), Qt's libraries and serial ports. Changes nothing, and opens no serial port.
+The command checks LSL's discovery and configuration, network interfaces, VPNs, multicast, firewalls, clocks, Qt's libraries and
+serial ports. It also listens to every stream and checks its rate, stamps, names, units and types. It changes nothing, and opens
+no serial port.
 
-Exit code 0: nothing that would not work (there may be warnings); 11: at least one problem."""
+Exit code 0: no problem (there may be warnings); 11: at least one problem."""
 
 EXAMPLES = """bci doctor
 bci doctor --seconds 15 --host ''
@@ -29,24 +30,43 @@ WORDS = {"ok": ("OK", "green"), "warn": ("WARNING", "yellow"), "problem": ("PROB
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    parser.add_argument("--seconds", type=float, default=6.0, help="listen to streams this long (default 6; 12 for exact rates)")
-    parser.add_argument("--host", default="*", help="only streams of this machine ('' for this one, '*' for any: the default)")
-    parser.add_argument("--port", action="append", default=[], metavar="PATH", help="serial port that has to work (repeatable)")
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
+    parser.add_argument(
+        "--seconds", type=float, default=6.0, help="how long to listen to streams (default 6; 12 gives exact rates)"
+    )
+    parser.add_argument("--host", default="*", help="check only streams of this computer ('' this one, '*' any; default '*')")
+    parser.add_argument("--port", action="append", default=[], metavar="PATH", help="serial port that must work (repeatable)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, judge, print."""
+    """Look, judge, print.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     from bci.errors import ConfigError
 
     if not 1 <= args.seconds <= 600:
         raise ConfigError(f"--seconds {args.seconds:g}: must be 1 to 600")
-    from bci.session.doctor.checkup import as_json, examine, exit_code
-    from bci.session.doctor.observe.everything import observe
-    from bci.session.progress import progress_bar
+    from bci.doctor.checkup import as_json, examine, exit_code
+    from bci.doctor.observe.everything import observe
+    from bci.progress import progress_bar
 
-    with progress_bar("looking around", quiet=args.json) as told:
+    with progress_bar("checking", quiet=args.json) as told:
         facts = observe(args.seconds, args.port, args.host, told)
     sections = examine(facts)
     if args.json:
@@ -59,10 +79,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def show(sections: Sequence[Section], console: Console) -> None:
-    """Every finding with its level in words and colour; what strangers sent is shown as text, never as markup."""
+    """Every finding with its level in words and colour; what strangers sent is shown as text, never as markup.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+        Of the whole check-up.
+    console : Console
+        Where to print.
+    """
     from rich.text import Text
 
-    from bci.session.doctor.checkup import trouble
+    from bci.doctor.checkup import trouble
 
     for section in sections:
         console.print(Text(section.title, style="bold"))
@@ -89,5 +117,11 @@ def _show_one(finding: Finding, console: Console) -> None:
 
 
 def printable(text: str) -> str:
-    """Text without characters that could steer the terminal."""
+    """Text without characters that could steer the terminal.
+
+    Parameters
+    ----------
+    text : str
+        Of other programs.
+    """
     return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -4,75 +4,100 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bci.session.evaluation.evaluate import Evaluated
+    from bci.evaluation.evaluate import Evaluated
 
-HELP = """Evaluate decoders on recordings, a BIDS folder, or any MOABB data set.
+HELP = """Estimate how accurate decoders are on recordings, a BIDS folder, or any MOABB data set.
 
-Every protocol is causal and block-wise: trials are cut through the live steps, and a decoder never sees the block that
-it is tested on. Writes a tidy table (CSV, Markdown) and plots into --out (default: evaluation). What is finished is kept:
-the same command goes on where it was interrupted.
+Every protocol is causal and block-wise: trials are cut with the same steps as in a live session, and a decoder never sees the
+block on which it is tested. The command writes a table (CSV and Markdown) and plots into --out (default: evaluation). It keeps
+finished results: if you run the same command again, it continues where it was interrupted.
 
-  within         blocks of a session decoded by a model of the other blocks
-  later          the last run of a session decoded by a model of its earlier runs
-  sessions       each session decoded by a model of the ones before
-  people         each person decoded by a model of the others
-  few-shot       the later half of a session decoded by models of 1, 2, 5, 10, 20 trials per class of the earlier half
-  pseudo-online  the engine over the continuous recording, with an idle class: nMCC, false activations per minute, ITR
-  recentring     what is decoded later, by the engine with causal recentring and without
+  within         each block of a session is decoded by a model of the other blocks
+  chronological  the last run of a session is decoded by a model of its earlier runs
+  cross-session  each session is decoded by a model of the sessions before it
+  cross-subject  each person is decoded by a model of the other people
+  few-shot       the later half of a session is decoded by models of 1, 2, 5, 10, 20 trials per class of the earlier half
+  pseudo-online  the engine runs over the continuous recording, with an idle class: nMCC, false activations per minute, ITR
+  recentring     later runs are decoded by the engine with and without causal recentring
 
-Each decoder is compared with --baseline, trial by trial on the same trials; decoders whose training is random (networks) are
-trained with several --seeds. For public data sets the figures that others published stand beside ours."""
+Each decoder is compared with --baseline, trial by trial on the same trials. Decoders whose training is random (networks) can be
+trained with several --seeds. For public data sets, the table also shows the figures that others have published."""
 
 EXAMPLES = """bci evaluate recordings/ --set markers.table.769=left --set markers.table.770=right
-bci evaluate data/*.edf --pattern "{subject}_RUN{session}" --protocol within --protocol sessions --config session.toml
-bci evaluate bids-folder/ --protocol people --decoder ts-lr --decoder csp-lda --jobs 8
+bci evaluate data/*.edf --pattern "{subject}_RUN{session}" --protocol within --protocol cross-session --config session.toml
+bci evaluate bids-folder/ --protocol cross-subject --decoder ts-lr --decoder csp-lda --jobs 8
 bci evaluate --moabb BNCI2014_001 --protocol within --set preprocessing.window_s=2 --set trial.stop_s=2.5
-bci evaluate recordings/ --protocol later --protocol people --decoder ts-lr --decoder eegnet --seeds 3
+bci evaluate recordings/ --protocol chronological --protocol cross-subject --decoder ts-lr --decoder eegnet --seeds 3
 bci evaluate bids-folder/ --protocol few-shot --head-start --cluster tcp://scheduler:8786"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     from bci.config import add_config_options
 
     add = parser.add_argument
     add("recordings", nargs="*", metavar="PATH", help="files, folders of files, or BIDS folders")
     add("--moabb", action="append", default=[], metavar="NAME", help="a MOABB data set, fetched on first use (repeatable)")
     add("--protocol", action="append", default=[], metavar="NAME", help="see above; repeatable (default within)")
-    add("--decoder", action="append", default=[], metavar="NAME", help="repeatable (default decoder.name)")
-    add("--pattern", default="", metavar="TEXT", help="how file names say who and when, e.g. '{subject}_S{session}R{run}'")
-    add("--head-start", action="store_true", help="people and few-shot: also with other people's calibrations")
+    add("--decoder", action="append", default=[], metavar="NAME", help="decoder to evaluate; repeatable (default: decoder.name)")
+    add(
+        "--pattern",
+        default="",
+        metavar="TEXT",
+        help="where file names contain subject, session and run, e.g. '{subject}_S{session}R{run}'",
+    )
+    add("--head-start", action="store_true", help="cross-subject and few-shot: also with other people's calibrations")
     add("--trials", default="1,2,5,10,20", metavar="N,N", help="few-shot: trials per class (default 1,2,5,10,20)")
-    add("--draws", type=int, default=10, help="few-shot: draws of the training trials (default 10)")
-    add("--folds", type=int, default=5, help="within: blocks, where there are fewer than three runs (default 5)")
-    add("--seed", type=int, default=0, help="of the draws, and the first of --seeds (default 0)")
-    add("--seeds", type=int, default=1, metavar="N", help="trainings of a decoder whose training is random (default 1)")
+    add("--draws", type=int, default=10, help="few-shot: number of random draws of the training trials (default 10)")
+    add("--folds", type=int, default=5, help="within: number of blocks, if there are fewer than three runs (default 5)")
+    add("--seed", type=int, default=0, help="seed of the draws, and the first of --seeds (default 0)")
+    add("--seeds", type=int, default=1, metavar="N", help="how often a decoder is trained whose training is random (default 1)")
     add("--baseline", default="ts-lr", metavar="NAME", help="decoder that the others are compared with (default ts-lr)")
     add("--task-s", type=float, default=0.0, metavar="S", help="pseudo-online: how long a task lasts (default trial.stop_s)")
-    add("--jobs", type=int, default=-1, metavar="N", help="processes (default: all cores)")
+    add("--jobs", type=int, default=-1, metavar="N", help="number of processes (default: one for each core)")
     add("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler, or 'local' to start one")
-    add("--plots", default="png", choices=("png", "svg", "none"), help="default png")
+    add("--plots", default="png", choices=("png", "svg", "none"), help="format of the plots (default png)")
     add("--json", action="store_true", help="print the rows as one JSON object")
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, and say what came out."""
+    """Evaluate, and print the results.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     from pathlib import Path
 
     from bci.config import config_of
-    from bci.session.evaluation.evaluate import evaluate
-    from bci.session.evaluation.plan import Choices
-    from bci.session.evaluation.sources import find_origins
-    from bci.session.evaluation.work import workers
-    from bci.session.progress import progress_bar
+    from bci.evaluation.background_jobs import workers
+    from bci.evaluation.evaluate import evaluate
+    from bci.evaluation.plan import Choices, current_protocols
+    from bci.evaluation.sources import find_sources
+    from bci.progress import progress_bar
 
     config = config_of(args)
+    protocols, warnings = current_protocols(args.protocol or ("within",))
+    print("".join(f"warning: {text}\n" for text in warnings), end="", file=sys.stderr)
     choices = Choices(
-        protocols=tuple(dict.fromkeys(args.protocol)) or ("within",),
+        protocols=protocols,
         decoders=tuple(dict.fromkeys(args.decoder)) or (config.decoder.name,),
         head_start=args.head_start,
         trials_per_class=_numbers(args.trials),
@@ -86,9 +111,9 @@ def run(args: argparse.Namespace) -> int:
     _check_decoders((*choices.decoders, choices.baseline))
     out = Path(args.out or "evaluation")
     with progress_bar("reading", quiet=args.json) as told:
-        origins = find_origins([Path(p) for p in args.recordings], args.pattern, args.moabb)
+        sources = find_sources([Path(p) for p in args.recordings], args.pattern, args.moabb)
         with workers(args.jobs, args.cluster) as working:
-            result = evaluate(origins, config, choices, out, working, told)
+            result = evaluate(sources, config, choices, out, working, told)
     plots = _draw(result, out, args.plots)
     if args.json:
         print(json.dumps(_document(result, [str(p) for p in plots])))
@@ -104,12 +129,12 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError:
-        raise ConfigError(f"--trials {text}: must be whole numbers with commas between, such as 1,2,5,10,20") from None
+        raise ConfigError(f"--trials {text}: must be whole numbers separated by commas, such as 1,2,5,10,20") from None
 
 
 def _check_decoders(names: tuple[str, ...]) -> None:
     """Refuse unknown names before anything is read."""
-    from bci.session.fit import load_family
+    from bci.model.family import load_family
 
     for name in names:
         load_family(name)
@@ -118,7 +143,7 @@ def _check_decoders(names: tuple[str, ...]) -> None:
 def _draw(result: Evaluated, out: Any, kind: str) -> list[Any]:
     if kind == "none":
         return []
-    from bci.session.evaluation.plots import draw
+    from bci.evaluation.plots import draw
 
     return draw(result.rows, out, kind)
 
@@ -143,9 +168,9 @@ def _tell(result: Evaluated, out: Any) -> None:
     """The means for people; every row is in the files."""
     print(result.text)
     for name in result.left_out:
-        print(f"note: {name} holds no cue and was left out")
+        print(f"note: {name} contains no cue and was left out")
     print("".join(f"note: {note}\n" for note in result.notes), end="")
     failed = [row for row in result.rows if row.accuracy is None]
     if failed:
-        print(f"{len(failed)} of {len(result.rows)} without a number, for instance {failed[0].subject}: {failed[0].note}")
-    print(f"{result.computed} results computed, {result.kept} kept from before; all in {out}/table.csv and table.md")
+        print(f"{len(failed)} of {len(result.rows)} rows have no accuracy, for instance {failed[0].subject}: {failed[0].note}")
+    print(f"{result.computed} results computed, {result.kept} kept from before; all are in {out}/table.csv and table.md")

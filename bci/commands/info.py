@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bci.stream.file_summary import FileSummary
-    from bci.stream.xdf_summary import StreamSummary
+    from bci.stream.files.summary import FileSummary
+    from bci.stream.xdf.summary import StreamSummary
 
-HELP = """Say what a recording or a model file holds, and whether it is whole.
+HELP = """Show what a recording or a model file contains, and whether it is intact.
 
-Of a recording of any format that is read here: streams, channels and units, counts, declared and measured rates, gaps, what
-its markers say, checksums; ends with exit code 5 where it is damaged. Of a model: channels, filters, window, classes, what
-it was trained on, and how well."""
+For a recording in any format that bci reads: streams, channels and units, counts, declared and measured rates, gaps, the texts
+of markers, and checksums. If the recording is damaged, the exit code is 5. For a model: channels, filters, window, classes, the
+recordings on which it was trained, and its accuracy."""
 EXAMPLES = """
 bci info recordings/sub-P003/ses-1/eeg/sub-P003_ses-1_task-mi_run-001_eeg.xdf
 bci info night.edf
@@ -31,8 +31,8 @@ DAMAGED = 5
 RATE_TOLERANCE = 0.02
 VERDICTS = {
     "verified": "verified: every byte is as it was recorded",
-    "unverified": "unverified: no contradiction found, but there is no sidecar of checksums to compare with",
-    "damaged": "damaged: what contradicts the checksums, or itself, is left out (bci salvage writes the rest into a new file)",
+    "unverified": "unverified: no contradiction was found, but there is no file of checksums to compare with",
+    "damaged": "damaged: parts that contradict the checksums or each other are left out (bci salvage rescues the rest)",
 }
 CLOSED = {True: "closed in good order", False: "not closed: the recorder was interrupted"}
 
@@ -45,16 +45,33 @@ INDENT = 14
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     parser.add_argument("file", type=Path, help="a recording (XDF, EDF, BDF, GDF, BrainVision, FIF, .set, .cnt, .ov) or a model")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what the file holds."""
+    """Print what the file contains.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     if args.file.suffix == MODEL:
         return _model(args.file, args.json)
-    from bci.stream.file_summary import summarise_file
+    from bci.stream.files.summary import summarise_file
 
     found = summarise_file(args.file)
     if args.json:
@@ -66,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _model(path: Path, as_json: bool) -> int:
     """Print a model's header."""
-    from bci.session.model import load_model
+    from bci.model.file import load_model
 
     model = load_model(path)
     header = asdict(model.header)
@@ -105,6 +122,7 @@ def _document(found: FileSummary) -> dict[str, object]:
         "format": found.format,
         "closed": found.closed,
         "verified": found.verified,
+        "checked": found.checked,
         "sha256": found.sha256,
         "left_out_bytes": found.left_out,
         "problems": list(found.problems),
@@ -124,7 +142,7 @@ def _page(found: FileSummary) -> Iterator[str]:
     if found.closed is not None:
         yield CLOSED[found.closed]
     if found.format.startswith("XDF"):
-        yield from _wrapped(VERDICTS[found.verified])
+        yield from _wrapped(found.checked if found.checked and found.verified == "unverified" else VERDICTS[found.verified])
     for problem in found.problems:
         yield from _wrapped(f"- {problem}", "  ")
 
@@ -148,7 +166,7 @@ def _stream(s: StreamSummary) -> Iterator[str]:
     if s.bad_channels:
         yield from _row("marked bad", ", ".join(s.bad_channels))
     if s.bad_spans:
-        yield from _row("bad stretches", "; ".join(f"{a:.2f}-{b:.2f} s {why}" for a, b, why in s.bad_spans[:MOST_TEXTS]))
+        yield from _row("bad parts", "; ".join(f"{a:.2f}-{b:.2f} s {why}" for a, b, why in s.bad_spans[:MOST_TEXTS]))
         yield from _more(len(s.bad_spans))
     if s.clock_offset_s is not None:
         yield from _row("clock", _clock(s.clock_offset_s, s.clock_ppm, s.clock_resets))

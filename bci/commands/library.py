@@ -7,13 +7,13 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bci.session.headstart.library import Library
+    from bci.transfer.library import Library
 
-HELP = """Keep a library of past calibrations, from which newcomers get a head start.
+HELP = """Store past calibrations in a library, from which decoders of new people can start.
 
-A library is a folder: one sub-folder for each session, named by pseudonym, with copies of its
-recordings, and an index. `bci train --library DIR` uses it. Recordings carry headers of their own:
-anonymise those that come from somewhere else before you add them."""
+A library is a folder with an index and with one sub-folder for each session. The sub-folder is named by a pseudonym, and
+contains copies of the recordings. `bci train --library DIR` uses the library. Recordings of other programs may contain names in
+their headers: anonymise them before you add them."""
 
 EXAMPLES = """bci library add run1.xdf run2.xdf --library people --subject P003 --config session.toml
 bci library list people
@@ -22,27 +22,44 @@ bci train --library people mine.xdf --set markers.table.769=left --set markers.t
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     from bci.config import add_config_options
 
     actions = parser.add_subparsers(dest="action", metavar="add|list|check", required=True)
-    add = actions.add_parser("add", help="copy a session's recordings in")
-    add.add_argument("recordings", nargs="+", metavar="FILE", help="in the order of the runs")
-    add.add_argument("--library", required=True, metavar="DIR", help="made where there is none")
+    add = actions.add_parser("add", help="copy the recordings of a session into the library")
+    add.add_argument("recordings", nargs="+", metavar="FILE", help="recordings, in the order of the runs")
+    add.add_argument("--library", required=True, metavar="DIR", help="folder of the library; it is created if it does not exist")
     add_config_options(add)
-    for name, text in (("list", "what is in it"), ("check", "whether every file is there and unchanged")):
+    for name, text in (("list", "list what is in it"), ("check", "check that every file exists and is unchanged")):
         action = actions.add_parser(name, help=text)
         action.add_argument("library", metavar="DIR")
         if name == "check":
-            action.add_argument("--scan", action="store_true", help="write the index anew first")
+            action.add_argument("--scan", action="store_true", help="first write a new index")
     for action in actions.choices.values():
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked."""
+    """Do what was asked.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     from bci.errors import RecordingError
-    from bci.session.headstart.library import Library
+    from bci.transfer.library import Library
 
     if args.action == "add":
         library = _added(args)
@@ -55,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"library": str(library.path), "sessions": len(library.entries), "problems": problems}))
     else:
-        print("\n".join(problems) or f"{library.path}: {len(library.entries)} sessions, every file as the index says")
+        print("\n".join(problems) or f"{library.path}: {len(library.entries)} sessions, and every file agrees with the index")
     return RecordingError.exit_code if problems else 0
 
 
@@ -63,8 +80,8 @@ def _added(args: argparse.Namespace) -> Library:
     from pathlib import Path
 
     from bci.config import config_of
-    from bci.session.headstart.library import Library
-    from bci.session.progress import progress_bar
+    from bci.progress import progress_bar
+    from bci.transfer.library import Library
 
     config = config_of(args)
     path = Path(args.library)

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bci.errors import ConfigError
@@ -13,23 +14,24 @@ from bci.errors import ConfigError
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from bci.session.calibration.protocol import CalibrationProtocol
-    from bci.session.desk import Order
-    from bci.session.model import ModelHeader
-    from bci.session.processes import Stop
+    from bci.model.header import ModelHeader
+    from bci.paradigm.protocol import CalibrationProtocol
+    from bci.processes.session_view import LiveView
+    from bci.processes.spare import Spare
+    from bci.processes.stop import StopRequest
+    from bci.processes.terminal_input import TerminalCommand
     from bci.session.run import LiveSession
-    from bci.session.view import LiveView
-    from bci.settings import SessionConfig
 
-HELP = """Decode a live stream: starts recorder and engine, shows a live view, and ends cleanly with Ctrl-C.
+HELP = """Decode a live stream. The command starts the recorder and the engine, and shows the session until Ctrl-C ends it.
 
-Works with any EEG stream that is on LSL already; --simulate starts a simulated subject first. Where there is a display
-the operator's window opens (not with --headless); closing or killing it changes nothing for the session. All streams of
-the session are recorded, with the model beside them, so that `bci replay --verify` can run it again.
+It works with any EEG stream that is already on LSL; --simulate first starts a simulated subject. If there is a display, the
+operator's window opens (not with --headless); closing or killing it does not affect the session. All streams of the session are
+recorded, with the model beside the recording, so that `bci replay --verify` can run the session again.
 
---actuator starts an actuator host behind its guard (docs/safety.md). It is disarmed until a person types "arm" and Enter;
-Enter alone is the emergency stop. "mark CHANNEL" and "good CHANNEL" leave a bad channel out and take it back. A process
-that dies is begun again; nothing is armed by that. Not a medical device; what can hurt needs a stop of its own."""
+--actuator starts an actuator host with its guard (docs/explanations/safety.md). The actuator is disarmed until a person types
+"arm" and Enter. Enter alone is the emergency stop. "mark CHANNEL" marks a channel as bad, and "good CHANNEL" as good again. A
+process that dies is started again, which never arms anything. This is not a medical device. A device that can hurt somebody
+needs an emergency stop of its own."""
 
 EXAMPLES = """bci run --model left-right.safetensors
 bci run --model left-right.safetensors --stream type=EEG --subject P003 --set markers.stream=cues
@@ -38,44 +40,88 @@ bci run --model demo.safetensors --simulate --seconds 30 --headless
 bci run --model left-right.safetensors --actuator udp --set actuator.settings.port=9000 --set actuator.commands.left=open"""
 
 
+LONGEST_ID = 32
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     from bci.config import add_config_options, add_without
 
     parser.add_argument("--model", required=True, metavar="FILE", help="model file (bci train writes one)")
-    parser.add_argument("--simulate", action="store_true", help="start a simulated subject with the model's channels first")
-    parser.add_argument("--device", action="store_true", help="start the source of the section [source] first")
-    parser.add_argument("--actuator", metavar="NAME", help="move something: an actuator plug-in, set by the section [actuator]")
+    parser.add_argument("--simulate", action="store_true", help="first start a simulated subject with the channels of the model")
+    parser.add_argument("--device", action="store_true", help="first start the source that the section [source] names")
+    parser.add_argument(
+        "--actuator",
+        metavar="NAME",
+        help="name of an actuator plug-in that decisions move; the section [actuator] has its settings",
+    )
     parser.add_argument("--arm", action="store_true",
-        help="arm the actuator once by itself, as soon as the signal is good; for tests, and for who bears the risk")  # fmt: skip
-    parser.add_argument("--skill", type=float, default=0.8, help="of the simulated subject, 0 to 1 (default 0.8)")
-    parser.add_argument("--seed", type=int, default=1, help="of the simulated subject (default 1)")
+        help="arm the actuator once without a person, as soon as the signal is good: for tests, at your own risk")  # fmt: skip
+    parser.add_argument("--skill", type=float, default=0.8, help="skill of the simulated subject, from 0 to 1 (default 0.8)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the simulated subject (default 1)")
     parser.add_argument("--seconds", type=float, help="end after this long")
     add_without(parser)
     parser.add_argument(
         "--cues",
         metavar="NAME",
-        help="show trials of this protocol, one after another, with feedback (bci calibrate has the list)",
+        help="show trials of this protocol with feedback, one after another (bci calibrate --help lists the protocols)",
     )
     parser.add_argument("--windows", metavar="A,B",
-        help="windows to open (default where there is a display: operator, with --cues participant too; '' none)")  # fmt: skip
-    parser.add_argument("--headless", action="store_true", help="no window")
+        help="windows to open (default, if there is a display: operator, with --cues also participant; '' for none)")  # fmt: skip
+    parser.add_argument("--headless", action="store_true", help="open no window")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    parser.add_argument("--session-id", type=_identifier, metavar="ID",
+        help="identifier that is written into all streams of the session (default: a new random one)")  # fmt: skip
     add_config_options(parser)
 
 
+def _identifier(text: str) -> str:
+    """What a key file and streams can be named after."""
+    if not (text.isascii() and text.isalnum() and len(text) <= LONGEST_ID):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be 1 to {LONGEST_ID} letters and digits; without this option, an identifier is made"
+        )
+    return text
+
+
 def run(args: argparse.Namespace) -> int:
-    """Run until told to stop."""
+    """Run until told to stop.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from bci.processes.spare import Spare
+
+    with Spare("engine") as spare:  # it loads what it needs while this process does
+        return _run(args, spare)
+
+
+def _run(args: argparse.Namespace, spare: Spare) -> int:
     from contextlib import ExitStack
     from pathlib import Path
 
     from bci.config import config_of, without_of
-    from bci.session import desk
+    from bci.model.file import load_model
+    from bci.processes import terminal_input
+    from bci.processes.session_view import LiveView
+    from bci.processes.stop import StopRequest
+    from bci.session.at_start import check_model
     from bci.session.cueing import Cueing
-    from bci.session.model import load_model
-    from bci.session.processes import Stop
-    from bci.session.run import LiveSession, SessionPlan, check_model
-    from bci.session.view import LiveView
+    from bci.session.plan import SessionPlan, actuator_words, simulated_words, source_words
+    from bci.session.run import LiveSession
     from bci.stream.clock import LslClock
 
     if args.actuator:
@@ -85,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     protocol = _cued(args, header) if args.cues else None
     config = config_of(args)
     if args.arm and not config.actuator.name:
-        raise ConfigError("--arm: there is nothing to arm; name it with --actuator NAME")
+        raise ConfigError("--arm: there is no actuator to arm; name one with --actuator NAME")
     device: tuple[str, ...] = ()
     source = config.stream.query().words()
     if args.simulate:
@@ -93,32 +139,48 @@ def run(args: argparse.Namespace) -> int:
         source = args.stream or "name=simulated"
     elif args.device:
         device = source_words(config)
-    stop = Stop()
+    stop = StopRequest()
     arm_once = "the option --arm" if args.arm else ""
     without = without_of(args, config)
     host = actuator_words(config)
     plan = SessionPlan(path, config, option_words(args), source, device, host, arm_once, begin_again=True, without=without)
-    with ExitStack() as stack:
-        cueing = stack.enter_context(Cueing(protocol, LslClock(), args.seed)) if protocol else None
-        _open_windows(args, config, stack)
-        session = stack.enter_context(LiveSession(plan, stop, (lambda _: None) if args.json else _say))
-        for text in session.warnings:
-            _say(f"warning: {text}")
-        if desk.at_terminal():
-            _say(desk.HELP)
-            desk.listen(lambda order: obey(order, session))
-        view = LiveView(header, session.stream_query)
-        stop.after(args.seconds)
-        if cueing:
-            cueing.begin()
-        try:
+    session = LiveSession(plan, stop, _say, args.session_id or "", spare)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(stop.at_once(session.neutral_first, session.rest))
+            cueing = stack.enter_context(Cueing(protocol, LslClock(), args.seed)) if protocol else None
+            _open_windows(args, session, stack)
+            stack.enter_context(session)
+            for text in session.warnings:
+                _say(f"warning: {text}")
+            if terminal_input.at_terminal():
+                _say(terminal_input.HELP)
+                terminal_input.listen(lambda line: obey(terminal_input.terminal_command(line), session))
+            view = LiveView(header, session.stream_query, session.uids)
+            stack.callback(view.close)
+            stop.after(args.seconds)
+            if cueing:
+                cueing.begin()
             _watch(session, view, stop, quiet=args.json)
-        finally:
-            view.close()
-    files = list(map(str, session.recordings))
-    result = {"recording": files[-1], "recordings": files, "windows": view.windows, "decided": view.decided, "ended": stop()}
-    print(json.dumps(result) if args.json else f"recorded {', '.join(files)}; {view.windows} windows, {view.decided} decisions")
-    return 0
+    finally:
+        for text in session.failures:
+            _say(f"error: {text}")
+    return _sum_up(session, view, stop(), args.json)
+
+
+def _sum_up(session: LiveSession, view: LiveView, ended: str, as_json: bool) -> int:
+    """Print what was recorded and what was lost; return the exit code."""
+    from bci.errors import RecordingError
+
+    there = [str(path) for path in session.recordings if path.is_file()]
+    if as_json:
+        newest = there[-1] if there else ""
+        counts = {"windows": view.windows, "decided": view.decided, "ended": ended, "failures": session.failures}
+        print(json.dumps({"recording": newest, "recordings": there, **counts}))
+    else:
+        recorded = f"recorded {', '.join(there)}" if there else "NOTHING WAS RECORDED"
+        print(f"{recorded}; {view.windows} windows, {view.decided} decisions")
+    return RecordingError.exit_code if session.failures else 0
 
 
 def _say(text: str) -> None:
@@ -128,18 +190,18 @@ def _say(text: str) -> None:
 
 def _cued(args: argparse.Namespace, header: ModelHeader) -> CalibrationProtocol:
     """The protocol whose cues are shown, for the model's classes; its markers are the session's."""
-    from bci.session.calibration.protocol import load_protocol
-    from bci.session.calibration.room import CUES
+    from bci.paradigm.protocol import load_protocol
+    from bci.paradigm.timeline import CUE_STREAM
     from bci.session.cueing import with_feedback
 
     protocol = with_feedback(load_protocol(args.cues, classes=header.classes))
-    args.set = [f"markers.stream={CUES}", *(f"markers.table.{code}={c}" for code, c in protocol.table.items()), *args.set]
+    args.set = [f"markers.stream={CUE_STREAM}", *(f"markers.table.{code}={c}" for code, c in protocol.table.items()), *args.set]
     return protocol
 
 
-def _open_windows(args: argparse.Namespace, config: SessionConfig, stack: ExitStack) -> None:
+def _open_windows(args: argparse.Namespace, session: LiveSession, stack: ExitStack) -> None:
     """Windows beside the session. Closing or killing them changes nothing for it."""
-    from bci.session.display import has_display, open_windows
+    from bci.processes.display import has_display, open_windows
 
     if args.windows is not None:
         names = [name.strip() for name in args.windows.split(",") if name.strip()]
@@ -147,13 +209,14 @@ def _open_windows(args: argparse.Namespace, config: SessionConfig, stack: ExitSt
         return
     else:
         names = ["operator", *(["participant"] if args.cues else [])]
-    both = "participant" in names
+    both, config = "participant" in names, session.plan.config
+    id_, key = session.session_id, session.key
     for some in ([n for n in names if n == "participant"], [n for n in names if n != "participant"]):
         if some:
-            stack.enter_context(open_windows(some, config.engine.name, config.record.out, beside=both))
+            stack.enter_context(open_windows(some, config.engine.name, config.record.out, beside=both, session=id_, key=key))
 
 
-def _watch(session: LiveSession, view: LiveView, stop: Stop, quiet: bool) -> None:
+def _watch(session: LiveSession, view: LiveView, stop: StopRequest, quiet: bool) -> None:
     """Show the session until it is to end."""
     import time
 
@@ -176,7 +239,7 @@ def _watch(session: LiveSession, view: LiveView, stop: Stop, quiet: bool) -> Non
             live.update(view.render())
 
 
-def _tend(session: LiveSession, view: LiveView, stop: Stop, tell: Callable[[str], None]) -> None:
+def _tend(session: LiveSession, view: LiveView, stop: StopRequest, tell: Callable[[str], None]) -> None:
     """One look at the processes and at what they say."""
     runs = len(session.recordings)
     for text in session.check():
@@ -188,10 +251,20 @@ def _tend(session: LiveSession, view: LiveView, stop: Stop, tell: Callable[[str]
     if session.ended:
         stop.ask(session.ended)
     view.update()
+    for text in view.take_news():
+        tell(text)
 
 
-def obey(order: Order, session: LiveSession) -> None:
-    """Do what was typed, at once, whatever else the session is busy with."""
+def obey(order: TerminalCommand, session: LiveSession) -> None:
+    """Do what was typed, at once, whatever else the session is busy with.
+
+    Parameters
+    ----------
+    order : TerminalCommand
+        What was typed.
+    session : LiveSession
+        That runs.
+    """
     match order.kind:
         case "mark" | "good":
             session.control("mark", labels=list(order.labels), bad=order.kind == "mark")
@@ -200,11 +273,17 @@ def obey(order: Order, session: LiveSession) -> None:
         case "disarm" if session.guard is not None:
             session.guard.disarm("keyboard")
         case "stop":
-            session.control("stop_now", why=f"keyboard: {order.typed!r}" if order.typed else "keyboard")
+            why = f"keyboard: {order.typed!r}" if order.typed else "keyboard"
+            (session.guard.stop_now if session.guard else partial(session.control, "stop_now"))(why=why)
 
 
 def option_words(args: argparse.Namespace) -> tuple[str, ...]:
-    """The configuration options as words, for the engine's own command line."""
+    """The configuration options as words, for the engine's own command line.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    """
     words: list[str] = []
     for name in ("preset", "config", "out", "subject", "stream", "without"):
         value = getattr(args, name, None)
@@ -213,35 +292,3 @@ def option_words(args: argparse.Namespace) -> tuple[str, ...]:
     for setting in args.set:
         words += ["--set", setting]
     return tuple(words)
-
-
-def simulated_words(header: ModelHeader, skill: float, seed: int, cues: str) -> tuple[str, ...]:
-    """Words for ``bci stream`` that start a subject with the channels and classes of a model."""
-    p = header.preprocessing
-    words = ["simulated", "--channels", ",".join(p.labels), "--rate", f"{p.rate_hz:g}", "--skill", f"{skill:g}"]
-    words += ["--seed", str(seed), "--classes", ",".join(header.classes)]
-    words += ["--name", "simulated", "--set", "chunk=1"]
-    return tuple(words + (["--listen", cues] if cues else []))
-
-
-def source_words(config: SessionConfig) -> tuple[str, ...]:
-    """Words for ``bci stream`` that start the source of the configuration."""
-    settings = [word for key, value in config.source.settings.items() for word in ("--set", f"{key}={value}")]
-    cues = ["--listen", config.markers.stream] if config.markers.stream else []
-    return (config.source.name, *settings, *cues)
-
-
-def actuator_words(config: SessionConfig) -> tuple[str, ...]:
-    """Words for ``bci actuate`` that start the actuator of the configuration; none where it has none."""
-    from dataclasses import asdict
-
-    chosen = config.actuator
-    if not chosen.name:
-        return ()
-    given: dict[str, object] = {}
-    for key, value in chosen.settings.items():
-        given |= {f"{key}.{inner}": one for inner, one in value.items()} if isinstance(value, dict) else {key: value}
-    given |= {f"commands.{name}": command for name, command in chosen.commands.items()}
-    for section, settings in (("guard", config.guard), ("pace", config.pace)):
-        given |= {f"{section}.{key}": value for key, value in asdict(settings).items()}
-    return (chosen.name, *(word for key, value in given.items() for word in ("--set", f"{key}={value}")))

@@ -7,26 +7,43 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-HELP = """Rescue the complete samples of a damaged or interrupted recording into a new, closed file.
+HELP = """Rescue the complete samples of a damaged or interrupted recording into a new file.
 
-The old file is only read. What could not be rescued is listed."""
+The old file is only read. The command lists what could not be rescued."""
 EXAMPLES = """
 bci salvage FILE                     writes FILE_salvaged.xdf beside it
 bci salvage FILE -o rescued.xdf
-bci salvage night.edf                writes night_salvaged.edf: all whole records, and a header that counts them
+bci salvage night.edf                writes night_salvaged.edf with all complete records and a correct header
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     parser.add_argument("file", type=Path, help="an XDF, EDF or BDF file")
-    parser.add_argument("-o", "--out", type=Path, metavar="OUT", help="the new file; must not exist")
+    parser.add_argument("-o", "--out", type=Path, metavar="OUT", help="the new file, which must not exist yet")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Rescue, and say what was lost."""
-    from bci.stream.salvage import salvage
+    """Rescue, and print what was lost.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from bci.stream.xdf.salvage import salvage
 
     result = salvage(args.file, args.out)
     if args.json:

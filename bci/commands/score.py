@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from bci.session.right_at_cues import Answered, Right
-    from bci.session.training import LabelledRun
+    from bci.replay.right_at_cues import Answered, Right
     from bci.settings import SessionConfig
+    from bci.training.labelled import LabelledRun
 
-HELP = """Say how many cues of recordings a model answers right, per recording and class.
+HELP = """Count how many cues a model decodes correctly, per recording and class.
 
-The engine runs over each recording as it does live: causal, with the same quality checks, one window at the end of each trial. A
-cue that live decoding would not have decoded is counted apart, with the reason. Intervals are exact (Clopper and Pearson, 95 %).
-Recordings that the model was trained on are refused: what it gets right there says nothing."""
+The engine runs over each recording as in a live session: causal, with the same quality checks, and with one window at the end of
+each trial. Cues that a live session would not have decoded are counted separately, with the reason. Intervals are exact (Clopper
+and Pearson, 95 %). Recordings on which the model was trained are refused, because its accuracy there means nothing."""
 
 EXAMPLES = """bci score model.safetensors next-day.xdf
 bci score model.safetensors recordings/ --set markers.table.2=left --set markers.table.3=right
@@ -26,25 +26,42 @@ bci score model.safetensors bids-folder/ --config session.toml --json"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     from bci.config import add_config_options
 
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument("recordings", nargs="+", metavar="PATH", help="recordings of any format, folders of them, BIDS folders")
-    parser.add_argument("--with-training", action="store_true", help="count recordings that the model was trained on too")
+    parser.add_argument("--with-training", action="store_true", help="also count recordings on which the model was trained")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score, and say what came out."""
+    """Score, and print the counts.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     from pathlib import Path
 
     from bci.config import config_of
-    from bci.session.model import load_model
-    from bci.session.progress import progress_bar
-    from bci.session.right_at_cues import answers, check_unseen, table_for
-    from bci.session.training import notes_of
+    from bci.model.file import load_model
+    from bci.progress import progress_bar
+    from bci.replay.right_at_cues import answers, check_unseen, table_for
+    from bci.training.labelled import notes_of
 
     model = load_model(Path(args.model))
     config = config_of(args)
@@ -60,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             found[one.name if one.name not in found else f"{one.name} ({i + 1})"] = answers(model, one, config)
     seen = [one.name for one in runs if one.sha256 in model.header.recordings]
     if seen:
-        notes.append(f"the model was TRAINED on {', '.join(seen)}: what it gets right there says nothing")
+        notes.append(f"the model was TRAINED on {', '.join(seen)}, so its accuracy there means nothing")
     notes += notes_of(runs)
     print(json.dumps(document(args.model, found, notes)) if args.json else told_of(found, notes))
     return 0
@@ -68,20 +85,30 @@ def run(args: argparse.Namespace) -> int:
 
 def _opened(places: Sequence[Path], config: SessionConfig) -> Iterable[LabelledRun]:
     """All recordings that are named, with their cues."""
-    from bci.session.evaluation.names import files_of
-    from bci.session.evaluation.public import bids_origins
-    from bci.session.training import open_labelled
+    from bci.bids.entities import files_of
+    from bci.evaluation.public import bids_sources
+    from bci.training.labelled import open_labelled
 
     for place in places:
         if (place / "dataset_description.json").is_file():
-            for origin in bids_origins(place):
-                yield from (opened.labelled for opened in origin.open(config))
+            for source in bids_sources(place):
+                yield from (opened.labelled for opened in source.open(config))
         else:
             yield from (open_labelled(path, config) for path in files_of([place]))
 
 
 def document(model: str, found: dict[str, list[Answered]], notes: Sequence[str]) -> dict[str, Any]:
-    """The result for programs."""
+    """The result for programs.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model file.
+    found : dict of str to list of Answered
+        Answers at the cues of each recording, by its name.
+    notes : sequence of str
+        What a person should know.
+    """
     together = [one for each in found.values() for one in each]
     return {
         "model": model,
@@ -92,8 +119,14 @@ def document(model: str, found: dict[str, list[Answered]], notes: Sequence[str])
 
 
 def counts(found: Sequence[Answered]) -> dict[str, Any]:
-    """Counts of some cues for programs: of all, of each class, and why some were not decoded."""
-    from bci.session.right_at_cues import reasons_of, rights
+    """Counts of some cues for programs: of all, of each class, and why some were not decoded.
+
+    Parameters
+    ----------
+    found : sequence of Answered
+        Answers at some cues.
+    """
+    from bci.replay.right_at_cues import reasons_of, rights
 
     *classes, everything = rights(found)
     return {**_numbers(everything), "classes": {one.class_: _numbers(one) for one in classes}, "not_decoded": reasons_of(found)}
@@ -105,8 +138,16 @@ def _numbers(one: Right) -> dict[str, Any]:
 
 
 def told_of(found: dict[str, list[Answered]], notes: Sequence[str]) -> str:
-    """The table for people."""
-    from bci.session.right_at_cues import reasons_of, rights
+    """The table for people.
+
+    Parameters
+    ----------
+    found : dict of str to list of Answered
+        Answers at the cues of each recording, by its name.
+    notes : sequence of str
+        What a person should know.
+    """
+    from bci.replay.right_at_cues import reasons_of, rights
 
     together = [one for each in found.values() for one in each]
     parts = dict(found) if len(found) == 1 else found | {"all recordings": together}

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from bci.stream.bus import Source
     from bci.stream.lsl import FoundStream
 
-HELP = """Put a source on LSL: the simulated subject, or a device.
+HELP = """Offer a source as an LSL stream: the simulated subject, or a device.
 
-Stamps are computed from the source's sample clock. What a device marks itself (triggers, events) goes to a stream of
-its own, NAME-markers. The simulated subject imagines what the markers of another
-stream ask for, and can be shown what is decoded."""
+Time stamps are computed from the sample clock of the source. Markers that a device sends itself (triggers, events) are on a
+separate stream, NAME-markers. The simulated subject imagines what the markers of another stream ask for, and can be shown what
+is decoded."""
 EXAMPLES = """
 bci stream simulated                                    8 channels, 250 Hz, until Ctrl-C
 bci stream simulated --channels 22 --skill 0.9 --listen Cues
 bci stream simulated --listen Cues --feedback bci-decisions
-bci stream simulated --bursty --loss 0.01               as a consumer board on a bad day
+bci stream simulated --bursty --loss 0.01               like a consumer board with a bad connection
 bci stream simulated --set blinks_per_min=0 --set line_hz=60
-bci stream brainvision-rda --set host=192.168.1.2       BrainVision Recorder with Remote Data Access
+bci stream brainvision-rda --set host=192.168.1.2       a BrainVision Recorder with Remote Data Access
 bci stream fieldtrip --set host=192.168.1.2 --set unit=V
 """
 
@@ -34,48 +34,67 @@ _SIMULATED = ("channels", "rate_hz", "skill", "seed", "classes", "name", "loss",
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     add = parser.add_argument
-    add("device", help="name of a source: simulated, or what a plug-in registered under bci.sources")
-    add("--channels", metavar="N", help="3, 8, 16, 22, 32 or 64, or labels: C3,Cz,C4")
+    add("device", help="name of a source: simulated, or a plug-in that is registered under bci.sources")
+    add("--channels", metavar="N", help="number of channels (3, 8, 16, 22, 32 or 64), or labels: C3,Cz,C4")
     add("--rate", dest="rate_hz", type=float, metavar="HZ", help="sampling rate")
-    add("--skill", type=float, metavar="X", help="simulated: 0 is chance, 1 is easy")
-    add("--seed", type=int, metavar="N", help="simulated: everything random follows from it")
-    add("--classes", metavar="A,B", help="simulated: left_hand, right_hand, feet, tongue, rest")
-    add("--name", help="of the stream")
+    add("--skill", type=float, metavar="X", help="simulated: skill, from 0 (chance) to 1 (easy to decode)")
+    add("--seed", type=int, metavar="N", help="simulated: seed of everything random")
+    add("--classes", metavar="A,B", help="simulated: classes, among left_hand, right_hand, feet, tongue, rest")
+    add("--name", help="name of the stream")
     add("--bursty", action="store_const", const=True, help="simulated: samples arrive in irregular bursts")
-    add("--loss", type=float, metavar="X", help="simulated: fraction of samples lost")
+    add("--loss", type=float, metavar="X", help="simulated: share of samples that are lost")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting of the source (repeatable)")
     add("--listen", metavar="QUERY", help="marker stream that shows the cues: a name, or type=Markers")
     add("--feedback", metavar="QUERY", help="decision stream that shows what was decoded")
     add("--seconds", type=float, metavar="S", help="stop after this time")
-    add("--json", action="store_true", help="print one JSON object a line: ready, done")
+    add("--json", action="store_true", help="print one JSON object per line: ready, done")
     add("--parent-pipe", action="store_true", help="stop when standard input closes; ignore Ctrl-C, which the parent handles")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Stream until told to stop."""
-    from bci.session.scheduling import SOURCE, ahead
+    """Stream until told to stop.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from bci.processes.scheduling import SOURCE, ahead
 
     with ahead(SOURCE):
         return _stream(args)
 
 
 def _stream(args: argparse.Namespace) -> int:
-    from bci.session.processes import Stop, say_ready
+    from bci.processes.child import say_alive, say_ready, say_streams
+    from bci.processes.stop import StopRequest
     from bci.stream.lsl import LslOutlet
 
     source = open_source(args.device, options(args))
     ears = _ears(args, source)
     outlet = LslOutlet(source.info)
     marked = Marked(source)
-    stop = Stop(args.parent_pipe, args.seconds)
+    stop = StopRequest(args.parent_pipe, args.seconds)
     info, sent = source.info, 0
+    say_streams(device=outlet.uid, **marked.uids())
     try:
         if args.json:
             say_ready(name=info.name, source_id=info.source_id, rate_hz=info.rate_hz, channels=list(info.labels))
         else:
-            print(f"{info.name}: {len(info.channels)} channels at {info.rate_hz:g} Hz on LSL; Ctrl-C ends", flush=True)
+            print(f"{info.name}: {len(info.channels)} channels at {info.rate_hz:g} Hz on LSL; press Ctrl-C to end", flush=True)
         while not stop():
             for ear in ears:
                 ear.listen()
@@ -84,6 +103,7 @@ def _stream(args: argparse.Namespace) -> int:
                 outlet.push_chunk(chunk.data, chunk.stamps)
                 sent += len(chunk)
             marked.pass_on()
+            say_alive(sent=sent)
     finally:
         for ear in ears:
             ear.close()
@@ -96,6 +116,10 @@ def _stream(args: argparse.Namespace) -> int:
 
 def options(args: argparse.Namespace) -> dict[str, object]:
     """Settings that were given, for the source to check.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
 
     Raises
     ------
@@ -138,12 +162,12 @@ def _ears(args: argparse.Namespace, source: Source) -> list[Ear]:
     ears = []
     for option, query, method, kind in (
         ("--listen", args.listen, "cue", Cues),
-        ("--feedback", args.feedback, "feedback", Decisions),
+        ("--feedback", args.feedback, "feedback", ShownDecisions),
     ):
         if query:
             tell = getattr(source, method, None)
             if tell is None:
-                raise ConfigError(f"{option}: source {args.device!r} does not listen; leave the option out")
+                raise ConfigError(f"{option}: source {args.device!r} cannot receive other streams; leave the option out")
             ears.append(Ear(query, partial(kind, tell=tell)))
     return ears
 
@@ -164,6 +188,10 @@ class Marked:
         if self._markers is not None:
             info = source.info
             self._outlet = LslTextOutlet(f"{info.name}-markers", "Markers", f"{info.source_id}-markers")
+
+    def uids(self) -> dict[str, str]:
+        """What tells its stream from others."""
+        return {} if self._markers is None else {"markers": self._outlet.uid}
 
     def pass_on(self) -> None:
         """Send what has come since the last call."""
@@ -254,8 +282,8 @@ class Cues:
         self._inlet.close()
 
 
-class Decisions:
-    """Rows of ``bci-decisions`` (docs/streams.md), shown to the source.
+class ShownDecisions:
+    """Rows of ``bci-decisions`` (docs/reference/streams.md), shown to the source.
 
     Parameters
     ----------
@@ -273,7 +301,9 @@ class Decisions:
         classes = bci_fields(self._inlet.header_xml).get("classes", "")
         if "decision" not in labels or "confidence" not in labels or not classes:
             self._inlet.close()
-            raise StreamMismatch(f"--feedback: {found} is no decision stream: it lacks decision, confidence or desc/bci/classes")
+            raise StreamMismatch(
+                f"--feedback: {found} is not a stream of decisions: it has no decision, confidence or desc/bci/classes"
+            )
         self._columns = labels.index("decision"), labels.index("confidence")
         self._classes = json.loads(classes)
         self._tell = tell

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bci.stream.lsl import FoundStream
 
-HELP = """List the LSL streams that answer, on this machine or on the network.
+HELP = """List the LSL streams that can be seen, on this computer or on the network.
 
-With --listen, each is read for a while and its effective rate is shown beside the one it declares.
+With --listen, each stream is read for a while, and its measured rate is shown beside its declared rate.
 
-How to name a stream, in every option and setting that takes a QUERY, live and in files:
-  Muse                     of that name, type or source_id; commas belong to it: "EEG, 8 channels"
-  type=EEG,host=*          keys name, type, source_id and host; all must hold. Without a host: of this machine
-  Muse,host=lab2           the same with a name in front
-  name="a, type=b"         quotes where a value contains ", KEY=" or begins with a quote"""
+How to name a stream in every option and setting that takes a QUERY, in live sessions and for files:
+  Muse                     the stream with this name, type or source_id; commas belong to it: "EEG, 8 channels"
+  type=EEG,host=*          keys name, type, source_id and host; all must match. Without host, it is of this computer
+  Muse,host=lab2           the same, with a name in front
+  name="a, type=b"         put quotes around a value that contains ", KEY=" or begins with a quote"""
 
 EXAMPLES = """bci streams
 bci streams --host '*' --wait 3
@@ -25,17 +25,34 @@ bci streams --listen 5 --json"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     parser.add_argument("--wait", type=float, default=1.0, metavar="SECONDS", help="wait this long for answers (default 1)")
-    parser.add_argument("--host", default="*", help="only streams of this machine ('' for this one, '*' for any: the default)")
+    parser.add_argument("--host", default="*", help="list only streams of this computer ('' this one, '*' any; default '*')")
     parser.add_argument(
-        "--listen", type=float, default=0.0, metavar="SECONDS", help="read each stream this long, measure its rate"
+        "--listen", type=float, default=0.0, metavar="SECONDS", help="read each stream this long, and measure its rate"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON list")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a table or JSON; 0 even where nothing was found."""
+    """Print a table or JSON; the exit code is 0 even if nothing was found.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     from bci.errors import ConfigError
     from bci.stream.lsl import list_streams
 
@@ -70,6 +87,13 @@ def _fields(found: FoundStream) -> dict[str, Any]:
 
 def measure(found: list[FoundStream], listen_s: float) -> list[dict[str, Any]]:
     """Read all streams at once and count what comes.
+
+    Parameters
+    ----------
+    found : list of FoundStream
+        Streams to read.
+    listen_s : float
+        How long.
 
     Returns
     -------
@@ -127,14 +151,24 @@ def _count(inlet: Any, result: dict[str, Any]) -> int:
 
 
 def show(rows: list[dict[str, Any]], listened: bool) -> None:
-    """A table in the terminal; names of strangers are shown as text, never as markup."""
+    """A table in the terminal; names of strangers are shown as text, never as markup.
+
+    Parameters
+    ----------
+    rows : list of dict of str to object
+        What is known of each stream.
+    listened : bool
+        Whether rates were measured, which is a column more.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
     if not rows:
-        console.print("No LSL stream answered. Is the sender running, on this network, and not behind a firewall?")
+        console.print(
+            "No LSL stream was found. Check that the sender is running, is on this network, and is not behind a firewall."
+        )
         return
     table = Table(
         "name", "type", "channels", "rate (Hz)", *(["measured (Hz)"] if listened else []), "format", "source_id", "host"

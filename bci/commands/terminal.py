@@ -6,6 +6,7 @@ import codecs
 import io
 import sys
 import unicodedata
+from typing import Any
 
 NAME = "bci-plain"
 _PLAIN = {
@@ -21,6 +22,13 @@ _PLAIN = {
 def plain(text: str) -> str:
     """Text in ASCII, as near to what it was as that allows.
 
+    Parameters
+    ----------
+    text : str
+        Any characters.
+
+    Examples
+    --------
     >>> plain("12 µV – ≥ 3 · café")
     '12 uV - >= 3 . cafe'
     """
@@ -51,3 +59,30 @@ def take_any_character() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "backslashreplace", "surrogateescape"):
             stream.reconfigure(errors=NAME)
+
+
+class _Lasting(io.FileIO):
+    """An open file of the system's; what it does not take is dropped."""
+
+    def write(self, data: Any, /) -> int:
+        """Write, or drop."""
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
+
+
+def outlive_the_terminal() -> None:
+    """Let this program come to its end in good order where its words reach nobody any more.
+
+    A terminal that was closed, a pipe whose reader has ended (``bci run 2>&1 | tee`` and Ctrl-C) and a full disk refuse
+    what is written; the error would come in the middle of the order in which actuator, recording and processes are ended.
+    A pipe on standard output is left alone: whoever reads a result and ends (``bci info | head``) ends the program.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if type(stream) is not io.TextIOWrapper or type(getattr(stream.buffer, "raw", stream.buffer)) is not io.FileIO:
+            continue  # what a test reads, a console of Windows, or done already
+        if name == "stderr" or stream.isatty():
+            raw = io.BufferedWriter(_Lasting(stream.fileno(), "w", closefd=False))
+            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=True))

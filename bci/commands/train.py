@@ -6,18 +6,19 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bci.session.progress import Progress
+    from bci.progress import Progress
     from bci.settings import SessionConfig
+    from bci.training.train import Trained
 
 HELP = """Fit a decoder to recordings and write a model file.
 
-The trials are cut through the very filters and windows that run live. The accuracy it prints is
-cross-validated over whole runs or blocks of neighbouring trials, never over shuffled windows."""
+The trials are cut with the same filters and windows as in a live session. The command prints a cross-validated accuracy: whole
+runs, or blocks of neighbouring trials, are held out, never shuffled windows."""
 
 EXAMPLES = """bci train run1.xdf run2.xdf --set markers.table.769=left --set markers.table.770=right -o left-right.safetensors
 bci train *.edf --set markers.table.T1=left --set markers.table.T2=right --set decoder.name=csp-lda -o fists.safetensors
@@ -31,93 +32,142 @@ bci train run*.xdf --decoder network --set decoder.settings.module=my_nets:Mine 
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     from bci.config import add_config_options
 
     parser.add_argument(
         "recordings",
         nargs="*",
         metavar="FILE",
-        help="any recording that bci info reads: XDF, EDF, BDF, GDF, .vhdr, .fif, .set, .cnt, .ov",
+        help="recordings that bci info can read: XDF, EDF, BDF, GDF, .vhdr, .fif, .set, .cnt, .ov",
     )
     parser.add_argument(
-        "--library", metavar="DIR", help="start from what other people's calibrations have in common (bci library)"
+        "--library", metavar="DIR", help="folder of other people's calibrations, from which the training starts (bci library)"
     )
     parser.add_argument(
-        "-o", "--model", required=True, metavar="FILE", help="model file to write; an existing one is never overwritten"
+        "-o", "--model", required=True, metavar="FILE", help="model file to write; an existing file is never overwritten"
     )
-    parser.add_argument("--decoder", metavar="NAME", help="what to train (decoder.name), for instance ts-lr or eegnet")
+    parser.add_argument("--decoder", metavar="NAME", help="decoder to train (decoder.name), for instance ts-lr or eegnet")
     parser.add_argument(
         "--pretrained",
         metavar="FILE",
-        help="model file of a network to start from, whose channels, filters and window are taken over",
+        help="model file of a network from which the training starts; its channels, filters and window are used",
     )
     parser.add_argument(
         "--fine-tune",
         choices=("full", "probe", "frozen"),
         default="full",
-        help="with --pretrained: train all of it further (the default), only its last layer, or nothing",
+        help="with --pretrained: train the whole network further (default), only its last layer, or nothing",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, and say what came out."""
+    """Train, and print the result.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     from pathlib import Path
 
     from bci.config import config_of
     from bci.errors import ConfigError, ModelError
-    from bci.session.chance import interval
-    from bci.session.epochs import reasons
-    from bci.session.fit import TooFewTrials
-    from bci.session.progress import progress_bar
-    from bci.session.rejected import why_rejected
-    from bci.session.training import cross_validated, notes_of, open_labelled, train, write_model
 
     config = _started(args, config_of(args))
     path = Path(args.model)
     if path.exists():
-        raise ModelError(f"{path}: exists already and is not overwritten; choose another name with -o")
+        raise ModelError(f"{path}: already exists and is not overwritten; choose another name with -o")
     if args.library:
-        return _with_library(args, config, path)
-    if not args.recordings:
-        raise ConfigError("bci train: name at least one recording; without any, only --library DIR can give a decoder")
+        result = _with_library(args, config, path)
+    elif args.recordings:
+        result = _alone(args, config, path)
+    else:
+        raise ConfigError("bci train: name at least one recording, or a library with --library DIR")
+    print(json.dumps(result) if args.json else _told(result))
+    return 0
+
+
+def _alone(args: argparse.Namespace, config: SessionConfig, path: Path) -> dict[str, Any]:
+    """Train on the recordings alone, write the model, and return the result."""
+    from pathlib import Path
+
+    from bci.progress import progress_bar
+    from bci.training.fit import TooFewTrials
+    from bci.training.labelled import notes_of, open_labelled
+    from bci.training.train import cross_validated, train, write_model
+
     with progress_bar("reading", quiet=args.json) as told:
         runs = [open_labelled(Path(name), config) for name in args.recordings]
         with interruptible(told) as watched:
             trained = train(runs, config, watched)
         missing = ""
         try:
-            correct, n = cross_validated(trained, config, told)
+            correct, n = cross_validated(trained, told)
         except KeyboardInterrupt:  # the model is there already, and hours of a network's training should not be lost
-            correct, n, missing = 0, 0, "ended by hand"
+            correct, n, missing = 0, 0, "a person ended the cross-validation"
         except TooFewTrials as error:
             correct, n, missing = 0, 0, str(error)
         sha256 = write_model(path, trained, config, correct / n if n else None)
-    result = {
+    return _result(path, sha256, trained, config, correct, n, missing, notes_of(runs))
+
+
+def _result(
+    path: Path,
+    sha256: str,
+    trained: Trained,
+    config: SessionConfig,
+    correct: int = 0,
+    n: int = 0,
+    not_judged: str = "",
+    notes: tuple[str, ...] = (),
+    donors: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """What is said of every model: what it was trained on, how good it is, and what a person should know of it.
+
+    ``correct`` of ``n`` held-out trials were decoded right; with none, ``not_judged`` says why. ``donors`` are others' sessions.
+    """
+    from bci.training.chance import interval
+    from bci.training.epochs import reasons
+    from bci.training.rejected import why_rejected
+
+    model, rejected = trained.model, trained.epochs.rejected
+    total = sum(model.trials.values())
+    return {
         "model": str(path),
         "sha256": sha256,
-        "decoder": trained.model.family,
-        "classes": list(trained.model.classes),
-        "trials": trained.model.trials,
-        "rejected": [f"{cue.class_} at {cue.time_s:.1f} s: {why}" for cue, why in trained.epochs.rejected],
-        "reasons": reasons(trained.epochs.rejected),
+        "decoder": model.family,
+        "classes": list(model.classes),
+        "trials": model.trials,
+        "donors": list(donors),
+        "rejected": [f"{cue.class_} at {cue.time_s:.1f} s: {why}" for cue, why in rejected],
+        "reasons": reasons(rejected),
         "accuracy": correct / n if n else None,
         "interval": list(interval(correct, n)) if n else None,
-        "chance": max(trained.model.trials.values()) / sum(trained.model.trials.values()),
-        "dimensions": trained.model.decoder().n_dims,
-        "not_judged": missing,
-        "why": why_rejected(trained.epochs.rejected, trained.epochs.faults, config.front()),
-        "notes": [*notes_of(runs), *trained.model.notes],
+        "chance": max(model.trials.values()) / total if total else None,
+        "dimensions": model.decoder().n_dims,
+        "not_judged": not_judged,
+        "why": why_rejected(rejected, trained.epochs.faults, config.front()),
+        "notes": [*notes, *model.notes],
     }
-    print(json.dumps(result) if args.json else _told(result))
-    return 0
 
 
 def _started(args: argparse.Namespace, config: SessionConfig) -> SessionConfig:
     """The configuration with the decoder that the options name, and with the windows of the network that it starts from."""
-    from bci.session.model import read_model
+    from bci.model.file import read_model
 
     decoder, preprocessing = config.decoder, config.preprocessing
     settings = dict(decoder.settings)
@@ -154,7 +204,7 @@ def interruptible(told: Progress) -> Iterator[Progress]:
     import signal
     import threading
 
-    from bci.session.progress import Enough
+    from bci.progress import Enough
 
     doing, asked = "", False
 
@@ -181,58 +231,44 @@ def interruptible(told: Progress) -> Iterator[Progress]:
         signal.signal(signal.SIGINT, before)
 
 
-def _with_library(args: argparse.Namespace, config: SessionConfig, path: Path) -> int:
-    """Train with a head start, and say what came out."""
-    from bci.session.fit import InformedFamily, load_family
+def _with_library(args: argparse.Namespace, config: SessionConfig, path: Path) -> dict[str, Any]:
+    """Train with other people's calibrations, write the model, and return the result."""
+    from bci.model.family import InformedFamily, load_family
 
     if isinstance(load_family(config.decoder.name, config.decoder.settings), InformedFamily):
         return _pooled(args, config, path)
     return _head_start(args, config, path)
 
 
-def _pooled(args: argparse.Namespace, config: SessionConfig, path: Path) -> int:
-    """Train a network on everybody in the library, and say what came out."""
+def _pooled(args: argparse.Namespace, config: SessionConfig, path: Path) -> dict[str, Any]:
+    """Train a network on everybody in the library."""
     from bci.errors import ConfigError
-    from bci.session.headstart.library import Library
-    from bci.session.headstart.pooled import pool
-    from bci.session.progress import progress_bar
-    from bci.session.training import write_model
+    from bci.progress import progress_bar
+    from bci.training.train import write_model
+    from bci.transfer.library import Library
+    from bci.transfer.pooled import pool
 
     if args.recordings:
         raise ConfigError(
-            f"bci train: {config.decoder.name} learns from others in two steps. First without recordings: "
-            f"bci train --library {args.library} -o people.safetensors; then bci train FILE --pretrained people.safetensors"
+            f"bci train: training {config.decoder.name} with other people's data takes two steps. First, without recordings, run "
+            f"bci train --library {args.library} -o people.safetensors; then run bci train FILE --pretrained people.safetensors"
         )
     with progress_bar("reading", quiet=args.json) as told, interruptible(told) as watched:
         found = pool(Library.open(args.library), config, exclude=args.subject or "", progress=watched)
         sha256 = write_model(path, found.trained, config)
-    model = found.trained.model
-    result = {
-        "model": str(path),
-        "sha256": sha256,
-        "decoder": model.family,
-        "classes": list(model.classes),
-        "trials": model.trials,
-        "donors": list(found.sessions),
-        "notes": list(model.notes),
-    }
-    if args.json:
-        print(json.dumps(result))
-        return 0
-    print(f"{path}: {model.family} for {', '.join(model.classes)}, from {sum(model.trials.values())} trials of others")
-    print("\n".join(f"note: {note}" for note in model.notes))
-    return 0
+    why = "all trials are from other people"
+    return _result(path, sha256, found.trained, config, not_judged=why, donors=found.sessions)
 
 
-def _head_start(args: argparse.Namespace, config: SessionConfig, path: Path) -> int:
-    """Train tangent space with a head start, and say what came out."""
+def _head_start(args: argparse.Namespace, config: SessionConfig, path: Path) -> dict[str, Any]:
+    """Train tangent space with a head start."""
     from pathlib import Path
 
-    from bci.session.chance import interval
-    from bci.session.headstart.library import Library
-    from bci.session.headstart.training import head_start
-    from bci.session.progress import progress_bar
-    from bci.session.training import notes_of, open_labelled, write_model
+    from bci.progress import progress_bar
+    from bci.training.labelled import notes_of, open_labelled
+    from bci.training.train import write_model
+    from bci.transfer.library import Library
+    from bci.transfer.training import head_start
 
     library = Library.open(args.library)
     with progress_bar("reading", quiet=args.json) as told:
@@ -241,41 +277,22 @@ def _head_start(args: argparse.Namespace, config: SessionConfig, path: Path) -> 
         found = head_start(library, runs, info, config, exclude=args.subject or "", progress=told)
         n = len(found.trained.epochs.labels)
         sha256 = write_model(path, found.trained, config, found.correct / n if n else None)
-    model = found.trained.model
-    notes = [*notes_of(runs), *model.notes]
-    result: dict[str, object] = {
-        "model": str(path),
-        "sha256": sha256,
-        "decoder": model.family,
-        "classes": list(model.classes),
-        "trials": model.trials,
-        "donors": list(found.donors),
-        "accuracy": found.correct / n if n else None,
-        "interval": list(interval(found.correct, n)) if n else None,
-        "notes": notes,
-    }
-    if args.json:
-        print(json.dumps(result))
-        return 0
-    print(f"{path}: {model.family} for {', '.join(model.classes)}, {n} own trials, {len(found.donors)} sessions of others")
-    if n:
-        low, high = (100 * x for x in interval(found.correct, n))
-        print(f"held-out own trials: {100 * found.correct / n:.0f} % correct (95 % interval {low:.0f}–{high:.0f})")
-    print("\n".join(f"note: {note}" for note in notes))
-    return 0
+    why = "" if n else "there are no trials of this person yet"
+    return _result(path, sha256, found.trained, config, found.correct, n, why, notes_of(runs), found.donors)
 
 
-def _told(result: dict) -> str:  # type: ignore[type-arg]
+def _told(result: dict[str, Any]) -> str:
     """The result for people."""
     trials = ", ".join(f"{n} {name}" for name, n in result["trials"].items())
-    lines = [f"{result['model']}: {result['decoder']} on {trials}", *_accuracy(result)]
+    donors = f", from {len(result['donors'])} sessions of other people" if result["donors"] else ""
+    lines = [f"{result['model']}: {result['decoder']} on {trials}{donors}", *_accuracy(result)]
     if result["rejected"]:
         why = "; ".join(f"{n}: {reason}" for reason, n in result["why"].items())
         lines.append(f"{len(result['rejected'])} trials left out ({why}), for instance {result['rejected'][0]}")
     return "\n".join(lines + [f"note: {note}" for note in result["notes"]])
 
 
-def _accuracy(result: dict) -> list[str]:  # type: ignore[type-arg]
+def _accuracy(result: dict[str, Any]) -> list[str]:
     """How good it is, where that was found out."""
     if result["interval"] is None:
         return [f"not cross-validated: {result['not_judged']}"]
@@ -283,7 +300,7 @@ def _accuracy(result: dict) -> list[str]:  # type: ignore[type-arg]
     right, between = 100 * result["accuracy"], f"{low:.0f}–{high:.0f}, chance {chance:.0f}"
     correct = f"cross-validated {right:.0f} % correct (95 % interval {between})"
     if result["dimensions"]:
-        return [f"steers in {result['dimensions']} dimensions; taken for a choice between directions: {correct}"]
+        return [f"moves a cursor in {result['dimensions']} dimensions; as a choice between directions: {correct}"]
     return [
         correct,
         "better than chance" if low > chance else "NOT shown to be better than chance: record more trials, or change the imagery",

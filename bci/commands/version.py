@@ -7,7 +7,7 @@ import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-HELP = "Versions of this program and of what it stands on: paste it into a report."
+HELP = "Print the versions of bci and of the packages that it uses. Paste them into a report of a problem."
 EXAMPLES = """
 bci version
 bci version --json
@@ -16,12 +16,29 @@ PACKAGES = ("bci", "numpy", "scipy", "pylsl", "pyriemann", "scikit-learn", "mne"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the options.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of this command.
+    """
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the versions."""
+    """Print the versions.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What was typed.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
     found = {name: _version(name) for name in PACKAGES}
     found |= {"python": platform.python_version(), "platform": platform.platform()}
     if args.json:

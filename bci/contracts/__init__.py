@@ -1,0 +1,1 @@
+"""Contract suites: what every source, decoder, kernel and actuator must do, as functions that return one line for each breach."""

@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from bci.engine.command import Command
@@ -57,6 +58,36 @@ def actuator_breaches(
     again.close()
     if received is not None and b"RESET" in received():
         found.append("text of a command's name reached the wire as it was")
+    return found
+
+
+def cut_breaches(actuator: Actuator, cut: Callable[[], None]) -> list[str]:
+    """Breaches of the actuator contract by one whose other end has gone.
+
+    Parameters
+    ----------
+    actuator : Actuator
+        Opened, its other end working; closed here.
+    cut : callable
+        Takes the other end away, in a way of which the actuator can know.
+    """
+    found = []
+    try:
+        actuator.neutral()
+        cut()
+        for _ in range(3):
+            began_s = time.perf_counter()
+            try:
+                actuator.neutral()
+            except ActuatorError as error:
+                found += [] if str(error).isprintable() else ["neutral(): its error holds control characters"]
+            else:
+                found.append("neutral() with nobody at the other end: must raise ActuatorError, for whatever moves may go on")
+            took_s = time.perf_counter() - began_s
+            if took_s > DEADLINE_S + SLACK_S:
+                found.append(f"neutral() with nobody at the other end: took {took_s * 1e3:.0f} ms")
+    finally:
+        actuator.close()
     return found
 
 
@@ -111,7 +142,13 @@ def _refusing_breaches(actuator: Actuator, name: str) -> Iterator[str]:
 def _neutral_breaches(actuator: Actuator, name: str) -> Iterator[str]:
     for _ in range(3):
         began_s = time.perf_counter()
-        actuator.neutral()
+        try:
+            said: object = actuator.neutral()
+        except ActuatorError as error:
+            yield f"neutral(): raised although nothing is wrong: {error}"
+        else:
+            if not (said is None or isinstance(said, bool)):
+                yield f"neutral(): returned {said!r:.80}; it must be True (the device itself says so), False or None"
         took_s = time.perf_counter() - began_s
         if took_s > DEADLINE_S + SLACK_S:
             yield f"neutral(): took {took_s * 1e3:.0f} ms, at most {DEADLINE_S * 1e3:g} are allowed"
@@ -123,7 +160,8 @@ def _neutral_breaches(actuator: Actuator, name: str) -> Iterator[str]:
 
 def _closing_breaches(actuator: Actuator, name: str) -> Iterator[str]:
     actuator.close()  # for the second time: must not raise
-    actuator.neutral()
+    with suppress(ActuatorError):  # it may say that it is closed
+        actuator.neutral()
     try:
         actuator.send(Command(name))
     except ActuatorError:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from bci.engine.chunk import FloatArray
 from bci.engine.decoder import Kernel, scatter
 from bci.engine.preprocessing import Preprocessing
-from bci.session.fit import DecoderFamily, FittedModel, fit_decoder
+from bci.model.family import DecoderFamily
+from bci.training.fit import FittedModel, fit_decoder
 
 TOLERANCE = 1e-9
 """Between a kernel and its estimator; a family of single precision declares its own as ``tolerance``."""
@@ -74,7 +75,13 @@ def family_breaches(
 
 
 def degenerate(window: FloatArray) -> Iterator[tuple[str, FloatArray]]:
-    """Finite windows that no decoder wants to see, from an ordinary one, shape (n_bands, n_samples, n_channels)."""
+    """Finite windows that no decoder wants to see, from an ordinary one, shape (n_bands, n_samples, n_channels).
+
+    Parameters
+    ----------
+    window : ndarray, shape (n_bands, n_samples, n_channels)
+        Microvolts.
+    """
     yield "all zero", np.zeros_like(window)
     yield "constant", np.full_like(window, 7.0)
     yield "every channel the same", np.repeat(window[..., :1], window.shape[-1], axis=-1)

@@ -60,7 +60,15 @@ def source_breaches(open_source: Callable[[], Source], seconds: float = 2.0) -> 
 
 
 def read_for(source: Source, seconds: float) -> list[Chunk]:
-    """Chunks that cover ``seconds``; gives up after ten times as many reads without any."""
+    """Chunks that cover ``seconds``; gives up after ten times as many reads without any.
+
+    Parameters
+    ----------
+    source : Source
+        Opened.
+    seconds : float
+        Signal to read, by the number of samples.
+    """
     chunks: list[Chunk] = []
     wanted, got, silent = round(seconds * source.info.rate_hz), 0, 0
     while got < wanted and silent < 10 * seconds / READ_S:

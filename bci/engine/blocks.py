@@ -16,7 +16,7 @@ LONGEST = 32
 
 
 @dataclass(slots=True)
-class Run:
+class BlockRun:
     """Consecutive blocks that came together. The arrays are valid until the next run.
 
     A live stream gives one block at a time; a recording gives many, and what is done to many at once is cheaper for
@@ -49,11 +49,11 @@ class Run:
     consumed: list[int]
     crc: list[int]
 
-    def singly(self) -> Iterator[Run]:
+    def singly(self) -> Iterator[BlockRun]:
         """The blocks as runs of one."""
         for i in range(len(self.stamps)):
             one = slice(i, i + 1)
-            yield Run(
+            yield BlockRun(
                 self.segment,
                 self.number + i,
                 self.fresh and i == 0,
@@ -97,7 +97,7 @@ class Blocks:
         """Samples until the next block is whole, if nothing is lost before."""
         return self._hop - self._next % self._hop
 
-    def push(self, piece: Chunk) -> Iterator[Run]:
+    def push(self, piece: Chunk) -> Iterator[BlockRun]:
         """Blocks that end inside this piece."""
         if self._filled < 0 or piece.segment != self._segment or piece.start != self._next:
             self._restart(piece)
@@ -122,7 +122,7 @@ class Blocks:
         self._bridged = 0
         self._fresh = True
 
-    def _whole(self, piece: Chunk, start: int, end: int) -> Run:
+    def _whole(self, piece: Chunk, start: int, end: int) -> BlockRun:
         """The rows ``start`` to ``end``, which are whole blocks, without a copy where they need none."""
         hop, rows = self._hop, piece.data[start:end]
         number = self._next // hop
@@ -165,7 +165,7 @@ class Blocks:
         self.consumed += len(stamps)
         self._next += n
 
-    def _pending(self, stamp: float) -> Run:
+    def _pending(self, stamp: float) -> BlockRun:
         """The block that has just been completed from parts."""
         number = self._next // self._hop - 1
         return self._run(number, self._data, [stamp], [self._bridged], [self.consumed], [self.crc])
@@ -178,7 +178,7 @@ class Blocks:
         bridged: list[int],
         consumed: list[int],
         crc: list[int],
-    ) -> Run:
-        run = Run(self._segment, number, self._fresh, data, stamps, bridged, consumed, crc)
+    ) -> BlockRun:
+        run = BlockRun(self._segment, number, self._fresh, data, stamps, bridged, consumed, crc)
         self._fresh = False
         return run

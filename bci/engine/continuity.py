@@ -15,7 +15,7 @@ import numpy as np
 
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.clock_fit import FittedClock
-from bci.engine.stamp_clock import SampleClock, StampClock, Step
+from bci.engine.stamp_clock import CountedClock, MissingSamples, StampClock
 from bci.errors import ConfigError
 
 
@@ -106,7 +106,7 @@ class Continuity:
         self.index = 0
         self.lost = 0
         self.bridged = 0
-        self._clock: StampClock = (SampleClock if sample_clock else FittedClock)(rate_hz, self.settings.new_segment_s)
+        self._clock: StampClock = (CountedClock if sample_clock else FittedClock)(rate_hz, self.settings.new_segment_s)
         self._bridge = math.floor(self.settings.bridge_s * rate_hz + 1e-9)
         self._row: FloatArray = np.empty(0)
         self._stamp = math.nan
@@ -134,6 +134,11 @@ class Continuity:
         old are extrapolated.
         """
         return self._clock.timeline.time_of(index)
+
+    @property
+    def newest_s(self) -> float:
+        """Fitted time of the newest sample, seconds on the sender's clock; NaN before there is one."""
+        return self.time_of(self.index - 1) if self.index else math.nan
 
     def take_discontinuities(self) -> list[Discontinuity]:
         """Gaps and new segments since the last call."""
@@ -164,7 +169,7 @@ class Continuity:
         self._stamp = float(chunk.stamps[-1])
         return pieces
 
-    def _cut(self, chunk: Chunk, steps: list[Step]) -> list[Chunk]:
+    def _cut(self, chunk: Chunk, steps: list[MissingSamples]) -> list[Chunk]:
         """Pieces of a chunk in which something is missing."""
         pieces: list[Chunk] = []
         parts: list[_Part] = []

@@ -28,6 +28,8 @@ def oas_shrinkage(mean_square: float, mean_variance: float, n_samples: float, n_
     n_samples : float
     n_channels : int
 
+    Examples
+    --------
     >>> oas_shrinkage(0.5, 1.0, 9, 2)
     1.0
     """

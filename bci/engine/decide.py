@@ -10,6 +10,7 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.errors import ConfigError
 
+LEAST_S = 1e-6
 LONGEST_S = 3600  # a longer time is a mistake, and one too long to be counted in windows would stop the loop
 
 
@@ -58,7 +59,7 @@ class DecisionSettings:
             raise ConfigError(problems)
 
 
-class Decide:
+class DecisionRule:
     """Evidence over the window grid, turned into decisions.
 
     Parameters
@@ -85,7 +86,8 @@ class Decide:
         if settings.idle and settings.idle not in self._classes:
             raise ConfigError(f"idle = {settings.idle!r}: must be one of the decoder's classes {', '.join(self._classes)}")
         self.settings = settings
-        self._gain = 1.0 if settings.smoothing_s == 0 else 1.0 - math.exp(-self._hop_s / settings.smoothing_s)
+        # A constant so small that the quotient overflows is none.
+        self._gain = 1.0 if settings.smoothing_s < LEAST_S else 1.0 - math.exp(-self._hop_s / settings.smoothing_s)
         self._dwell = round(settings.dwell_s / self._hop_s)
         self._refractory = round(settings.refractory_s / self._hop_s)
         self._idle = self._classes.index(settings.idle) if settings.idle else -1

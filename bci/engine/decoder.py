@@ -52,6 +52,8 @@ def scatter(window: FloatArray) -> FloatArray:
         ``[:, -1, -1]`` the number of samples: all that a covariance estimate with any centring or
         analytic shrinkage needs.
 
+    Examples
+    --------
     >>> scatter(np.ones((1, 4, 1)))[0].tolist()
     [[4.0, 4.0], [4.0, 4.0]]
     """

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bci.engine import inputs as steer
-from bci.engine.artefacts.potato import Potato
-from bci.engine.chunk import BoolArray, Chunk, FloatArray
-from bci.engine.continuity import ContinuitySettings, Discontinuity
-from bci.engine.control.decoder import Steering, Velocity
-from bci.engine.decide import Decide, DecisionSettings
-from bci.engine.decoder import LiveDecoder, scatter
+from bci.engine.adaptation import Adaptation
+from bci.engine.bad_channels import ChannelCompensator
+from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.continuity import Continuity, ContinuitySettings
+from bci.engine.control_inputs import (
+    ChangeDecision,
+    ControlInput,
+    Freeze,
+    MarkChannels,
+    ReplaceModel,
+    Resume,
+    Skip,
+    SwitchRebias,
+    SwitchRecentring,
+    TrialLabel,
+)
+from bci.engine.decide import DecisionRule, DecisionSettings
+from bci.engine.decoder import LiveDecoder
+from bci.engine.decoding import DecoderFailure, WindowDecoder
 from bci.engine.frontend import Frontend, Window
 from bci.engine.outcome import Outcome, Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.quality import QualitySettings
-from bci.engine.rebias import Rebias, RebiasSettings
-from bci.engine.recentre import RecentreSettings, Recentring
-from bci.engine.spatial import expectation, reference_matrix
+from bci.engine.rebias import RebiasSettings
+from bci.engine.recentre import RecentreSettings
 from bci.engine.stream_info import StreamInfo
+from bci.engine.suspension import Suspension
 from bci.errors import ModelError
-
-TOLERANCE = 1e-6
-SETS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +47,6 @@ class EngineSettings:
     continuity: ContinuitySettings = field(default_factory=ContinuitySettings)
     recentre: RecentreSettings = field(default_factory=RecentreSettings)
     rebias: RebiasSettings = field(default_factory=RebiasSettings)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Without:
-    """How to go on without one set of bad channels; made once for each set.
-
-    Parameters
-    ----------
-    bad : ndarray of bool, shape (n_inputs,)
-    mask : int
-        Bit i is set where channel i of the decoder is bad.
-    allowed : bool
-        Few enough and none of the heaviest of the decoder's channels are bad.
-    matrices : tuple of ndarray, each of shape (n_channels + 1, n_inputs + 1)
-        Reference and fill-in for each band; empty where features stay as they are.
-    residual : ndarray, shape (n_bands, n_channels, n_channels), or None
-        What the fill-in cannot know, as scatter of a window, µV²; None where nothing is bad.
-    """
-
-    bad: BoolArray
-    mask: int
-    allowed: bool
-    matrices: tuple[FloatArray, ...]
-    residual: FloatArray | None
 
 
 class Engine:
@@ -86,29 +71,16 @@ class Engine:
         self.info = info
         self.settings = settings or EngineSettings()
         p = decoder.preprocessing
-        self._frontend = Frontend(info, p, decoder.kernel.features, self.settings.quality, self.settings.continuity)
-        self._decide = Decide(self.settings.decision, decoder.kernel.classes, p.hop / p.rate_hz)
-        self._skip_until = 0
-        self._frozen = ""
-        self._whole: FloatArray | None = None
+        self._frontend = _frontend_of(info, decoder, self.settings)
+        self._rule = DecisionRule(self.settings.decision, decoder.kernel.classes, p.hop / p.rate_hz)
+        self._suspension = Suspension()
         self._unknown = np.full(len(decoder.kernel.classes), np.nan)
-        self._adopt(decoder, self.settings.recentre.on)
-        self._rebias_on(self.settings.rebias.on)
+        self._adopt(decoder, self.settings.recentre, self.settings.rebias)
 
     @property
     def consumed(self) -> int:
         """Raw samples consumed so far: the place at which the next input is applied."""
         return self._frontend.consumed
-
-    @property
-    def crc(self) -> int:
-        """CRC-32 chained over the raw samples consumed so far."""
-        return self._frontend.crc
-
-    @property
-    def lost(self) -> int:
-        """Samples declared lost so far, bridged ones included."""
-        return self._frontend.continuity.lost
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -119,6 +91,16 @@ class Engine:
     def frontend(self) -> Frontend:
         """Continuity, quality and filters, to look at."""
         return self._frontend
+
+    @property
+    def continuity(self) -> Continuity:
+        """Clock, segments and losses of the stream."""
+        return self._frontend.continuity
+
+    @property
+    def adaptation(self) -> Adaptation:
+        """Recentring and bias."""
+        return self._adaptation
 
     def push(self, chunk: Chunk) -> list[Outcome]:
         """Take the next raw samples; return an outcome for each point of the window grid reached.
@@ -131,12 +113,23 @@ class Engine:
         return list(self.outcomes(chunk))
 
     def outcomes(self, chunk: Chunk) -> Iterator[Outcome]:
-        """As :meth:`push`, one at a time."""
+        """As :meth:`push`, one at a time.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            The next samples of the stream.
+        """
         for window in self._frontend.push(chunk):
             yield self._outcome(window)
 
-    def apply(self, given: steer.Input) -> None:
+    def apply(self, given: ControlInput) -> None:
         """Apply an input after the last sample pushed and before the next.
+
+        Parameters
+        ----------
+        given : Input
+            One of ``bci.engine.control_inputs``.
 
         Raises
         ------
@@ -146,25 +139,28 @@ class Engine:
             If a marked channel does not exist.
         """
         match given:
-            case steer.Decide(settings):
-                self._decide.change(settings)
-            case steer.Skip(until):
-                self._skip_until = max(self._skip_until, until)
-            case steer.Freeze(why):
-                self._frozen = why or "asked to"
-            case steer.Resume():
-                self._frozen = ""
-            case steer.Swap(decoder):
-                self._swap(decoder)
-            case steer.Mark(labels, bad):
+            case ChangeDecision(settings):
+                self._rule.change(settings)
+            case Skip(until):
+                self._suspension.skip(until)
+            case Freeze(why, by):
+                self._suspension.freeze(why, by)
+            case Resume(_, by):
+                self._suspension.resume(by)
+            case ReplaceModel(decoder):
+                _check_replacement(self._decoder, decoder)
+                recentring, bias = (x is not None for x in (self._adaptation.recentred, self._adaptation.bias))
+                self._adopt(decoder, replace(self.settings.recentre, on=recentring), replace(self.settings.rebias, on=bias))
+                self._frontend.learn(decoder.preprocessing)
+            case MarkChannels(labels, bad):
                 self._frontend.mark(labels, bad)
-            case steer.Recentre(on):
-                self._adopt(self._decoder, on)
-            case steer.Rebias(on):
-                self._rebias_on(on)
-            case steer.Known(class_, first, last):
-                if self._rebias is not None:
-                    self._rebias.expect(class_, first, last)
+            case SwitchRecentring(on):
+                self._adaptation.switch_recentring(on)
+                self._decoding.restart()
+            case SwitchRebias(on):
+                self._adaptation.switch_bias(on)
+            case TrialLabel(class_, first, last):
+                self._adaptation.label(class_, first, last)
 
     def begin(self, info: StreamInfo) -> None:
         """Go on with another recording: clock, filters, windows, counts and decisions begin anew, recentring stays where it is.
@@ -181,153 +177,72 @@ class Engine:
         StreamMismatch
             If the decoder does not fit it.
         """
-        p = self.preprocessing
-        features = self._decoder.kernel.features
-        self._frontend = Frontend(info, p, features, self.settings.quality, self.settings.continuity)
+        self._frontend = _frontend_of(info, self._decoder, self.settings)
         self.info = info
-        self._skip_until = 0
-        self._decide.restart()
-        self._rebias_on(self._rebias is not None)
-        if self._steering is not None:
-            self._steering.restart()
+        self._suspension.restart_counting()
+        self._rule.restart()
+        self._adaptation.restart_bias()
+        self._decoding.restart()
 
     def prepare(self) -> None:
         """Do early what the next samples will need. Call it while waiting; bits do not depend on it."""
         self._frontend.prepare()
-        self._follow()
-        if self._rebias is not None:
-            self._rebias.settle()
+        self._adaptation.prepare(self._compensation)
 
     def take_covariance(self) -> FloatArray | None:
         """Covariance of the newest of the windows that do not overlap, µV², shape (n_bands, n_channels, n_channels).
 
         None where there was none since the last call, or a channel was bad in it. Recentring is not in it.
         """
-        whole = self._whole
-        self._whole = None
-        if whole is None:
-            return None
-        n, sums = whole[0, -1, -1], whole[:, -1, :-1]
-        covariance: FloatArray = whole[:, :-1, :-1] / n - sums[:, :, np.newaxis] * sums[:, np.newaxis, :] / n**2
-        return covariance
+        return self._adaptation.take_covariance()
 
     @property
-    def recentred(self) -> float | None:
-        """How far recentring has moved, see :class:`~bci.engine.recentre.Recentring`; None while it is off."""
-        return self._recentring.distance if self._recentring else None
-
-    @property
-    def bias(self) -> tuple[float, ...] | None:
-        """Shift of each class's log probability, see :class:`~bci.engine.rebias.Rebias`; None while it is off."""
-        return tuple(self._rebias.bias.tolist()) if self._rebias else None
-
-    def time_of(self, index: int) -> float:
-        """Fitted time of a sample of the current segment, seconds on the sender's clock."""
-        return self._frontend.continuity.time_of(index)
-
-    @property
-    def newest_s(self) -> float:
-        """Fitted time of the newest sample, seconds on the sender's clock; NaN before there is one."""
-        continuity = self._frontend.continuity
-        return continuity.time_of(continuity.index - 1) if continuity.index else math.nan
+    def frozen(self) -> dict[str, str]:
+        """Who has frozen decoding and not resumed it, and why."""
+        return self._suspension.frozen
 
     def end_of(self, outcome: Outcome) -> float:
-        """When an outcome's window ended, seconds on the sender's clock; NaN where its segment is over, and its clock with it."""
-        return self.time_of(outcome.index) if outcome.segment == self._frontend.continuity.segment else math.nan
+        """When an outcome's window ended, seconds on the sender's clock; NaN where its segment is over, and its clock with it.
 
-    def take_discontinuities(self) -> list[Discontinuity]:
-        """Gaps and new segments since the last call."""
-        return self._frontend.continuity.take_discontinuities()
+        Parameters
+        ----------
+        outcome : Outcome
+            Of this engine.
+        """
+        continuity = self.continuity
+        return continuity.time_of(outcome.index) if outcome.segment == continuity.segment else math.nan
+
+    def take_failures(self) -> list[DecoderFailure]:
+        """What the decoder raised since the last call; each kind is returned once."""
+        return self._decoding.take_failures()
 
     def bad_channels(self) -> dict[str, str]:
         """Channels that the last window did without, and why."""
-        quality = self._frontend.quality
-        return {x: quality.why(i) for i, x in enumerate(self._frontend.labels) if self._without.bad[i]}
+        quality, bad = self._frontend.quality, self._compensation.bad
+        return {x: quality.why(i) for i, x in enumerate(self._frontend.labels) if bad[i]}
 
-    def _adopt(self, decoder: LiveDecoder, recentred: bool) -> None:
-        """Take over a decoder that fits."""
-        if recentred and decoder.centre is None:
-            raise ModelError("this model knows no centre to move the signal to; train it again to use recentring")
-        n = len(decoder.preprocessing.labels)
-        self._decoder = decoder
-        self._n_classes = len(decoder.kernel.classes)
-        self._hop = decoder.preprocessing.hop
-        self._n_blocks = decoder.preprocessing.window // self._hop
-        self._window, self._partly = decoder.preprocessing.window, decoder.preprocessing.partly
-        self._heavy: BoolArray = decoder.weights > self.settings.quality.heavy_share / n
-        self._few = self.settings.quality.bad_share * n
-        self._sets: dict[bytes, Without] = {}
-        shape = (len(decoder.preprocessing.bands), n + 1, n + 1)
-        self._half = np.zeros((n + 1, len(self._frontend.labels) + 1))
-        self._referred = np.zeros(shape)
-        self._without = self._go_on_without(np.zeros(len(self._frontend.labels), dtype=np.bool_))
-        self._potato = _potato_of(decoder)
-        self._steering = None if decoder.velocity is None else Steering(decoder.velocity)
-        self._velocity: Velocity | None = None
-        centre = decoder.centre if recentred else None
-        self._recentring = None if centre is None else Recentring(self.settings.recentre, centre)
-        self._seen: FloatArray | None = None
-        self._whole = None
-        self._moved: tuple[Without | None, Without] = (None, self._without)
-
-    def _swap(self, decoder: LiveDecoder) -> None:
-        """Replace the decoder, if nothing upstream of it would have to change."""
-        old, new = self._decoder, decoder
-        if not new.preprocessing.same_path(old.preprocessing) or new.kernel.features != old.kernel.features:
-            raise ModelError("the new model has other channels, filters or windows; start a new session with it")
-        if new.kernel.classes != old.kernel.classes:
-            raise ModelError(f"the new model has classes {new.kernel.classes}, the running one {old.kernel.classes}")
-        if new.n_dims != old.n_dims:
-            raise ModelError(
-                f"the new model steers in {new.n_dims} dimensions, this one in {old.n_dims}; start a new session with it"
-            )
-        self._frontend.learn(new.preprocessing)
-        self._adopt(new, self._recentring is not None)
-        self._rebias_on(self._rebias is not None)
-
-    def _rebias_on(self, on: bool) -> None:
-        """Begin to follow the bias, or forget it."""
-        self._rebias = Rebias(self.settings.rebias, self._decoder.kernel.classes) if on else None
-
-    def _follow(self) -> None:
-        """Let recentring take in the window that was kept for it; bits do not depend on when."""
-        if self._recentring is not None and self._seen is not None:
-            self._recentring(self._seen)
-            self._seen = None
-            self._moved = (self._without, self._recentred(self._without, self._recentring.matrices))
-
-    def _recentred(self, without: Without, moves: FloatArray) -> Without:
-        """The same set of bad channels with the recentring matrices on top."""
-        n, n_inputs = len(moves[0]), len(without.bad)
-        matrices = []
-        for band, move in enumerate(moves):
-            matrix = np.zeros((n + 1, n_inputs + 1))
-            plain = without.matrices[band][:n, :n_inputs] if without.matrices else np.eye(n, n_inputs)
-            matrix[:n, :n_inputs] = move @ plain
-            matrix[n, n_inputs] = 1.0
-            matrices.append(matrix)
-        residual = None if without.residual is None else moves @ without.residual @ moves.transpose(0, 2, 1)
-        return Without(without.bad, without.mask, without.allowed, tuple(matrices), residual)
+    def _adopt(self, decoder: LiveDecoder, recentre: RecentreSettings, rebias: RebiasSettings) -> None:
+        """Take over a decoder that fits; nothing is changed where it cannot be used."""
+        compensator = ChannelCompensator(decoder, self.settings.quality, len(self._frontend.labels))
+        adaptation = Adaptation(decoder, compensator, recentre, rebias)
+        self._decoding = WindowDecoder(decoder)
+        self._decoder, self._compensator, self._adaptation = decoder, compensator, adaptation
+        self._compensation = compensator.none
+        self._hop, self._partly = decoder.preprocessing.hop, decoder.preprocessing.partly
 
     def _outcome(self, window: Window) -> Outcome:
         """Decode one window, unless something speaks against it."""
-        reason = self._veto(window)
-        probabilities = self._unknown
-        decision = -1
+        self._compensation = self._compensator.of(window.bad)
+        reason, probabilities, decision = self._veto(window), self._unknown, -1
         if reason is Reason.DECIDED:
-            features = self._features(window)
-            if self._potato is not None and self._unlike(features, self._potato):
-                reason = Reason.QUALITY
-            elif (found := self._decode(features)) is None:
-                reason = Reason.DECODER
-            else:
-                probabilities = found if self._rebias is None else self._rebias(found, window.consumed)
-                decision = self._decide(probabilities)
-                reason = Reason.DECIDED if decision >= 0 else Reason.IDLE
-        if reason not in (Reason.DECIDED, Reason.IDLE, Reason.SKIPPED):
-            self._decide.restart()
-        if self._steering is not None:
-            self._steer(reason, self._steering)
+            reason, probabilities = self._decoded(window)
+        if reason is Reason.DECIDED:
+            decision = self._rule(probabilities)
+            reason = Reason.DECIDED if decision >= 0 else Reason.IDLE
+        else:
+            self._decoding.pass_over(reason)
+            if reason is not Reason.SKIPPED:
+                self._rule.restart()
         return Outcome(
             window.segment,
             (window.number + 1) * self._hop - 1,
@@ -337,124 +252,51 @@ class Engine:
             reason,
             decision,
             window.bridged,
-            self._without.mask,
+            self._compensation.mask,
             probabilities,
-            self._decide.evidence,
-            self._velocity,
+            self._rule.evidence,
+            self._decoding.velocity,
             window.filled if self._partly else None,
         )
 
     def _veto(self, window: Window) -> Reason:
         """What speaks against decoding this window; ``DECIDED`` where nothing does."""
-        key = window.bad.tobytes()
-        self._without = self._sets.get(key) or self._go_on_without(window.bad)
         if window.reason is not Reason.DECIDED:
             return window.reason
-        if self._frozen:
-            return Reason.FROZEN
-        if window.consumed <= self._skip_until:
-            return Reason.SKIPPED
-        return Reason.DECIDED if self._without.allowed else Reason.QUALITY
+        suspended = self._suspension.reason(window.consumed)
+        if suspended is not Reason.DECIDED:
+            return suspended
+        return Reason.DECIDED if self._compensation.allowed else Reason.QUALITY
 
-    def _steer(self, reason: Reason, steering: Steering) -> None:
-        """The velocity after a window that was not decoded: none, unless it was only skipped; a gap ends what was known."""
-        if reason in (Reason.DECIDED, Reason.IDLE):
-            return
-        if reason in (Reason.REFILL, Reason.NONFINITE, Reason.DECODER):
-            steering.restart()
-        self._velocity = steering.follow(None, keep=reason is Reason.SKIPPED)
-
-    def _unlike(self, features: FloatArray, potato: Potato) -> bool:
-        """Whether a window is unlike those of the training; then nothing is learned from it either."""
-        unlike = potato.unlike(scatter(features) if self._decoder.kernel.features == "samples" else features)
-        if unlike:
-            self._seen = self._whole = None
-        return unlike
-
-    def _decode(self, features: FloatArray) -> FloatArray | None:
-        """Probabilities of a window, or None where the decoder breaks its contract.
-
-        The one boundary at which whatever a decoder raises becomes data: a plug-in's error must
-        not stop the loop, and the outcome says that there was one.
-        """
-        try:
-            found = np.array(self._decoder.kernel(features), dtype=np.float64)
-            values = found.tolist()
-            fine = found.shape == (self._n_classes,) and min(values) >= -TOLERANCE and abs(sum(values) - 1) <= TOLERANCE
-            if fine and self._steering is not None:
-                self._velocity = self._steering(features)
-        except Exception:
-            return None
-        return found if fine else None
-
-    def _features(self, window: Window) -> FloatArray:
-        """A window's features, referred, filled in and, where that is on, recentred.
-
-        Windows that do not overlap, with no channel bad, are kept for whoever compares the signal with that of the training.
-        """
-        kept = (window.number + 1) % self._n_blocks == 0 and not self._without.mask and window.filled == self._window
-        if kept or self._recentring is None:
-            plain = self._refer(window.features, self._without) if self._without.matrices else window.features
-            if kept:
-                self._whole = scatter(plain) if self._decoder.kernel.features == "samples" else plain.copy()
-            if self._recentring is None:
-                return plain
-        self._follow()
-        if self._moved[0] is not self._without:
-            self._moved = (self._without, self._recentred(self._without, self._recentring.matrices))
-        if kept:
-            self._seen = self._whole
-        return self._refer(window.features, self._moved[1])
-
-    def _refer(self, features: FloatArray, without: Without) -> FloatArray:
-        """Apply the reference and fill in for bad channels."""
-        if self._decoder.kernel.features == "samples":
-            return np.stack([f @ m[:-1, :-1].T for f, m in zip(features, without.matrices, strict=True)])
-        for matrix, band, referred in zip(without.matrices, features, self._referred, strict=True):
-            np.dot(matrix, band, out=self._half)
-            np.dot(self._half, matrix.T, out=referred)
-        if without.residual is not None:
-            # What the fill-in cannot know is that of a full window; a window that holds less holds less of it.
-            held = features[0, -1, -1]
-            self._referred[:, :-1, :-1] += without.residual if held == self._window else without.residual * (held / self._window)
-        return self._referred
-
-    def _go_on_without(self, bad: BoolArray) -> Without:
-        """Reference and fill-in for this set of bad channels, remembered."""
-        if len(self._sets) >= SETS_KEPT:
-            self._sets.clear()
-        own = bad[: len(self._heavy)]
-        allowed = not bad.any() or (int(own.sum()) < self._few and not bool((own & self._heavy).any()))
-        matrices, residual = self._build_matrices(bad)
-        mask = sum(1 << int(i) for i in np.flatnonzero(own))
-        found = self._sets[bad.tobytes()] = Without(bad.copy(), mask, allowed, matrices, residual)
-        return found
-
-    def _build_matrices(self, bad: BoolArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
-        """Matrices and residual of :class:`Without`."""
-        p = self._decoder.preprocessing
-        if p.reference == "none" and not p.artefacts.eog and not bad.any():
-            return (), None
-        reference = reference_matrix(p, ~bad)
-        n, n_inputs = reference.shape
-        matrices = []
-        residual = np.zeros((len(p.bands), n, n))
-        for band, covariance in enumerate(self._decoder.covariance):
-            fill, unknown = expectation(covariance, ~bad[:n])
-            matrix = np.zeros((n + 1, n_inputs + 1))
-            matrix[:n, :n_inputs] = fill @ reference
-            matrix[n, n_inputs] = 1.0
-            matrices.append(matrix)
-            residual[band] = unknown * p.window
-        return tuple(matrices), residual if bad.any() else None
+    def _decoded(self, window: Window) -> tuple[Reason, FloatArray]:
+        """Probabilities of a window, ``DECIDED`` with them; or why there are none."""
+        features = self._adaptation.features(window, self._compensation)
+        if self._decoding.unlike(features):
+            self._adaptation.discard()
+            return Reason.QUALITY, self._unknown
+        found = self._decoding(features)
+        if found is None:
+            return Reason.DECODER, self._unknown
+        return Reason.DECIDED, self._adaptation.shift(found, window.consumed)
 
 
-def _potato_of(decoder: LiveDecoder) -> Potato | None:
-    """What tells windows that are unlike those of the training, where the model asks for it."""
-    artefacts = decoder.preprocessing.artefacts
-    if not artefacts.potato_z:
-        return None
-    if decoder.centre is None or not artefacts.potato:
-        raise ModelError("this model asks for the Riemannian potato and does not hold what it needs; train it again")
-    mean, deviation = artefacts.potato
-    return Potato(decoder.centre, mean, deviation, artefacts.potato_z)
+def _frontend_of(info: StreamInfo, decoder: LiveDecoder, settings: EngineSettings) -> Frontend:
+    """Continuity, quality and filters from the first sample of a recording on."""
+    return Frontend(info, decoder.preprocessing, decoder.kernel.features, settings.quality, settings.continuity)
+
+
+def _check_replacement(old: LiveDecoder, new: LiveDecoder) -> None:
+    """Refuse a decoder for which filters, windows or streams would have to change.
+
+    Raises
+    ------
+    ModelError
+    """
+    if not new.preprocessing.same_path(old.preprocessing) or new.kernel.features != old.kernel.features:
+        raise ModelError("the new model has other channels, filters or windows; start a new session with it")
+    if new.kernel.classes != old.kernel.classes:
+        raise ModelError(f"the new model has classes {new.kernel.classes}, the running one {old.kernel.classes}")
+    if new.n_dims != old.n_dims:
+        raise ModelError(
+            f"the new model steers in {new.n_dims} dimensions, this one in {old.n_dims}; start a new session with it"
+        )

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bci.engine.artefacts.asr import Asr, AsrSettings
-from bci.engine.blocks import Blocks, Run
+from bci.engine.blocks import BlockRun, Blocks
 from bci.engine.chunk import BoolArray, Chunk, FloatArray
 from bci.engine.continuity import Continuity, ContinuitySettings
 from bci.engine.filters import FilterBank, band_pass, notch, settling
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
-from bci.engine.quality import Quality, QualitySettings
+from bci.engine.quality import QualitySettings, SignalQuality
 from bci.engine.spatial import inputs
 from bci.engine.stream_info import StreamInfo, canonical
 from bci.engine.window import SampleWindow, ScatterWindow
@@ -49,7 +49,7 @@ class Window:
     stamp : float
         Raw stamp of the newest sample.
     consumed, crc : int
-        Raw samples up to it, and their checksum, see :class:`~bci.engine.blocks.Run`.
+        Raw samples up to it, and their checksum, see :class:`~bci.engine.blocks.BlockRun`.
     reason : Reason
         ``DECIDED`` where the window may be decoded.
     bridged : int
@@ -75,7 +75,7 @@ class Window:
 
 
 class Frontend:
-    """Continuity, quality, filters and windows of one stream for one kind of preprocessing.
+    """Continuity, filters, quality and windows of one stream for one kind of preprocessing.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class Frontend:
         self.quality_settings = quality or QualitySettings()
         self.continuity = Continuity(info.rate_hz, info.sample_clock, continuity or ContinuitySettings())
         sections = [band_pass(low, high, p.order, p.rate_hz) for low, high in p.bands]
-        self.quality = Quality(self.quality_settings, p.rate_hz, len(columns), p.window, p.hop, sections)
+        self.quality = SignalQuality(self.quality_settings, p.rate_hz, len(columns), p.window, p.hop, sections)
         self._hop = p.hop
         self._blocks = Blocks(columns, p.hop)
         self._filters = FilterBank(notch(p.notch_hz, p.rate_hz) if p.notch_hz else None, sections, p.hop, len(columns))
@@ -191,7 +191,7 @@ class Frontend:
         self._window.prepare()
         self.quality.prepare()
 
-    def _advance(self, run: Run) -> Iterator[Window]:
+    def _advance(self, run: BlockRun) -> Iterator[Window]:
         """Filter blocks and say what the windows that they end are worth."""
         if run.fresh:
             self._restart(run.number, run.segment)
@@ -218,7 +218,7 @@ class Frontend:
                 features[i],
             )
 
-    def _refuse(self, run: Run) -> Iterator[Window]:
+    def _refuse(self, run: BlockRun) -> Iterator[Window]:
         """A block with values that are none, or marked bad: no window that reaches over it is decoded, not even in part."""
         self._restart(run.number + 1, run.segment)
         self._unclear = run.number + self._n_blocks

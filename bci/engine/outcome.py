@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from bci.engine.chunk import FloatArray
-from bci.engine.control.decoder import Velocity
+from bci.engine.control.decoder import VelocityEstimate
 
 MASK_BITS = 32
 FILLED = "filled"
@@ -39,6 +39,8 @@ class Reason(IntEnum):
     """The newest sample is too old to act on. Said by the live loop of a decision, never by an outcome."""
     LOST = 10
     """The stream has gone silent or away. Said by the live loop of a decision, never by an outcome."""
+    OPENING = 11
+    """The unit of the first samples is still being looked at. Said by the live loop of a decision, never by an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ class Outcome:
         After smoothing over windows; what the threshold is compared with.
     filled : int or None
         Samples that the window held, where the model decodes windows of which losses took a part.
-    velocity : Velocity or None
-        Where the decoder steers; not in :meth:`row`, it has a stream of its own (:meth:`steered`).
+    velocity : VelocityEstimate or None
+        Where the decoder steers; not in ``row``, it has a stream of its own (``steered``).
     """
 
     segment: int
@@ -85,23 +87,29 @@ class Outcome:
     mask: int
     probabilities: FloatArray
     evidence: FloatArray
-    velocity: Velocity | None = None
+    velocity: VelocityEstimate | None = None
     filled: int | None = None
 
     def row(self, n_channels: int) -> FloatArray:
-        """This outcome as the float64 row that goes over the wire (see :func:`fields`)."""
+        """The outcome as the float64 row that goes over the wire (see :func:`bci.engine.outcome.fields`).
+
+        Parameters
+        ----------
+        n_channels : int
+            Of the decoder.
+        """
         words = (n_channels + MASK_BITS - 1) // MASK_BITS
         mask = [(self.mask >> (MASK_BITS * i)) & 0xFFFFFFFF for i in range(words)]
         head = (self.segment, self.index, self.consumed, self.stamp, self.crc, self.reason, self.decision, self.bridged)
         filled = () if self.filled is None else (np.array([self.filled], dtype=np.float64),)
         return np.concatenate((np.array((*head, *mask), dtype=np.float64), self.probabilities, self.evidence, *filled))
 
-    def steered(self, velocity: Velocity, expiry: float) -> FloatArray:
-        """A velocity of this window as the float64 row that goes over the wire (see :func:`velocity_fields`).
+    def steered(self, velocity: VelocityEstimate, expiry: float) -> FloatArray:
+        """A velocity of this window as the float64 row that goes over the wire (see :func:`bci.engine.outcome.velocity_fields`).
 
         Parameters
         ----------
-        velocity : Velocity
+        velocity : VelocityEstimate
         expiry : float
             Time after which it must not move anything, seconds on the sender's clock; no part of what a replay compares.
         """
@@ -110,8 +118,15 @@ class Outcome:
 
 
 def velocity_fields(n_dims: int) -> tuple[str, ...]:
-    """Column names of :meth:`Outcome.steered`.
+    """Column names of :meth:`bci.engine.outcome.Outcome.steered`.
 
+    Parameters
+    ----------
+    n_dims : int
+        Dimensions of the velocity.
+
+    Examples
+    --------
     >>> velocity_fields(1)
     ('expiry', 'segment', 'index', 'reason', 'v:x', 'sd:x')
     """
@@ -120,8 +135,19 @@ def velocity_fields(n_dims: int) -> tuple[str, ...]:
 
 
 def fields(n_channels: int, classes: tuple[str, ...], partly: bool = False) -> tuple[str, ...]:
-    """Column names of :meth:`Outcome.row`; ``partly`` where the model decodes windows of which losses took a part.
+    """Column names of :meth:`bci.engine.outcome.Outcome.row`.
 
+    Parameters
+    ----------
+    n_channels : int
+        Of the decoder.
+    classes : tuple of str
+        In the order of the probabilities.
+    partly : bool
+        Whether the model decodes windows of which losses took a part: one column more.
+
+    Examples
+    --------
     >>> fields(2, ("left", "right"))[-5:]
     ('mask0', 'p:left', 'p:right', 'evidence:left', 'evidence:right')
     """

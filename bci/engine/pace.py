@@ -6,7 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from bci.engine.numbers import is_number, shown
 from bci.errors import ConfigError
+
+LONGEST_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +41,23 @@ class PaceSettings:
 
     def __post_init__(self) -> None:
         problems = [
-            f"pace.{name} = {value}: must be a number of seconds from 0 to 3600"
+            f"pace.{name} = {shown(value)}: must be a number of seconds from 0 to {LONGEST_S}"
             for name, value in (
                 ("min_interval_s", self.min_interval_s),
                 ("repeat_s", self.repeat_s),
                 ("blanking_s", self.blanking_s),
             )
-            if not 0 <= value <= 3600
+            if not is_number(value) or not 0 <= value <= LONGEST_S
         ]
         if self.mode not in ("discrete", "continuous"):
             problems.append(f"pace.mode = {self.mode!r}: must be discrete or continuous")
-        if not 0 < self.slew_per_s < math.inf:
-            problems.append(f"pace.slew_per_s = {self.slew_per_s}: must be a number above 0")
+        if not is_number(self.slew_per_s) or not self.slew_per_s > 0:
+            problems.append(f"pace.slew_per_s = {shown(self.slew_per_s)}: must be a number above 0")
         if problems:
             raise ConfigError(problems)
 
 
-class Pace:
+class CommandPace:
     """Decides whether a command is due, and how strong it may be.
 
     Parameters
@@ -65,23 +68,28 @@ class Pace:
     def __init__(self, settings: PaceSettings) -> None:
         self.settings = settings
         self._sent = -math.inf
-        self._decision, self._value = -1, 0.0
+        self.rest()
 
     def rest(self) -> None:
-        """The actuator is at neutral: the next decision begins from 0."""
+        """Take note that the actuator is at neutral: the next decision begins from 0."""
         self._decision, self._value = -1, 0.0
 
     def __call__(self, now: float, decision: int, confidence: float) -> float | None:
-        """Value of the command that is due for a decision that stands at ``now``, or None where none is.
+        """Decide whether a command is due for the decision that stands.
 
         Parameters
         ----------
         now : float
-            Seconds.
+            Seconds of the guard's clock.
         decision : int
             Class index, not negative.
         confidence : float
             0 to 1.
+
+        Returns
+        -------
+        float or None
+            Value of the command, 0 to 1; None where no command is due.
         """
         if now - self._sent < self.settings.min_interval_s:
             return None

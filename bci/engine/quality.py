@@ -30,7 +30,7 @@ RAIL_LEAST_UV = 500.0
 """No amplifier ends so near to zero. Below, coarse steps of a quiet signal come to the same value again and again."""
 
 
-class Fault(IntEnum):
+class ChannelFault(IntEnum):
     """What is wrong with a channel."""
 
     NONE = 0
@@ -96,7 +96,7 @@ class QualitySettings:
             raise ConfigError(problems)
 
 
-class Quality:
+class SignalQuality:
     """Per-channel verdicts over blocks of one hop.
 
     Parameters
@@ -178,7 +178,7 @@ class Quality:
             if (i + 1) % self._period == 0:
                 self._due = i
             if sizes.max() > self._settings.band_uv:
-                self._blame(sizes.max(axis=(0, 1)) > self._settings.band_uv, Fault.AMPLITUDE, i)
+                self._blame(sizes.max(axis=(0, 1)) > self._settings.band_uv, ChannelFault.AMPLITUDE, i)
             trusted = self._latest < i and not self._any_marked
             found.append(self._none if trusted else (self._until >= i) | self.marked)
         return found
@@ -190,7 +190,7 @@ class Quality:
 
     def why(self, channel: int) -> str:
         """What is wrong with a channel, in one word."""
-        return (Fault.MARKED if self.marked[channel] else Fault(int(self.fault[channel]))).name.lower()
+        return (ChannelFault.MARKED if self.marked[channel] else ChannelFault(int(self.fault[channel]))).name.lower()
 
     def prepare(self) -> None:
         """Take the deeper looks that are due; bits do not depend on when."""
@@ -216,12 +216,12 @@ class Quality:
         # Plain numbers: over so few channels they are found faster than by another pass of arrays.
         spans = span.tolist()
         if max(spans[n:]) > s.amplitude_uv:
-            self._blame(span[n:] > s.amplitude_uv, Fault.AMPLITUDE, block)
+            self._blame(span[n:] > s.amplitude_uv, ChannelFault.AMPLITUDE, block)
         if min(spans[:n]) < s.flat_uv and seen >= self._memory:
-            self._blame(self._flat(), Fault.FLAT, block)
+            self._blame(self._flat(), ChannelFault.FLAT, block)
         if s.rail_uv:
             if max(high.tolist()[:n]) >= s.rail_uv or min(low.tolist()[:n]) <= -s.rail_uv:
-                self._blame(np.maximum(high, -low)[:n] >= s.rail_uv, Fault.RAILED, block)
+                self._blame(np.maximum(high, -low)[:n] >= s.rail_uv, ChannelFault.RAILED, block)
         else:
             self._look_at_ends(high[:n], low[:n], block, seen >= self._memory)
 
@@ -231,7 +231,7 @@ class Quality:
         np.maximum(self._top, high, out=self._top)
         np.minimum(self._bottom, low, out=self._bottom)
         if whole and there.any():
-            self._blame(there & clipped(self._rows[:, : self._n], self._top, self._bottom), Fault.RAILED, block)
+            self._blame(there & clipped(self._rows[:, : self._n], self._top, self._bottom), ChannelFault.RAILED, block)
 
     def _flat(self) -> BoolArray:
         """Channels that have hardly moved over the whole memory, shape (n_channels,)."""
@@ -245,10 +245,10 @@ class Quality:
         data = data - np.add.reduce(data, axis=0) / len(data)
         line = self._line(data)
         if line.max() > self._settings.line_uv:
-            self._blame(line > self._settings.line_uv, Fault.LINE, block)
+            self._blame(line > self._settings.line_uv, ChannelFault.LINE, block)
         twins = _twins(data, self._settings.bridged_uv)
         if twins.any():
-            self._blame(twins & ~self._flat(), Fault.BRIDGED, block)
+            self._blame(twins & ~self._flat(), ChannelFault.BRIDGED, block)
 
     def _line(self, data: FloatArray) -> FloatArray:
         """Amplitude at the line frequencies beyond that beside them, as the bands let it through, µV, shape (n_channels,).
@@ -263,7 +263,7 @@ class Quality:
         excess: FloatArray = np.maximum.reduce(sizes[: half // 2] - sizes[half // 2 :], axis=0)
         return excess
 
-    def _blame(self, which: BoolArray, fault: Fault, block: int) -> None:
+    def _blame(self, which: BoolArray, fault: ChannelFault, block: int) -> None:
         """Distrust channels for as long as a window can hold this block."""
         if which.any():
             self._latest = block + self._n_blocks
@@ -287,6 +287,8 @@ def clipped(rows: FloatArray, top: FloatArray, bottom: FloatArray) -> BoolArray:
     -------
     ndarray of bool, shape (n_channels,)
 
+    Examples
+    --------
     >>> clipped(np.array([[900.0], [900.0], [850.0]]), np.array([900.0]), np.array([-20.0])).tolist()
     [True]
     """
@@ -320,5 +322,5 @@ def _twins(data: FloatArray, apart_uv: float) -> BoolArray:
     near -= half[:, np.newaxis]
     near -= half
     diagonal.fill(-np.inf)
-    same: BoolArray = np.maximum.reduce(near, axis=0) > -0.5 * apart_uv**2 * len(data)
+    same: BoolArray = np.maximum.reduce(near, axis=0) > -0.5 * min(apart_uv, 1e150) ** 2 * len(data)
     return same

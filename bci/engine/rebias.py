@@ -64,7 +64,7 @@ class _Trial:
     count: int = 0
 
 
-class Rebias:
+class BiasAdaptation:
     """The bias of one session.
 
     As long as one class was never cued nothing moves: a session of one class only says nothing about a bias.

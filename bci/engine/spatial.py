@@ -137,7 +137,16 @@ def expectation(covariance: FloatArray, good: BoolArray) -> tuple[FloatArray, Fl
     if bad.any():
         inner = covariance[np.ix_(good, good)]
         cross = covariance[np.ix_(bad, good)]
-        weights = np.linalg.solve(inner, cross.T).T if good.any() else np.zeros((n, 0))
+        weights = _solved(inner, cross) if good.any() else np.zeros((n, 0))
         fill[np.ix_(bad, good)] = weights
         residual[np.ix_(bad, bad)] = covariance[np.ix_(bad, bad)] - weights @ cross.T
     return fill, residual
+
+
+def _solved(inner: FloatArray, cross: FloatArray) -> FloatArray:
+    """``cross inner^-1``; where good channels are copies of each other and there is no inverse, the smallest that will do."""
+    try:
+        weights: FloatArray = np.asarray(np.linalg.solve(inner, cross.T).T, dtype=np.float64)
+    except np.linalg.LinAlgError:
+        weights = cross @ np.linalg.pinv(inner, hermitian=True)
+    return weights

@@ -16,10 +16,19 @@ LASTING_SAMPLES = 8
 MAX_STAMP_S = 1e12
 
 
-class Step(NamedTuple):
-    """Something is missing before raw sample ``at`` of the scanned stamps.
+class MissingSamples(NamedTuple):
+    """Something is missing before one of the scanned stamps.
 
-    ``lost`` is the number of samples, or None where time cannot be related: a new segment.
+    Time may be impossible to relate across it, which begins a new segment.
+
+    Parameters
+    ----------
+    at : int
+        Index of that stamp among the scanned ones.
+    lost : int or None
+        Number of samples; None for a new segment.
+    why : str
+        What was seen, for a person.
     """
 
     at: int
@@ -30,23 +39,46 @@ class Step(NamedTuple):
 class StampClock(Protocol):
     """What :class:`bci.engine.continuity.Continuity` asks of a clock."""
 
-    timeline: Timeline
+    timeline: SenderTimeline
 
     @property
     def resolution_s(self) -> float:
         """Smallest loss that can be seen now, seconds; infinite while nothing can be seen."""
         ...
 
-    def scan(self, stamps: FloatArray) -> list[Step]:
-        """Take the next raw stamps, shape (n_samples,), and say where something is missing."""
+    def scan(self, stamps: FloatArray) -> list[MissingSamples]:
+        """Take the next raw stamps and find where something is missing.
+
+        Parameters
+        ----------
+        stamps : ndarray, shape (n_samples,)
+            Seconds on the sender's clock.
+
+        Returns
+        -------
+        list of MissingSamples
+        """
         ...
 
     def taken_s(self, stamp: float, ago: int) -> float:
-        """When the sample with this stamp was taken, ``ago`` samples before the newest, on the sender's clock."""
+        """Tell when a sample was taken.
+
+        Parameters
+        ----------
+        stamp : float
+            Its raw stamp, seconds.
+        ago : int
+            How many samples before the newest one that was scanned.
+
+        Returns
+        -------
+        float
+            Seconds on the sender's clock.
+        """
         ...
 
 
-class Timeline:
+class SenderTimeline:
     """The sender's clock at about one sample a second of the current segment.
 
     Parameters
@@ -62,7 +94,13 @@ class Timeline:
         self.restart(0.0)
 
     def restart(self, origin: float) -> None:
-        """Begin a segment whose first sample has stamp ``origin``; the rate is forgotten."""
+        """Begin a segment; the rate is forgotten.
+
+        Parameters
+        ----------
+        origin : float
+            Stamp of its first sample, seconds.
+        """
         self._points.clear()
         self._points.append((0, 0, origin))
         self.rate_span_s = RATE_SPAN_S
@@ -70,7 +108,17 @@ class Timeline:
         self._starved = 0
 
     def mark(self, raw: int, index: int, time_s: float) -> None:
-        """Note that raw sample ``raw`` of the segment has index ``index`` and was taken at ``time_s``."""
+        """Note when one sample was taken.
+
+        Parameters
+        ----------
+        raw : int
+            Which raw sample of the segment it is.
+        index : int
+            Its index, lost samples counted.
+        time_s : float
+            When it was taken, seconds on the sender's clock.
+        """
         last = self._points[-1]
         self._seconds += 1
         if index > last[1] and 1.0 - (raw - last[0]) / (index - last[1]) > STARVED_SHARE:
@@ -78,7 +126,18 @@ class Timeline:
         self._points.append((raw, index, time_s))
 
     def slope(self, spans: int) -> float:
-        """Seconds per index over the last ``spans`` marks; NaN if there are fewer or samples were lost."""
+        """Measured time between two samples.
+
+        Parameters
+        ----------
+        spans : int
+            Over how many of the last marks it is measured.
+
+        Returns
+        -------
+        float
+            Seconds per index; NaN if there are fewer marks or samples were lost.
+        """
         if self._seconds < spans or spans >= len(self._points):
             return math.nan
         first, last = self._points[-1 - spans], self._points[-1]
@@ -101,7 +160,18 @@ class Timeline:
         return (last[column] - first[column]) / elapsed if elapsed > 0 else math.inf
 
     def time_of(self, index: float) -> float:
-        """Sender's clock at ``index``, seconds; interpolated between marks, extended beyond them."""
+        """Tell the time of an index; interpolated between marks, extended beyond them.
+
+        Parameters
+        ----------
+        index : float
+            Counted from the beginning of the segment, lost samples included.
+
+        Returns
+        -------
+        float
+            Seconds on the sender's clock.
+        """
         points = self._points
         if len(points) < 2:
             return points[0][2] + (index - points[0][1]) * self._period
@@ -110,15 +180,22 @@ class Timeline:
         return t1 + (index - i1) * ((t1 - t0) / (i1 - i0))
 
 
-class SampleClock:
+class CountedClock:
     """Stamps computed from the sample count: a jump of k periods is k lost samples, known at once.
 
     Each stamp is compared with the one before, so slow drift of the rate does no harm. A stamp that is
     more than half a period early is passed over; the clock has stepped back when eight in a row are.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Declared rate.
+    new_segment_s : float
+        A jump beyond this, seconds, is no loss but another clock.
     """
 
     def __init__(self, rate_hz: float, new_segment_s: float) -> None:
-        self.timeline = Timeline(rate_hz)
+        self.timeline = SenderTimeline(rate_hz)
         self._rate = rate_hz
         self._period = 1.0 / rate_hz
         self._limit = new_segment_s * rate_hz
@@ -134,8 +211,18 @@ class SampleClock:
         """One sample."""
         return self._period
 
-    def scan(self, stamps: FloatArray) -> list[Step]:
-        """Take the next raw stamps and say where something is missing."""
+    def scan(self, stamps: FloatArray) -> list[MissingSamples]:
+        """Take the next raw stamps and find where something is missing.
+
+        Parameters
+        ----------
+        stamps : ndarray, shape (n_samples,)
+            Seconds on the sender's clock.
+
+        Returns
+        -------
+        list of MissingSamples
+        """
         n = len(stamps)
         if n > 1 and not self._untimed and not self._early and self._regular(stamps):
             self._mark_many(stamps)
@@ -150,7 +237,20 @@ class SampleClock:
         return steps
 
     def taken_s(self, stamp: float, ago: int) -> float:
-        """When a sample was taken: what its stamp says."""
+        """Tell when a sample was taken: at its stamp.
+
+        Parameters
+        ----------
+        stamp : float
+            Its raw stamp, seconds.
+        ago : int
+            How many samples before the newest one that was scanned.
+
+        Returns
+        -------
+        float
+            Seconds on the sender's clock.
+        """
         return stamp
 
     def _regular(self, stamps: FloatArray) -> bool:
@@ -166,7 +266,7 @@ class SampleClock:
             if raw:
                 self.timeline.mark(raw, raw + self._lost, float(stamps[raw - self._raw]))
 
-    def _one(self, at: int, stamp: float) -> Step | None:
+    def _one(self, at: int, stamp: float) -> MissingSamples | None:
         """Take one stamp."""
         step = self._judge(at, stamp)
         if step is not None and step.lost is None:
@@ -176,30 +276,34 @@ class SampleClock:
         self._raw += 1
         return step
 
-    def _judge(self, at: int, stamp: float) -> Step | None:
+    def _judge(self, at: int, stamp: float) -> MissingSamples | None:
         """Compare one stamp with the one before."""
         if not abs(stamp) < MAX_STAMP_S:
             if self._untimed:
                 return None
             self._untimed = True
-            return Step(at, None, "stamp is not a time")
+            return MissingSamples(at, None, "stamp is not a time")
         if self._untimed:
             self._untimed, self._last = False, stamp
             self.timeline.restart(stamp - self._raw * self._period)
             return None
         ahead = (stamp - self._last) * self._rate - 1.0
         if abs(ahead) > self._limit:
-            return Step(at, None, f"clock stepped by {ahead * self._period:+.3f} s")
+            return MissingSamples(at, None, f"clock stepped by {ahead * self._period:+.3f} s")
         if ahead <= -0.5:
             self._early += 1
             self._last += self._period
-            return Step(at, None, f"clock stepped by {ahead * self._period:+.3f} s") if self._early >= LASTING_SAMPLES else None
+            return (
+                MissingSamples(at, None, f"clock stepped by {ahead * self._period:+.3f} s")
+                if self._early >= LASTING_SAMPLES
+                else None
+            )
         self._last, self._early = stamp, 0
         if ahead < 0.5:
             return None
         lost = max(1, round(ahead))
         self._lost += lost
-        return Step(at, lost, "stamps jumped")
+        return MissingSamples(at, lost, "stamps jumped")
 
     def _restart(self, stamp: float) -> None:
         """Begin a segment with the sample that has this stamp."""

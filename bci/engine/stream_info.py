@@ -135,6 +135,13 @@ def canonical(label: str) -> str:
 
     Channels between two electrodes of the scalp stay as they are.
 
+    Parameters
+    ----------
+    label : str
+        As a sender or a model writes it.
+
+    Examples
+    --------
     >>> canonical(" C3.. "), canonical("EEG C3-REF"), canonical("C3-A2"), canonical("C3-C4"), canonical("EEG 1")
     ('c3', 'c3', 'c3', 'c3-c4', 'eeg 1')
     """
@@ -146,6 +153,13 @@ def canonical(label: str) -> str:
 def reference_in(labels: tuple[str, ...]) -> str:
     """The reference electrode that all labels name, as "C3-A1" does; empty where they name none, several or no electrode.
 
+    Parameters
+    ----------
+    labels : tuple of str
+        Of all channels of a stream.
+
+    Examples
+    --------
     >>> reference_in(("EEG C3-A1", "EEG C4-A1")), reference_in(("C3-A2", "C4-A1")), reference_in(("EEG C3-REF",))
     ('A1', '', '')
     """

@@ -9,8 +9,8 @@ from itertools import count
 from types import TracebackType
 from typing import Self
 
-from bci.session.calibration.protocol import CalibrationProtocol
-from bci.session.calibration.room import CUES, cue_fields
+from bci.paradigm.protocol import CalibrationProtocol
+from bci.paradigm.timeline import CUE_STREAM, cue_fields
 from bci.stream.bus import Clock
 from bci.stream.lsl import LslTextOutlet
 
@@ -34,7 +34,7 @@ class Cueing:
 
     def __init__(self, protocol: CalibrationProtocol, clock: Clock, seed: int = 1) -> None:
         self._protocol, self._clock, self._seed = protocol, clock, seed
-        self._outlet = LslTextOutlet(CUES, "Markers", f"{CUES}-live-{seed}", cue_fields(protocol.names()))
+        self._outlet = LslTextOutlet(CUE_STREAM, "Markers", f"{CUE_STREAM}-live-{seed}", cue_fields(protocol.names()))
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._send, name="cues", daemon=True)
 

@@ -6,26 +6,27 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bci.engine.chunk import Chunk
 from bci.engine.engine import Engine
-from bci.engine.frontend import Frontend
-from bci.engine.outcome import Reason
-from bci.engine.quality import QualitySettings
-from bci.engine.stream_info import StreamInfo
+from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import StreamMismatch, StreamNotFound
-from bci.session.live import LiveLoop, LiveSettings
-from bci.session.live_cues import LiveCues
-from bci.session.model import Model, check_stream, load_model
-from bci.session.processes import say_ready
-from bci.session.wires import Wires, open_wires
+from bci.model.file import Model, load_model
+from bci.model.header import check_stream
+from bci.model.kept import ModelReader, load_and_keep
+from bci.paradigm.live_cues import LiveCues
+from bci.processes.child import say_alive, say_ready, say_streams
+from bci.processes.go_ahead import GoAhead
+from bci.processes.recorder_word import RecorderWord, unrecorded
+from bci.session.live import LiveLoop
+from bci.session.session_streams import SessionStreams, open_session_streams
+from bci.session.unit_check import UnitCheck
 from bci.settings import SessionConfig
 from bci.stream.clock import LslClock
-from bci.stream.discovery import find_each, listing, markers_among
-from bci.stream.late_markers import LateMarkers
 from bci.stream.lsl import (
     FoundStream,
     LslOutlet,
@@ -34,15 +35,18 @@ from bci.stream.lsl import (
     Reopen,
     StreamQuery,
     Watcher,
+    local_clock,
     resolve,
+    this_host,
 )
+from bci.stream.lsl.discovery import find_each, listing, markers_among
+from bci.stream.lsl.late_markers import LateMarkers
+from bci.stream.lsl.marker_inlet import HOLD_S
 from bci.stream.lsl_config import port_hint
-from bci.stream.lsl_inlet import HOLD_S
+from bci.stream.markers.triggers import no_triggers, trigger_owner
 from bci.stream.montage import Montage, load_montage
-from bci.stream.triggers import no_triggers, trigger_owner
+from bci.stream.signing import Checker
 
-UNIT_FACTOR = 100.0
-LOOK_S = 1.5
 WARM_UP_S = 4.0
 RECORD_S = 2.0  # a stream that returns is left this long, so that the recorder has its first sample before we do
 RECORDER_S = 20.0
@@ -63,9 +67,17 @@ class EngineJob:
     without : str
         The markers, where the person has said that they may be missing; on record in the header of the events.
     wait_recorder : bool
-        Begin only when somebody listens to outcomes and events, so that nothing goes unrecorded.
+        Begin only when all that is sent is recorded.
     scheduling : str
-        How the system schedules the process (:mod:`bci.session.scheduling`), for the header of its streams.
+        How the system schedules the process (:mod:`bci.processes.scheduling`), for the header of its streams.
+    key : bytes, optional
+        Of the session: decisions are signed with it, and only control messages that are signed with it are obeyed.
+    recording : Path, optional
+        Models that take over are kept beside it.
+    go_ahead : GoAhead, optional
+        What says when the stream may be looked for, and then which recording it is, where neither is known yet.
+    word : RecorderWord, optional
+        What the recorder says that it records; without it whoever listens is taken for a recorder.
     """
 
     model: Path
@@ -75,6 +87,10 @@ class EngineJob:
     wait_recorder: bool = False
     scheduling: str = ""
     without: str = ""
+    key: bytes | None = None
+    recording: Path | None = None
+    go_ahead: GoAhead | None = None
+    word: RecorderWord | None = None
 
 
 def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
@@ -86,40 +102,72 @@ def run_engine(job: EngineJob, stopped: Callable[[], str]) -> str:
     """
     model = load_model(job.model)
     montage = montage_of(job.config)
+    warm_up(model)
+    if job.go_ahead is not None:
+        job.go_ahead.await_look(stopped)
     inlet = LslSignalInlet(resolve(job.query, job.config.stream.timeout_s, eeg=True), montage)
-    wires = None
+    streams = None
     try:
         check_stream(model.header, inlet.info)
-        check_unit(model, inlet)
-        settings = job.config.engine_settings(model.header.decision)
-        engine = Engine(inlet.info, model.decoder, settings)
-        warm_up(model, inlet.info)
+        engine = Engine(inlet.info, model.decoder, job.config.engine_settings(model.header.decision))
         warnings = [*warnings_of(inlet.info), *check_markers(job, inlet.info, stopped)]
-        wires = lsl_wires(job, model)
+        streams = lsl_session_streams(job, model)
+        say_streams(**streams.uids)
+        recording = job.go_ahead.await_recording(stopped) if job.go_ahead is not None else job.recording
         if job.wait_recorder:
-            await_recorder(wires, job.config.record.required)
-        markers = job.config.markers
-        e = job.config.engine
-        loop = LiveLoop(
-            inlet,
-            engine,
-            model,
-            wires,
-            LslClock(),
-            LiveSettings(e.stale_s, e.expiry_s, e.max_backlog_s, e.heartbeat_s, rehearse_s=e.rehearse_s),
-            Reopen(inlet.info, job.query.host, montage, settle_s=RECORD_S if job.wait_recorder else 0.0),
-            LiveCues(markers.marker_table(), inlet.info, markers.stream),
-            montage.bad if montage else (),
-        )
+            await_recorder(streams, job.config.record.required, stopped, job.word)
+        drop_what_waits(inlet)
+        loop = loop_of(replace(job, recording=recording), model, engine, inlet, montage, streams, warnings)
         # What is loaded stays: a collection over it would stop the loop for a tenth of a second.
         gc.collect()
         gc.freeze()
-        say_ready(stream=inlet.info.name, model=model.sha256, warnings=warnings)
         return loop.run(stopped)
     finally:
         inlet.close()
-        if wires is not None:
-            wires.close()
+        if streams is not None:
+            streams.close()
+
+
+def loop_of(
+    job: EngineJob,
+    model: Model,
+    engine: Engine,
+    inlet: LslSignalInlet,
+    montage: Montage | None,
+    streams: SessionStreams,
+    warnings: Sequence[str],
+) -> LiveLoop:
+    """The loop, which says that it is ready once it has seen in which unit the signal is."""
+    config, markers = job.config, job.config.markers
+    check = UnitCheck(model, inlet.info, time.monotonic())
+
+    def opening(chunk: Chunk | None) -> bool:
+        seen = check.look(chunk, time.monotonic())
+        if seen:
+            say_ready(stream=inlet.info.name, model=model.sha256, warnings=list(warnings))
+        return seen
+
+    return LiveLoop(
+        inlet,
+        engine,
+        model,
+        streams,
+        LslClock(),
+        config.engine,
+        Reopen(inlet.info, job.query.host, montage, settle_s=RECORD_S if job.wait_recorder else 0.0, uid=inlet.found.uid),
+        LiveCues(markers.marker_table(), inlet.info, markers.stream),
+        montage.bad if montage else (),
+        Checker(job.key, local_clock, this_host()),
+        ModelReader(partial(load_and_keep, job.recording) if job.recording else load_model),
+        lambda consumed: say_alive(consumed=consumed),
+        opening,
+    )
+
+
+def drop_what_waits(inlet: LslSignalInlet) -> None:
+    """Leave out what came before all was recorded: what is decoded must be on record."""
+    while inlet.pull(0.0) is not None:
+        pass
 
 
 def warnings_of(info: StreamInfo) -> list[str]:
@@ -127,8 +175,8 @@ def warnings_of(info: StreamInfo) -> list[str]:
     if info.source_id:
         return []
     return [
-        f"stream {info.name!r} has no source_id: it cannot be told from another one, so it will not be taken back "
-        "once it is lost. Have its sender declare one."
+        f"stream {info.name!r} has no source_id: once its sender ends and is begun again, it cannot be told from another one, "
+        "so it will not be taken back. Have its sender declare one."
     ]
 
 
@@ -173,18 +221,21 @@ def markers_there(query: StreamQuery, found: Sequence[FoundStream], timeout_s: f
     return [f"markers come from {len(markers)} streams, all of which are read:{listing(markers)}"] if len(markers) > 1 else []
 
 
-def await_recorder(wires: Wires, required: bool) -> None:
-    """Return when every stream of the engine has a listener.
+def await_recorder(
+    streams: SessionStreams, required: bool, stopped: Callable[[], str] = lambda: "", word: RecorderWord | None = None
+) -> None:
+    """Return when every stream of the engine is recorded, or ``stopped`` says why to wait no longer.
 
     Raises
     ------
     StreamNotFound
-        If one has none in time, and the session must be recorded.
+        If one is not in time, and the session must be recorded.
     """
-    end = time.monotonic() + RECORDER_S
-    ends = {n: getattr(wires, n) for n in ("outcomes", "events", "decisions", "timing", "state", "velocity") if getattr(wires, n)}
-    deaf = [name for name, outlet in ends.items() if not outlet.wait_for_consumers(max(0.1, end - time.monotonic()))]
-    if deaf and required:
+    ends = {
+        n: getattr(streams, n) for n in ("outcomes", "events", "decisions", "timing", "state", "velocity") if getattr(streams, n)
+    }
+    deaf = unrecorded(ends, word, RECORDER_S, stopped)
+    if deaf and required and not stopped():
         raise StreamNotFound(
             f"nobody records the engine's {', '.join(deaf)} within {RECORDER_S:g} s: what it decides could not be "
             "verified. Is the recorder running? A session may go on without it with --set record.required=false."
@@ -200,54 +251,27 @@ def montage_of(config: SessionConfig) -> Montage | None:
     return montage
 
 
-def check_unit(model: Model, inlet: LslSignalInlet) -> None:
-    """Compare the signal's size with that of the training data, before anything is decoded.
-
-    Raises
-    ------
-    StreamMismatch
-        If they differ by more than two orders of magnitude: the unit is not what it is taken for.
-    """
-    # No value is too large here: to find that out is what this is for.
-    frontend = Frontend(inlet.info, model.header.preprocessing, "samples", QualitySettings(range_uv=1e300))
-    powers = []
-    end = time.monotonic() + LOOK_S
-    while time.monotonic() < end:
-        chunk = inlet.pull(0.1)
-        if chunk is not None:
-            powers += [(w.features[0] ** 2).mean(axis=0) for w in frontend.push(chunk) if w.reason is not Reason.NONFINITE]
-    if not powers:
-        return
-    now_uv = float(np.sqrt(np.median(powers[-1])))
-    trained_uv = float(np.sqrt(np.median(np.diag(model.decoder.covariance[0]))))
-    if now_uv > 0 and not 1 / UNIT_FACTOR < now_uv / trained_uv < UNIT_FACTOR:
-        unit = inlet.info.channels[0].unit or "no unit"
-        raise StreamMismatch(
-            f"unit: the signal is {now_uv:.3g} µV in the decoder's band, the training data were {trained_uv:.3g} µV; "
-            f"stream {inlet.info.name!r} declares {unit}. Declare the true one with --set stream.unit=V (or mV, uV)."
-        )
-
-
-def warm_up(model: Model, info: StreamInfo) -> None:
+def warm_up(model: Model) -> None:
     """Decode noise once, so that nothing is done for the first time when it counts."""
-    engine = Engine(info, model.decoder)
+    p = model.header.preprocessing
+    engine = Engine(StreamInfo(p.rate_hz, tuple(Channel(label) for label in p.labels)), model.decoder)
     rng = np.random.default_rng(0)
-    n = round(WARM_UP_S * info.rate_hz)
+    n = round(WARM_UP_S * p.rate_hz)
     deviation = float(np.sqrt(np.median(np.diag(model.decoder.covariance[0]))))
-    data = rng.normal(0.0, deviation, (n, len(info.channels)))
-    stamps = np.arange(n) / info.rate_hz
+    data = rng.normal(0.0, deviation, (n, len(p.labels)))
+    stamps = np.arange(n) / p.rate_hz
     for i in range(n):
         engine.push(Chunk(data[i : i + 1], stamps[i : i + 1]))
         engine.prepare()
 
 
-def lsl_wires(job: EngineJob, model: Model) -> Wires:
+def lsl_session_streams(job: EngineJob, model: Model) -> SessionStreams:
     """All streams of the engine on LSL; control messages and cues from whoever sends them, whenever."""
     name, cues = job.config.engine.name, job.config.markers.stream
     control = StreamQuery(name=f"{name}-control")
     markers = StreamQuery.parse(cues) if cues else None
     watcher = Watcher(control, *([markers] if markers else []))
-    return open_wires(
+    return open_session_streams(
         name,
         job.session,
         model.header,
@@ -257,4 +281,5 @@ def lsl_wires(job: EngineJob, model: Model) -> Wires:
         LateMarkers(markers, HOLD_S, watcher) if markers else None,
         model.decoder.n_dims,
         job.without,
+        job.key,
     )

@@ -2,98 +2,53 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
 
-import numpy as np
-
-from bci.engine import inputs as steer
 from bci.engine.chunk import Chunk
-from bci.engine.decide import DecisionSettings
-from bci.engine.decoder import LiveDecoder
+from bci.engine.control_inputs import ChangeDecision, Freeze, MarkChannels, ReplaceModel, Skip
 from bci.engine.engine import Engine
-from bci.engine.outcome import Outcome, Reason
-from bci.engine.stream_info import StreamInfo, canonical
-from bci.errors import BciError, StreamError, StreamLost
-from bci.session import wire
-from bci.session.age import Age
-from bci.session.drift import Drift
-from bci.session.fingerprint import fingerprint
-from bci.session.live_cues import Heard, LiveCues
-from bci.session.model import Model, load_model
-from bci.session.wires import Wires
+from bci.engine.outcome import Reason
+from bci.engine.rehearsal import Rehearsal
+from bci.engine.stream_info import canonical
+from bci.engine.watch import RateWatch
+from bci.errors import BciError, StreamLost
+from bci.model.file import Model
+from bci.model.fingerprint import fingerprint
+from bci.model.kept import ModelReader
+from bci.paradigm.live_cues import LiveCues
+from bci.session.cue_listener import CueListener
+from bci.session.decision_publisher import DecisionPublisher
+from bci.session.event_log import EventLog
+from bci.session.last_heard import KIND as LAST
+from bci.session.last_heard import LastHeard
+from bci.session.live_control import (
+    AddNote,
+    ApplyInput,
+    ChangeSetting,
+    ControlReceiver,
+    ControlRequest,
+    EndSession,
+    LoadModel,
+    RefusedRequest,
+    changed,
+)
+from bci.session.session_streams import SessionStreams
+from bci.session.state_report import StateReport
+from bci.settings import EngineProcessSettings
+from bci.stream import messages
 from bci.stream.bus import Clock, SignalInlet
-from bci.stream.triggers import MarkerTable
-from bci.stream.watch import RateWatch
+from bci.stream.markers.triggers import MarkerTable
+from bci.stream.signing import Checker
 
 YIELD_S = 0.0003
-LAST_PART = 0.2
-"""Of a trial: where its windows hold most of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSettings:
-    """Times of the live loop, seconds.
-
-    Parameters
-    ----------
-    stale_s : float
-        Data older than this steer nothing.
-    expiry_s : float
-        A decision must not move anything this long after it was sent.
-    max_backlog_s : float
-        With more than this waiting, only the newest window is decoded.
-    heartbeat_s : float
-        A row goes out at least this often.
-    poll_s : float
-        Control messages and cues are looked for this often.
-    reconnect_s : float
-        A lost stream is looked for this often.
-    rehearse_s : float
-        How long before the last sample of a window is due a step is rehearsed (:class:`Rehearsal`); 0 for never.
-    """
-
-    stale_s: float = 0.25
-    expiry_s: float = 0.25
-    max_backlog_s: float = 0.25
-    heartbeat_s: float = 0.05
-    poll_s: float = 0.02
-    reconnect_s: float = 0.5
-    rehearse_s: float = 0.0
-
-
-class Rehearsal:
-    """One step of a twin of the engine, whose result is thrown away.
-
-    While the loop sleeps between samples, other programs take the processor's caches, and the next step would
-    begin with fetching code and matrices from memory. A step taken just before the last sample of a window is due
-    has them at hand when it counts. The twin shares the decoder and nothing else, so no outcome depends on it.
-
-    Parameters
-    ----------
-    engine : Engine
-    decoder : LiveDecoder
-    """
-
-    def __init__(self, engine: Engine, decoder: LiveDecoder) -> None:
-        self._twin = Engine(engine.info, decoder, engine.settings)
-        p = decoder.preprocessing
-        deviation = float(np.sqrt(np.median(np.diag(decoder.covariance[0]))))
-        self._data = np.random.default_rng(0).normal(0.0, deviation, (p.window, len(engine.info.channels)))
-        self._period_s, self._hop = 1.0 / engine.info.rate_hz, p.hop
-        while self._twin.consumed < 3 * p.window:
-            self()
-
-    def __call__(self) -> None:
-        """Take one step."""
-        start = self._twin.consumed % len(self._data)
-        stamps = (self._twin.consumed + np.arange(self._hop, dtype=np.float64)) * self._period_s
-        self._twin.push(Chunk(self._data[start : start + self._hop], stamps))
-        self._twin.prepare()
+POLL_S = 0.02
+"""Control messages and cues are looked for this often."""
+RECONNECT_S = 0.5
+"""A lost stream is looked for this often."""
+RATE = "rate"
+"""Who freezes where the stream does not run at its declared rate."""
 
 
 class LiveLoop:
@@ -105,9 +60,10 @@ class LiveLoop:
     engine : Engine
     model : Model
         What the engine decodes with, for the record.
-    wires : Wires
+    streams : SessionStreams
     clock : Clock
-    settings : LiveSettings
+    settings : EngineProcessSettings, optional
+        Times of the loop; without it nothing is rehearsed.
     reopen : callable, optional
         Called after a loss until it returns an inlet of the same stream (None: not there yet). It
         raises :class:`StreamMismatch` where another stream came back.
@@ -115,6 +71,15 @@ class LiveLoop:
         What finds cues in the markers that come and in trigger channels; none means no class.
     bad : sequence of str
         Channels that are known to be bad before anything comes; those that the model does not use do not matter.
+    check : Checker, optional
+        Tells control messages of the session from those of strangers; none: every one counts.
+    reader : ModelReader, optional
+        Reads the models that are to take over.
+    alive : callable, optional
+        Told at every turn how many samples were consumed.
+    opening : callable, optional
+        Shown what came at each turn (None: nothing), until it returns True; nothing is decided before. What it raises
+        ends the loop.
     """
 
     def __init__(
@@ -122,38 +87,38 @@ class LiveLoop:
         inlet: SignalInlet,
         engine: Engine,
         model: Model,
-        wires: Wires,
+        streams: SessionStreams,
         clock: Clock,
-        settings: LiveSettings | None = None,
+        settings: EngineProcessSettings | None = None,
         reopen: Callable[[], SignalInlet | None] | None = None,
         cues: LiveCues | None = None,
         bad: Sequence[str] = (),
+        check: Checker | None = None,
+        reader: ModelReader | None = None,
+        alive: Callable[[int], None] = lambda _consumed: None,
+        opening: Callable[[Chunk | None], bool] = lambda _chunk: True,
     ) -> None:
-        self.settings = settings or LiveSettings()
+        self.settings = settings or EngineProcessSettings(rehearse_s=0.0)
         self._known_bad = tuple(bad)
         self._inlet: SignalInlet | None = inlet
-        self._engine, self._model, self._wires, self._clock = engine, model, wires, clock
-        self._reopen, self._cues = reopen, cues or LiveCues(MarkerTable({}), engine.info)
-        self._ages = (Age(), Age())  # by the fitted sender clock, and by the raw stamps
+        self._engine, self._model, self._streams, self._clock = engine, model, streams, clock
+        self._reopen, self._reader, self._alive = reopen, reader or ModelReader(), alive
+        self._events = EventLog(streams.events, engine)
+        self._decisions = DecisionPublisher(engine, streams, clock, self.settings, self._events)
+        self._cues = CueListener(cues or LiveCues(MarkerTable({}), engine.info), streams.cues, engine, self._events)
+        self._state = StateReport(streams.state, engine, model)
+        self._control = ControlReceiver(streams.control, check or Checker(None, clock.now, ""), lambda: engine.frozen)
+        self._opening = opening
         self._rate = RateWatch(engine.info)
         self._rate_level = "ok"
-        self._drift = Drift(model.decoder.covariance)
-        self._row = np.zeros(len(wire.DECISION_FIELDS))
-        self._row[1], self._row[5] = -1.0, Reason.REFILL
-        self._timing = np.zeros(len(wire.TIMING_FIELDS))
-        self._untold: list[tuple[Outcome, tuple[float, ...], float]] = []
+        self._last = LastHeard(engine.info.rate_hz, len(engine.info.channels))
         self._pace = 0
         self._rehearsal = Rehearsal(engine, model.decoder) if self.settings.rehearse_s > 0 else None
-        self._n_channels = len(model.header.preprocessing.labels)
-        self._hop_s = model.header.preprocessing.hop / model.header.preprocessing.rate_hz
         self._decision_settings = engine.settings.decision
         self._phase = "waiting"
-        self._segment, self._index, self._last_age = 0, 0, 0.0
-        self._bad: dict[str, str] = {}
         self._joined = False
-        self._refused = ""
-        self._stopping = ""
-        self._arrival = self._sent = self._polled = self._told = self._searched = clock.now()
+        self._refused = self._stopping = ""
+        self._arrival = self._polled = self._told = self._searched = clock.now()
 
     def run(self, stopped: Callable[[], str] = lambda: "") -> str:
         """Work until ``stopped`` returns a reason or a stop message comes; return the reason."""
@@ -162,8 +127,8 @@ class LiveLoop:
                 self.step()
                 self._stopping = self._stopping or stopped()
         finally:
-            self._neutral(Reason.LOST)
-            self._event("stop", why=self._stopping or "error")
+            self._decisions.neutral(Reason.LOST)
+            self._events.write("stop", why=self._stopping or "error")
             self._phase = "stopped"
             self._tell_state()
         return self._stopping
@@ -171,20 +136,22 @@ class LiveLoop:
     def step(self) -> None:
         """One turn: until data come, or something is due."""
         chunk = self._pull()
+        self._decisions.open = self._decisions.open or self._opening(chunk)
         if chunk is not None and len(chunk):
             self._take(chunk)
         now = self._clock.now()
         self._watch(now)
-        if now - self._polled >= self.settings.poll_s:
+        if now - self._polled >= POLL_S:
             self._polled = now
             self._poll()
         if now - self._told >= 1.0:
             self._told = now
             self._tell_state()
+        self._alive(self._engine.consumed)
 
     def _pull(self) -> Chunk | None:
         """The next samples, or None when a heartbeat or neutral is due; a loss is turned into silence here."""
-        due = self._sent + self.settings.heartbeat_s
+        due = self._decisions.sent_s + self.settings.heartbeat_s
         if self._phase == "running":
             due = min(due, self._arrival + self.settings.stale_s)
         if self._inlet is None:
@@ -222,20 +189,18 @@ class LiveLoop:
         if backlog > self.settings.max_backlog_s * self._engine.info.rate_hz:
             self._skip(backlog)
         for outcome in self._engine.outcomes(chunk):
-            self._publish(outcome, began, backlog)
+            self._decisions.publish(outcome, began, backlog)
         self._pace = backlog
-        if self._untold:
+        if self._decisions.pending:
             # liblsl's threads deliver the decision now; on few cores our next work would hold them up.
             self._clock.wait_until(self._clock.now() + YIELD_S)
         self._engine.prepare()
-        self._tell_outcomes()
-        self._hear(self._cues.samples(chunk, self._inlet.offset_s if self._inlet else 0.0))
+        self._last.push(chunk)
+        self._decisions.tell_outcomes()
+        self._cues.look_at_samples(chunk, self._offset_s, self._model.header)
         self._watch_rate(backlog)
-        for d in self._engine.take_discontinuities():
+        if self._events.engine_news():
             self._rate.restart()
-            self._wires.events.push(
-                wire.line(d.why.partition(":")[0], consumed=d.consumed, segment=d.segment, index=d.index, lost=d.lost, why=d.why)
-            )
 
     def _watch_rate(self, n_samples: int) -> None:
         """Say that the stream does not run at its declared rate; stop decoding where it is far off."""
@@ -243,9 +208,9 @@ class LiveLoop:
         if verdict is None or verdict.level == self._rate_level:
             return
         self._rate_level = verdict.level
-        self._event("rate", level=verdict.level, why=verdict.message)
+        self._events.write("rate", level=verdict.level, why=verdict.message)
         if verdict.level == "mismatch":
-            self._apply(steer.Freeze(verdict.message), "freeze", why=verdict.message)
+            self._events.apply(Freeze(verdict.message, RATE), "freeze", why=verdict.message, by=RATE)
 
     def _join(self, chunk: Chunk) -> None:
         """Say with which sample reading begins, at the start and after a loss."""
@@ -254,14 +219,14 @@ class LiveLoop:
         self._joined = True
         first = float(chunk.stamps[0]).hex()
         if self._engine.consumed:
-            self._event("found", stamp=first)
+            self._events.write("found", stamp=first)
         else:
-            self._event(
+            self._events.write(
                 "start",
                 stamp=first,
                 model=self._model.sha256,
-                stream=wire.info_to_json(self._engine.info),
-                settings=wire.settings_to_json(self._engine.settings),
+                stream=messages.info_to_json(self._engine.info),
+                settings=messages.settings_to_json(self._engine.settings),
                 fingerprint=fingerprint(self._model.header.kernel),
             )
             self._mark_known()
@@ -270,101 +235,35 @@ class LiveLoop:
         """Distrust the channels that are known to be bad from the first sample on, and put it on record."""
         used = {canonical(label): label for label in self._engine.frontend.labels}
         for label in dict.fromkeys(used[key] for x in self._known_bad if (key := canonical(x)) in used):
-            self._apply(steer.Mark((label,), True), "mark", labels=[label], bad=True)
+            self._events.apply(MarkChannels((label,), True), "mark", labels=[label], bad=True)
 
     def _skip(self, backlog: int) -> None:
         """Too much is waiting: only the newest window may be decoded."""
-        until = self._engine.consumed + backlog - round(self._hop_s * self._engine.info.rate_hz)
-        self._apply(steer.Skip(until), "skip", until=until)
-
-    def _publish(self, outcome: Outcome, began: float, backlog: int) -> None:
-        """Send the decision; the outcome and how long it took are told when nothing is in a hurry any more."""
-        row = self._row
-        moment = self._engine.time_of(outcome.index)
-        now = self._clock.now()
-        if outcome.segment != self._segment:
-            for age_of in self._ages:
-                age_of.restart()
-        age, late = self._judge_age(now, moment, outcome.stamp)
-        stale = late or age > self.settings.stale_s
-        decided = outcome.decision >= 0 and not stale
-        row[0] += 1.0
-        row[1] = outcome.decision if decided else -1.0
-        row[2] = outcome.evidence[outcome.decision] if decided else 0.0
-        row[3] = outcome.stamp
-        row[4] = now + self.settings.expiry_s
-        row[5] = Reason.STALE if stale else outcome.reason
-        row[6] = 0.0
-        self._wires.decisions.push(row)
-        self._sent = now
-        timing = (row[0], outcome.segment, outcome.index, moment, age, time.perf_counter() - began, backlog)
-        self._untold.append((outcome, timing, now if stale else row[4]))
-        self._segment, self._index, self._last_age = outcome.segment, outcome.index, age
-
-    def _judge_age(self, now: float, moment: float, stamp: float) -> tuple[float, bool]:
-        """The smaller one of two ages in seconds, and whether both say that a backlog is being caught up with.
-
-        Losses too small to be seen make the fitted clock slow, and samples seem ever older until they are found;
-        raw stamps may be absurd. What is really old is old by both.
-        """
-        fitted, raw = self._ages
-        age = fitted(now, moment)
-        if not math.isfinite(stamp):
-            return age, fitted.catching_up(now)
-        return min(age, raw(now, stamp)), fitted.catching_up(now) and raw.catching_up(now)
-
-    def _tell_outcomes(self) -> None:
-        """Outcomes and timing of the decisions that have been sent."""
-        for outcome, timing, expiry in self._untold:
-            self._wires.outcomes.push(outcome.row(self._n_channels))
-            self._timing[:] = timing
-            self._wires.timing.push(self._timing)
-            if self._wires.velocity is not None and outcome.velocity is not None:
-                self._wires.velocity.push(outcome.steered(outcome.velocity, expiry))
-            if outcome.mask or self._bad:
-                self._tell_mask()
-        self._untold.clear()
-
-    def _tell_mask(self) -> None:
-        """An event when the set of bad channels changes."""
-        bad = self._engine.bad_channels()
-        if bad != self._bad:
-            self._bad = bad
-            self._event("mask", bad=bad)
+        p = self._engine.preprocessing
+        until = self._engine.consumed + backlog - round(p.hop / p.rate_hz * self._engine.info.rate_hz)
+        self._events.apply(Skip(until), "skip", until=until)
 
     def _watch(self, now: float) -> None:
         """Neutral when no data came for too long; a heartbeat when nothing else was sent."""
         if self._phase == "running" and now >= self._arrival + self.settings.stale_s:
             self._phase = "lost"
-            self._neutral(Reason.LOST)
-        elif now >= self._sent + self.settings.heartbeat_s:
-            self._row[0] += 1.0
-            self._row[6] = 1.0
-            self._wires.decisions.push(self._row)
-            self._sent = now
-        if self._inlet is None and now - self._searched >= self.settings.reconnect_s:
+            self._decisions.neutral(Reason.LOST)
+        elif now >= self._decisions.sent_s + self.settings.heartbeat_s:
+            self._decisions.repeat(now)
+        if self._inlet is None and now - self._searched >= RECONNECT_S:
             self._searched = now
             self._search()
 
-    def _neutral(self, reason: Reason) -> None:
-        """A decision for nothing, at once."""
-        self._row[0] += 1.0
-        self._row[1:] = (-1.0, 0.0, self._row[3], self._clock.now(), reason, 0.0)
-        self._wires.decisions.push(self._row)
-        self._sent = self._clock.now()
-
     def _lose(self, why: str) -> None:
         """The sender is gone for certain."""
-        self._neutral(Reason.LOST)
-        self._event("lost", why=why)
+        self._decisions.neutral(Reason.LOST)
+        self._events.write("lost", why=why)
+        for piece in self._last.take(self._engine.consumed):
+            self._events.write(LAST, **piece)
         self._phase = "lost"
-        self._close_inlet()
-
-    def _close_inlet(self) -> None:
         if self._inlet is not None:
             self._inlet.close()
-        self._inlet = None
-        self._joined = False
+        self._inlet, self._joined = None, False
 
     def _search(self) -> None:
         """Look for the stream again; one that came back different is refused, and looked for on."""
@@ -376,135 +275,64 @@ class LiveLoop:
         except BciError as error:
             if str(error) != self._refused:
                 self._refused = str(error)
-                self._event("refused", why=self._refused)
+                self._events.refuse(self._refused)
         if self._inlet is not None:
             self._rate.restart()
 
     def _poll(self) -> None:
-        """Control messages and cues that have come."""
-        for text, _ in self._wires.control.pull(0.0):
+        """Control messages, models that were asked for, and cues that have come."""
+        for request in self._control.requests(self._polled):
             try:
-                self._obey(wire.parse(text, "control message"))
+                self._obey(request)
             except BciError as error:
-                self._event("refused", why=str(error))
-        if self._wires.cues is not None:
-            self._hear(self._cues.markers(self._wires.cues.pull_markers(0.0)))
-        self._hear(self._cues.settled())
+                self._events.refuse(str(error))
+        self._take_over()
+        self._cues.look_at_markers(self._offset_s, self._model.header)
 
-    def _hear(self, news: Sequence[Heard]) -> None:
-        """Put on record what was heard of cues, and learn from those that count."""
-        for heard in news:
-            self._event(heard.kind, **heard.fields)
-            if heard.class_ not in self._model.header.classes or self._engine.bias is None:
+    def _obey(self, request: ControlRequest) -> None:
+        """Do what a control message asks."""
+        match request:
+            case ApplyInput(given, kind, fields):
+                self._events.apply(given, kind, **fields)
+            case ChangeSetting():
+                settings = changed(self._decision_settings, request)
+                self._events.apply(ChangeDecision(settings), "set", decision=asdict(settings))
+                self._decision_settings = settings
+            case LoadModel(path):
+                self._reader.ask(path)
+            case AddNote(text):
+                self._events.write("note", text=text)
+            case EndSession(why):
+                self._stopping = why
+            case RefusedRequest(why):
+                self._events.refuse(why)
+
+    def _take_over(self) -> None:
+        """Go on with the models that have been read since."""
+        while (found := self._reader.take()) is not None:
+            if isinstance(found, str):
+                self._events.refuse(found)
                 continue
-            if heard.kind == "cue":
-                self._expect(heard.class_, float(heard.fields["time"]))
-            elif heard.kind == "contradicted":
-                now = self._engine.consumed
-                self._apply(steer.Known("", now, now), "known", **{"class": "", "first": now, "last": now})
+            try:
+                self._events.apply(ReplaceModel(found.decoder), "model", model=found.sha256)
+                self._model = found
+            except BciError as error:
+                self._events.refuse(str(error))
 
-    def _expect(self, class_: str, time_s: float) -> None:
-        """A trial whose class is known: its last fifth, where windows hold most of it, is learned from."""
-        start_s, stop_s = self._model.header.trial_s
-        rate_hz = self._engine.info.rate_hz
-        last = self._sample_at(time_s, stop_s) + round(stop_s * rate_hz)
-        known = steer.Known(class_, last - round(LAST_PART * (stop_s - start_s) * rate_hz), last)
-        self._apply(known, "known", **{"class": class_, "first": known.first, "last": known.last})
-
-    def _sample_at(self, time_s: float, longest_s: float) -> int:
-        """The sample that was taken at a time on our clock, when a cue was sent; the newest one where that cannot be meant.
-
-        A cue is on its way for a while, as samples are, and not for as long.
-        """
-        offset_s = self._inlet.offset_s if self._inlet is not None else None
-        ago_s = self._engine.newest_s + (offset_s or 0.0) - time_s
-        return self._engine.consumed - (round(ago_s * self._engine.info.rate_hz) if abs(ago_s) < longest_s else 0)
-
-    def _obey(self, message: dict[str, Any]) -> None:
-        """Do what one control message asks."""
-        kind, why = message["kind"], str(message.get("why", ""))
-        match kind:
-            case "set":
-                self._set(str(message.get("key")), message.get("value"))
-            case "freeze":
-                self._apply(steer.Freeze(why), "freeze", why=why)
-            case "resume":
-                self._apply(steer.Resume(why), "resume", why=why)
-            case "mark":
-                bad = bool(message.get("bad", True))
-                for label in _labels(message):  # one at a time: what is on record is what was applied, up to a wrong one
-                    self._apply(steer.Mark((label,), bad), "mark", labels=[label], bad=bad)
-            case "recentre":
-                on = bool(message.get("on", True))
-                self._apply(steer.Recentre(on), "recentre", on=on)
-            case "rebias":
-                on = bool(message.get("on", True))
-                self._apply(steer.Rebias(on), "rebias", on=on)
-            case "model":
-                model = load_model(Path(str(message.get("path"))))
-                self._apply(steer.Swap(model.decoder), "model", model=model.sha256)
-            case "note":
-                self._event("note", text=str(message.get("text", "")))
-            case "stop":
-                self._stopping = why or "asked to"
-            case "arm" | "disarm" | "stop_now" | "watching":
-                pass  # for actuator hosts, which put on record what they do
-            case _:
-                raise StreamError(f"control message of unknown kind {kind!r}; see docs/streams.md")
-
-    def _set(self, key: str, value: object) -> None:
-        """Change one decision setting."""
-        known = asdict(self._decision_settings)
-        if key not in known:
-            raise StreamError(f"set: {key!r} is no decision setting; there are {', '.join(known)}")
-        if isinstance(value, bool) or not isinstance(value, str if key == "idle" else (int, float)):
-            raise StreamError(f"set: {key} = {value!r} has the wrong type")
-        changed = DecisionSettings(**{**known, key: value})
-        self._apply(steer.Decide(changed), "set", decision=asdict(changed))
-        self._decision_settings = changed
-
-    def _apply(self, given: steer.Input, kind: str, **fields: Any) -> None:
-        """Apply an input and put it on record with the sample count it was applied at."""
-        self._engine.apply(given)
-        self._event(kind, **fields)
-
-    def _event(self, kind: str, **fields: Any) -> None:
-        place = {"consumed": self._engine.consumed, "segment": self._segment, "index": self._index}
-        self._wires.events.push(wire.line(kind, **place, **fields))
+    @property
+    def _offset_s(self) -> float | None:
+        """What brings the sender's times to our clock, where that is known."""
+        return self._inlet.offset_s if self._inlet is not None else None
 
     def _tell_state(self) -> None:
-        """All that a late joiner needs."""
-        info: StreamInfo = self._engine.info
-        covariance = self._engine.take_covariance()
-        if covariance is not None:
-            self._drift.push(covariance, self._engine.preprocessing.window / info.rate_hz)
-        self._wires.state.push(
-            wire.line(
-                "state",
-                phase=self._phase,
-                stream=info.name,
-                source_id=info.source_id,
-                model=self._model.sha256,
-                classes=self._model.header.classes,
-                consumed=self._engine.consumed,
-                segment=self._segment,
-                index=self._index,
-                age_s=round(self._last_age, 4),
-                rate_hz=info.rate_hz,
-                lost=self._engine.lost,
-                bad=self._bad,
-                drift={"gain": round(self._drift.gain, 3), "shape": round(self._drift.shape, 3), "why": self._drift.line()},
-                recentred=self._engine.recentred,
-                bias=self._engine.bias,
-                settings=asdict(self._decision_settings),
-                cues={**self._cues.counts, "why": self._cues.why},
-            )
+        place = {"segment": self._events.segment, "index": self._events.index, "age_s": round(self._decisions.age_s, 4)}
+        self._state.send(
+            self._phase,
+            self._model,
+            self._decision_settings,
+            place,
+            bad=self._decisions.bad,
+            decoder=self._events.failure,
+            strangers=self._control.strangers,
+            cues=self._cues.counts,
         )
-
-
-def _labels(message: dict[str, Any]) -> tuple[str, ...]:
-    """The channels that a control message names."""
-    found = message.get("labels")
-    if not isinstance(found, list) or not all(isinstance(x, str) for x in found):
-        raise StreamError(f"mark: labels = {found!r} must be a list of channel names")
-    return tuple(found)

@@ -2,77 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-import shutil
-import tempfile
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from bci.errors import ModelError
-from bci.session import wire
-from bci.session.arming import GuardLink
-from bci.session.engine_process import markers_there, montage_of
-from bci.session.model import load_model
-from bci.session.processes import Child, ChildError
-from bci.settings import SessionConfig
-from bci.stream.discovery import find_each, the_one
-from bci.stream.late_markers import LateMarkers
-from bci.stream.lsl import LslTextOutlet, StreamQuery
+from bci.actuation.arming import GuardLink
+from bci.errors import ConfigError
+from bci.model.beside import keep
+from bci.model.file import load_model, read_bytes
+from bci.processes.child import Child, ChildError
+from bci.processes.spare import Spare
+from bci.processes.stop import patient
+from bci.processes.supervision import Supervision
+from bci.processes.writing import heard, written
+from bci.recording.lsl_recording import LslWatch
+from bci.session.at_start import other_sessions, streams_there
+from bci.session.control import ControlSender
+from bci.session.plan import SessionPlan, Words
+from bci.session.session_processes import SessionProcesses
+from bci.stream import keys
+from bci.stream.clock import LslClock
+from bci.stream.lsl import StreamQuery, this_host
+from bci.stream.lsl.late_markers import LateMarkers
 from bci.stream.lsl_config import require_ports
-from bci.stream.lsl_inlet import rate_of
-from bci.stream.triggers import trigger_owner
+from bci.stream.signing import Checker
 
-READY_S = 60.0
+LAST_WORD_S = 2.0
+"""The recorder goes on for so long until actuator host and engine have ended, and a little longer."""
 FLUSH_S = 0.5
+LOOK_S = 0.01
 AGAIN_S = 2.0
 SAME_S = 10.0
 DEATHS = 3
 WITHIN_S = 60.0
-ENGINE_STREAMS = ("outcomes", "decisions", "timing", "events", "state", "velocity")
-HOST_STREAMS = ("guard", "commands")
-TOKEN = "BCI_TOKEN"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPlan:
-    """What a live session is made of.
-
-    Parameters
-    ----------
-    model : Path
-    config : SessionConfig
-    options : tuple of str
-        The command-line options that ``config`` came from; the engine's process reads them again.
-    source : str
-        Query for the EEG stream.
-    device : tuple of str
-        Words after ``bci stream`` for a source to start first; empty where the stream is there already.
-    actuator : tuple of str
-        Words after ``bci actuate``; empty where nothing is to be moved.
-    without : str
-        The markers, where they may be missing at the start.
-    arm_once : str
-        Arm the actuator once, without a person, on behalf of whoever this names; empty for waiting for a person.
-    begin_again : bool
-        Whether what dies is begun again; else the session ends with its engine or its recorder, which is what a
-        measurement wants.
-    """
-
-    model: Path
-    config: SessionConfig
-    options: tuple[str, ...]
-    source: str
-    device: tuple[str, ...] = ()
-    actuator: tuple[str, ...] = ()
-    arm_once: str = ""
-    begin_again: bool = False
-    without: str = ""
+REST_S = (0.1, 0.2)
+"""A stop is given so long to reach the actuator before this process stands still: at least, at most."""
+GONE = "is not there any more; it was moved or removed while it was written"
 
 
 class LiveSession:
@@ -83,7 +55,7 @@ class LiveSession:
 
     Where the plan says so, what dies is begun again (:meth:`check`): device and actuator host alone, engine and recorder
     together, as a further run with a file of its own, because a recording that can be verified holds one run of the
-    engine whole. Nothing is armed by that.
+    engine whole. What hangs is ended and handled as dead (:mod:`bci.processes.supervision`). Nothing is armed by that.
 
     Parameters
     ----------
@@ -91,7 +63,11 @@ class LiveSession:
     stopped : callable
         Why to end, or ""; asked while it starts.
     tell : callable
-        Told what is being waited for while it starts.
+        Told what is being waited for while it starts and ends.
+    session_id : str
+        Letters and digits that no other session has; empty: made here.
+    spare : Spare, optional
+        A process that has begun to load what one of the session's processes needs.
 
     Attributes
     ----------
@@ -101,8 +77,12 @@ class LiveSession:
         All.
     session_id : str
         In every stream of the session.
+    key : bytes
+        With which its own messages are signed (:mod:`bci.stream.keys`).
     warnings : list of str
         What a person should know from the start.
+    failures : list of str
+        What is lost, or went wrong in the end; known once stopped.
     guard : GuardLink or None
         To the actuator host, where there is one.
     ended : str
@@ -110,24 +90,32 @@ class LiveSession:
     """
 
     def __init__(
-        self, plan: SessionPlan, stopped: Callable[[], str] = lambda: "", tell: Callable[[str], object] = lambda _: None
+        self,
+        plan: SessionPlan,
+        stopped: Callable[[], str] = lambda: "",
+        tell: Callable[[str], object] = lambda _: None,
+        session_id: str = "",
+        spare: Spare | None = None,
     ) -> None:
         self.plan = plan
         self.warnings: list[str] = []
+        self.failures: list[str] = []
         self._notes: list[str] = []
         self.recordings: list[Path] = []
-        self.session_id = uuid.uuid4().hex[:12]
+        self.session_id = session_id or uuid.uuid4().hex[:12]
+        self.key = keys.new_key()
         self.guard: GuardLink | None = None
         self.ended = ""
+        self._over = False
         self._stopped, self._tell = stopped, tell
         self._token = secrets.token_hex(16)
-        self._name = plan.config.engine.name
-        self._logs = Path(tempfile.mkdtemp(prefix="bci-"))
-        self._children: dict[str, Child] = {}
+        self._words = Words(plan, self.session_id)
         self._deaths: deque[float] = deque(maxlen=DEATHS)
-        self._began: dict[str, float] = {}
         self._told: dict[str, str] = {}
-        self._control = LslTextOutlet(f"{self._name}-control", "BCI-Control", f"{self._name}-control-{self.session_id}")
+        self._kept = ExitStack()
+        self._control = ControlSender(plan.config.engine.name, self.session_id, self.key)
+        self._processes = SessionProcesses(self._words, self.key, self._token, self._control.uid, stopped, spare)
+        self._supervision = Supervision(self._processes.all, self._control.send, plan.config.record.required)
 
     @property
     def recording(self) -> Path:
@@ -136,7 +124,9 @@ class LiveSession:
 
     def __enter__(self) -> Self:
         try:
-            self._start()
+            self._supervision.start()
+            with self._supervision.waiting():
+                self._start()
         except BaseException:
             self.stop()
             raise
@@ -147,11 +137,32 @@ class LiveSession:
 
     def stream_query(self, what: str) -> str:
         """Query for one of this very session's streams, for instance ``"decisions"``."""
-        return StreamQuery(source_id=f"{self._name}-{what}-{self.session_id}").words()
+        return self._words.query(what)
+
+    def uids(self) -> dict[str, str]:
+        """What tells the session's own streams from others of their names, by short name, as far as it is known."""
+        return self._processes.uids()
 
     def control(self, kind: str, **fields: object) -> None:
-        """Send engine and actuator host a control message (docs/streams.md)."""
-        self._control.push(wire.line(kind, **fields))
+        """Send engine and actuator host a control message (docs/reference/streams.md), from any thread."""
+        self._control.send(kind, **fields)
+
+    def neutral_first(self) -> None:
+        """Have the actuator host end, before anything else; from any thread, whatever the session is busy with."""
+        host = self._processes.get("actuator")
+        if host is not None:
+            host.hang_up()
+
+    def rest(self) -> None:
+        """Have the actuator neutral and disarmed, because this process is about to stand still; from any thread."""
+        if self.guard is None:
+            return
+        self.guard.stop_now("bci run was stopped by Ctrl-Z")
+        self.guard.disarm("bci run was stopped by Ctrl-Z")
+        began = time.monotonic()
+        least_s, most_s = REST_S
+        while (passed_s := time.monotonic() - began) < most_s and (passed_s < least_s or self.guard.state != "disarmed"):
+            time.sleep(0.01)
 
     def check(self) -> list[str]:
         """Begin again what has died, and hear the guard; return what a person should know of it.
@@ -164,8 +175,13 @@ class LiveSession:
         ChildError
             If engine or recorder have died, and do not start again, die too often, or are not to be begun again.
         """
-        news = self.guard.update() if self.guard else []
-        dead = {name: child for name, child in self._children.items() if not child.alive}
+        self._supervision.turned()
+        news = [*self._supervision.news(), *(self.guard.update() if self.guard else [])]
+        if recorder := self._processes.get("recorder"):
+            news += heard(recorder, self.recordings)
+        dead = {name: child for name, child in self._processes.all().items() if not child.alive}
+        if self._stopped():  # whoever ends now was asked to
+            return news
         if "engine" in dead and dead["engine"].exit_code == 0:
             self.ended = "the engine was asked to stop"
             return news
@@ -173,87 +189,104 @@ class LiveSession:
             if name in dead and self.plan.begin_again:
                 news += self._revive(name)
         if "recorder" in dead and not self.plan.config.record.required:
-            news.append(f"{self._children.pop('recorder').obituary()}\nThe session goes on without a recording.")
-            dead.pop("recorder")
+            self._processes.take("recorder")
+            news.append(f"{dead.pop('recorder').obituary()}\nThe session goes on without a recording.")
         if {"engine", "recorder"} & set(dead):
-            news += self._run_again([dead[name] for name in ("engine", "recorder") if name in dead])
+            with self._supervision.waiting():
+                news += self._run_again([dead[name] for name in ("engine", "recorder") if name in dead])
         return news
 
     def stop(self) -> None:
         """Stop actuator host and engine first, so that their last word is recorded; then recorder and device.
 
-        The actuator goes to neutral before anything is waited for. May be called twice.
+        The actuator goes to neutral before anything is waited for, and the recorder is waited for while what it holds goes
+        to the disk. May be called twice.
         """
-        children, self._children = self._children, {}
-        first = [children.pop(name) for name in ("actuator", "engine") if name in children]
+        with patient(), self._supervision.waiting():
+            self.neutral_first()
+            self._processes.end_unborn_engine()
+            self._hear_last_words()
+            if (recorder := self._processes.get("recorder")) is not None:
+                self._keep_what_is_written(recorder)
+            self.failures += self._processes.end("actuator", "engine", "device")
+            self._processes.close()
+            self._supervision.close()
+            if not self._over:
+                self.failures += [f"{path}: {GONE}" for path in self.recordings if not path.is_file()]
+            self._over = True
+            if self.guard is not None:
+                self.guard.close()
+            self._control.close()
+            self._kept.close()
+
+    def _hear_last_words(self) -> None:
+        """Ask actuator host and engine to end, and leave the recorder the time to record what they send last."""
+        first = [child for name in ("actuator", "engine") if (child := self._processes.get(name))]
         for child in first:
             child.hang_up()
-        for child in first:
-            child.stop()
+        end = time.monotonic() + LAST_WORD_S
+        while any(child.alive for child in first) and time.monotonic() < end:
+            time.sleep(LOOK_S)
         if first:
             time.sleep(FLUSH_S)
-        for child in children.values():
-            child.hang_up()
-        for child in children.values():
-            child.stop()
-        if self.guard is not None:
-            self.guard.close()
-        self._control.close()
-        shutil.rmtree(self._logs, ignore_errors=True)
+
+    def _keep_what_is_written(self, recorder: Child) -> None:
+        """Wait for a recorder that was told to end, or has died; what is lost is told."""
+        if why := written(recorder, self._tell):
+            self.failures.append(why)
+        heard(recorder, self.recordings)
 
     def _start(self) -> None:
         """Device, recorder, actuator host, engine."""
         load_model(self.plan.model)
-        self._notes += require_ports(self._ports(), "this session")
+        self._notes += require_ports(self._words.ports(), "this session")
+        self._notes += self._keep_key()
+        others = LslWatch([StreamQuery(name=f"{self.plan.config.engine.name}-decisions")])
+        self._kept.callback(others.close)
+        self._processes.begin("engine")  # it takes longest to load
         if self.plan.device:
             self._tell(f"Starting the source {self.plan.device[0]} …")
-            self._begin("device")
-            self._wait("device")
+            self._processes.begin("device")
+            self._processes.wait("device")
         self._tell(f"Looking for the stream {self.plan.source} …")
-        self._notes += self._look()
+        self._notes += streams_there(self.plan, self._stopped)
+        seen = others.found()
         if self.plan.actuator:
             ears = LateMarkers(StreamQuery.parse(self.stream_query("guard")))
-            self.guard = GuardLink(ears, self._control.push, self._token, self.plan.arm_once)
+            check = Checker(self.key, LslClock().now, this_host())
+            self.guard = GuardLink(ears, self._control.send, self._token, self.plan.arm_once, check)
         self._run()
+        seen += others.found()
+        others.close()
+        self.warnings += other_sessions(seen, self.plan.config.engine.name, self.session_id)
+
+    def _keep_key(self) -> list[str]:
+        """Keep the key where ``bci mark`` and windows that are opened by hand find it; what a person should know of it."""
+        try:
+            self._kept.enter_context(keys.kept(self.session_id, self.key))
+        except ConfigError as error:
+            return [f"{error}. Until then bci mark, and windows that are opened by hand, can only stop this session."]
+        return []
 
     def _run(self) -> None:
         """Recorder and engine, and the actuator host in between where it does not run already."""
-        self._begin("recorder")
-        self.recordings.append(Path(self._wait("recorder")["path"]))
+        engine = self._processes.get("engine") or self._processes.begin("engine")
+        engine.go_ahead(look=True)
+        self._processes.begin("recorder")
+        self.recordings.append(Path(self._processes.wait("recorder")["path"]))
         self._tell(f"Recording {self.recording}\nStarting the engine …")
         model = self.recording.with_name(self.recording.stem + "_model.safetensors")
-        shutil.copyfile(self.plan.model, model)
-        new_host = bool(self.plan.actuator) and "actuator" not in self._children
-        if new_host:
-            self._begin("actuator")
-        self._begin("engine", model)
-        if new_host:
-            self._wait("actuator")
-        self.warnings = [*self._notes, *self._wait("engine")["warnings"]]
+        data = read_bytes(self.plan.model)
+        keep(model, data)
+        engine.go_ahead(recording=str(self.recording))
+        if self.plan.actuator and self._processes.get("actuator") is None:
+            self._processes.begin("actuator")
+            self._processes.wait("actuator")
+        ready = self._processes.wait("engine")
+        if ready["model"] != hashlib.sha256(data).hexdigest():
+            raise ChildError(f"{self.plan.model}: was changed while the session started; start it again")
+        self.warnings = [*self._notes, *ready["warnings"]]
         self._notes = []
-
-    def _look(self) -> list[str]:
-        """Are the streams there that were asked for, before anything is written; what a person should know of them.
-
-        Raises
-        ------
-        StreamNotFound, StreamAmbiguous, StreamMismatch
-        StreamError
-            If what is to be decoded is no signal.
-        """
-        stream, markers = StreamQuery.parse(self.plan.source), self.plan.config.markers.stream
-        queries = [stream, *([StreamQuery.parse(markers)] if markers else [])]
-        timeout_s = self.plan.config.stream.timeout_s
-        owner = trigger_owner(markers) if markers else ""
-        found = find_each(queries[:1] if self.plan.without or owner else queries, timeout_s, stopped=self._stopped)
-        eeg = the_one(stream, found[0], timeout_s, eeg=True)
-        rate_of(eeg, montage_of(self.plan.config))
-        if not markers or owner == eeg.name:
-            return []  # its trigger channels are looked for by the engine, which knows its channels
-        if len(found) == 1:
-            found += find_each(queries[1:], 0.0 if self.plan.without else timeout_s, stopped=self._stopped)
-        there = found[1]
-        return markers_there(queries[1], there, timeout_s, bool(self.plan.without))
 
     def _run_again(self, dead: list[Child]) -> list[str]:
         """A further run of recorder and engine, after one of them has died."""
@@ -263,78 +296,36 @@ class LiveSession:
         self._deaths.append(time.monotonic())
         if len(self._deaths) == DEATHS and self._deaths[-1] - self._deaths[0] < WITHIN_S:
             raise ChildError(f"{why}\nEngine or recorder died {DEATHS} times within {WITHIN_S:g} s; the session ends.")
-        for name in ("engine", "recorder"):
-            child = self._children.pop(name, None)
-            if child is not None:
-                child.stop()
+        self._end_run(dead)
         try:
             self._run()
         except KeyboardInterrupt:
             if not self._stopped():
                 raise
             return [why]
-        return [why, f"Begun again: recording {self.recording}. Channels marked by hand must be marked again.", *self.warnings]
+        return [
+            why,
+            f"Started again: recording {self.recording}. Mark the bad channels again that were marked by hand.",
+            *self.warnings,
+        ]
+
+    def _end_run(self, dead: list[Child]) -> None:
+        """End what is left of a run of recorder and engine; the dead have been told."""
+        engine, recorder = self._processes.take("engine"), self._processes.take("recorder")
+        if engine is not None:
+            self._processes.bury(engine)
+        if recorder is not None and recorder in dead:
+            self._processes.bury(recorder)
+        elif recorder is not None and (why := written(recorder, self._tell)):
+            self.failures.append(why)
 
     def _revive(self, name: str) -> list[str]:
         """Begin a device or an actuator host again, without waiting for it; whoever uses it finds it when it is there."""
-        lived_s = time.monotonic() - self._began[name]
-        if lived_s < AGAIN_S:
+        child, lived_s = self._processes.get(name), self._processes.age_s(name)
+        if child is None or lived_s < AGAIN_S:
             return []
-        child = self._children[name]
-        why = f"{child.obituary()}\nIt is begun again every {AGAIN_S:g} s until it lives."
+        why = f"{child.obituary()}\nbci starts it again every {AGAIN_S:g} s until it runs."
         known, self._told[name] = self._told.get(name), why
-        child.stop()
-        self._begin(name)
+        self._processes.bury(child)
+        self._processes.begin(name)
         return [] if known == why and lived_s < SAME_S else [why]
-
-    def _begin(self, name: str, *extra: object) -> None:
-        """Start one process; which one it is says what it is to do."""
-        words = {
-            "device": lambda: ["stream", *self.plan.device],
-            "recorder": lambda: ["record", *self._recorder_words()],
-            "actuator": lambda: ["actuate", *self._actuator_words()],
-            "engine": lambda: ["engine", "--model", *map(str, extra), *self._engine_words()],
-        }[name]()
-        self._began[name] = time.monotonic()
-        log = self._logs / f"{name}-{len(list(self._logs.iterdir()))}.log"
-        environment = {TOKEN: self._token} if name == "actuator" else None
-        self._children[name] = Child(name, [*words, "--parent-pipe", "--json"], log, environment)
-
-    def _wait(self, name: str) -> dict[str, Any]:
-        """What a process says when it is ready."""
-        return self._children[name].wait_ready(READY_S, self._stopped)
-
-    def _recorder_words(self) -> Sequence[str]:
-        """Options that make the recorder take this session's streams, and no other's."""
-        config = self.plan.config
-        ours = (*ENGINE_STREAMS, "control", *(HOST_STREAMS if self.plan.actuator else ()))
-        later = [*(self.stream_query(what) for what in ours), StreamQuery(name=f"{self._name}-screen").words()]
-        if config.markers.stream:
-            later.append(config.markers.stream)
-        record = config.record
-        words = ["--stream", self.plan.source, *(word for query in later for word in ("--later", query))]
-        place = ["--out", record.out, "--subject", record.subject, "--session", record.session, "--task", record.task]
-        return [*words, *place, "--timeout", f"{config.stream.timeout_s:g}"]
-
-    def _ports(self) -> int:
-        """Service ports that the session takes: one for each outlet, two for each process that looks for streams."""
-        outlets = len(ENGINE_STREAMS) + (len(HOST_STREAMS) if self.plan.actuator else 0) + bool(self.plan.device)
-        return outlets + 2 * (3 + (2 if self.plan.actuator else 0))
-
-    def _engine_words(self) -> Sequence[str]:
-        return [*self.plan.options, "--stream", self.plan.source, "--session-id", self.session_id, "--wait-recorder"]
-
-    def _actuator_words(self) -> Sequence[str]:
-        return [*self.plan.actuator, "--name", self._name, "--session-id", self.session_id, "--wait-recorder"]
-
-
-def check_model(path: Path) -> Path:
-    """The model file, if it is one.
-
-    Raises
-    ------
-    ModelError
-    """
-    if not path.exists():
-        raise ModelError(f"{path}: no such file; bci train writes a model")
-    return path

@@ -1,0 +1,1 @@
+"""Streams and files: LSL, XDF, files of other programs, clocks, markers and signed messages."""

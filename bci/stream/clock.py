@@ -1,4 +1,4 @@
-"""Two clocks of the same shape: LSL's own, and a virtual one that runs as fast as the work allows."""
+"""Two clocks with the same methods: LSL's own, and a virtual one that runs as fast as the work allows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ class LslClock:
         return self._now()
 
     def wait_until(self, time_s: float) -> None:
-        """Sleep until ``now() >= time_s``."""
+        """Sleep until ``now() >= time_s``.
+
+        Parameters
+        ----------
+        time_s : float
+            Seconds of the LSL clock.
+        """
         while (left := time_s - self._now()) > 0:
             time.sleep(left)
 
@@ -60,16 +66,41 @@ class VirtualClock:
         return self._now
 
     def add(self, actor: Iterator[float]) -> None:
-        """Run ``actor`` up to its first yield, and from then on when its time has come."""
+        """Run an actor up to its first yield, and from then on whenever its time has come.
+
+        Parameters
+        ----------
+        actor : iterator of float
+            Yields the times at which it wants to go on, seconds on this clock.
+        """
         self._schedule(self._count, actor)
         self._count += 1
 
     def wait_until(self, time_s: float) -> None:
-        """Let actors run until ``now() >= time_s``."""
+        """Let actors run until ``now() >= time_s``.
+
+        Parameters
+        ----------
+        time_s : float
+            Seconds on this clock.
+        """
         self.wait_for(lambda: False, time_s)
 
     def wait_for(self, ready: Callable[[], bool], until_s: float) -> bool:
-        """Let actors run until ``ready()`` or ``until_s``, whichever is first; return ``ready()``."""
+        """Let actors run until a condition holds or a time has come.
+
+        Parameters
+        ----------
+        ready : callable
+            The condition.
+        until_s : float
+            Seconds on this clock.
+
+        Returns
+        -------
+        bool
+            Whether the condition holds.
+        """
         while not ready():
             if not self._step(until_s):
                 self._now = max(self._now, until_s)

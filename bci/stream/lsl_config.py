@@ -10,48 +10,107 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bci.errors import StreamError
+from bci.safe_io.regular_file import read_regular
 
 PLACES = ("lsl_api.cfg", "~/lsl_api/lsl_api.cfg", "/etc/lsl_api/lsl_api.cfg")
 SCOPES = ("machine", "link", "site", "organization", "global")
 NUMBERS = ("multicastport", "baseport", "portrange")
 BASE_PORT, PORT_RANGE = 16572, 32  # liblsl's own (api_config.cpp)
 ENOUGH = 128
-SESSION_PORTS = 14  # what a session with everything takes at once (tests/live/test_ports_live.py)
+SESSION_PORTS = 16  # what a session with everything takes at once (tests/live/test_ports_live.py)
+MAX_BYTES = 1 << 20
+MOST_TRIED = 1024
+"""Ports; far more than anybody needs, and a second would go by with all that there are."""
+SHOWN = 60
 OUTLET_PORTS = 4  # what another program, with IPv6, needs for two streams
 
 
 def config_files(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The configuration files that liblsl would read, the first one first (``api_config.cpp``)."""
+    """List the configuration files that liblsl would read, the first one first (``api_config.cpp`` of liblsl).
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Environment variables.
+
+    Returns
+    -------
+    tuple of str
+        Paths.
+    """
     named = environment.get("LSLAPICFG", "")
     places = ([named] if named else []) + list(PLACES)
-    existing = [p for p in (Path(place).expanduser() for place in places) if p.is_file()]
+    existing = [p for p in (Path(os.path.expanduser(place)) for place in places) if p.is_file()]
     return tuple(str(p) for p in dict.fromkeys(p.resolve() for p in existing))
 
 
 def read_config(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Settings by name in small letters, and what is wrong with the file."""
+    """Read a configuration file of liblsl.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    tuple of (dict of str to str, tuple of str)
+        Settings by name in small letters, and what is wrong with the file, a line each.
+    """
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig", errors="replace"))
+        parser.read_string(_text_of(path))
     except (OSError, configparser.Error) as error:
         return {}, (" ".join(str(error).split()),)
     settings = {key.lower(): value.strip() for section in parser.sections() for key, value in parser.items(section)}
-    problems = [f"{key} = {settings[key]!r} is no number" for key in NUMBERS if not settings.get(key, "1").isdecimal()]
+    problems = [
+        f"{key} = {settings[key][:SHOWN]!r} must be a number from 0 to 65535"
+        for key in NUMBERS
+        if _port(settings.get(key, "1")) is None
+    ]
     scope = settings.get("resolvescope", "site").lower()
     if scope not in SCOPES:
-        problems.append(f"ResolveScope = {scope!r} is none of {', '.join(SCOPES)}")
+        problems.append(f"ResolveScope = {scope[:SHOWN]!r} is none of {', '.join(SCOPES)}")
     peers = settings.get("knownpeers", "{}")
     if not (peers.startswith("{") and peers.endswith("}")):
-        problems.append(f"KnownPeers = {peers!r} must stand in braces: {{host1, host2}}")
+        problems.append(f"KnownPeers = {peers[:SHOWN]!r} must stand in braces: {{host1, host2}}")
     return settings, tuple(problems)
 
 
-def content_for_us(environment: Mapping[str, str]) -> str:
-    """What liblsl is to read in our processes: the user's file with what it leaves open, or our settings alone.
+def _text_of(path: Path) -> str:
+    """What the file says, whatever its bytes.
 
-    Each outlet takes a port for IPv4 and another one for IPv6, and so does each look for streams, of 32 for all programs of
-    a computer. Whoever needs IPv6 says so in the file (``IPv6 = allow``). Without a file liblsl's log stays off the
-    terminal: what matters is told by errors.
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is larger than any configuration.
+    """
+    return read_regular(path, MAX_BYTES).decode("utf-8-sig", "replace")
+
+
+def _port(text: str) -> int | None:
+    """A number of ports; None where it is none."""
+    return int(text) if text.isdecimal() and len(text) <= 5 and int(text) <= 65535 else None
+
+
+def content_for_us(environment: Mapping[str, str]) -> str:
+    """Make the configuration that liblsl reads in our processes.
+
+    It is the user's file with our settings for what the file leaves open, or our settings alone.
+
+    Each outlet takes one port for IPv4 and another one for IPv6, and so does each search for streams, of 32 ports for all
+    programs of a computer. A user who needs IPv6 says so in the file (``IPv6 = allow``). Without a file liblsl's log stays off
+    the terminal: what matters is reported by errors.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Environment variables.
+
+    Returns
+    -------
+    str
+        Content of the file.
     """
     files = config_files(environment)
     if not files:
@@ -59,7 +118,7 @@ def content_for_us(environment: Mapping[str, str]) -> str:
     settings, problems = read_config(Path(files[0]))
     if problems or "ipv6" in settings:
         return ""
-    return Path(files[0]).read_text(encoding="utf-8-sig", errors="replace") + "\n[ports]\nIPv6 = disable\n"
+    return _text_of(Path(files[0])) + "\n[ports]\nIPv6 = disable\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +159,26 @@ class Ports:
 
 
 def look_at_ports(environment: Mapping[str, str] | None = None) -> Ports:
-    """How many ports are free now; each is tried."""
+    """Count the ports that are free now, by trying each of them.
+
+    Parameters
+    ----------
+    environment : mapping of str to str, optional
+        Environment variables; those of this process where omitted.
+
+    Returns
+    -------
+    Ports
+    """
     environment = os.environ if environment is None else environment
     files = config_files(environment)
     settings = read_config(Path(files[0]))[0] if files else {}
     first, count = (
-        int(text) if (text := settings.get(key, "")).isdecimal() else default
+        default if (said := _port(settings.get(key, ""))) is None else said
         for key, default in (("baseport", BASE_PORT), ("portrange", PORT_RANGE))
     )
     free = min(
-        sum(_is_free(kind, port) for port in range(first, min(first + count, 65536)))
+        sum(_is_free(kind, port) for port in range(first, min(first + min(count, MOST_TRIED), 65536)))
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)
     )
     where = files[0] if files else str(Path(PLACES[1]).expanduser())

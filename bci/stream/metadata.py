@@ -8,29 +8,20 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import POSITION, Channel, StreamInfo, canonical, reference_in
 from bci.errors import ConfigError, StreamError
+from bci.stream.units import canonical_unit
 
-VERSION = "1"  # of docs/streams.md
+VERSION = "1"  # of docs/reference/streams.md
 FORMATS = ("float32", "double64", "string", "int32", "int16", "int8", "int64")
 MAX_LABEL = 256
 MAX_CHANNELS = 8192
 MAX_HEADER = 8_000_000
+MAX_MARKUP = 250_000
 
-_SCALES = {"uV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
-_UNITS = {
-    **dict.fromkeys(("microvolts", "microvolt", "uv", "\u03bcv", "-6"), "uV"),
-    **dict.fromkeys(("millivolts", "millivolt", "mv", "-3"), "mV"),
-    **dict.fromkeys(("volts", "volt", "v"), "V"),
-    **dict.fromkeys(("nanovolts", "nanovolt", "nv", "-9"), "nV"),
-}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _CONTROL_REFERENCE = re.compile(r"&#(?:x0*(?:[0-8bcBC]|0?[eEfF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));")
 # Positions, and a device's "EEG 1".
@@ -100,14 +91,28 @@ def stream_info(header_xml: str) -> StreamInfo:
 
 
 def parse_header(header_xml: str) -> ET.Element:
-    """The header as an element tree, refused where it is no header or could harm.
+    """Parse a header into an element tree; what is no header, or could do harm, is refused.
+
+    Parameters
+    ----------
+    header_xml : str
+        The sender's full description, as LSL gives it.
+
+    Returns
+    -------
+    ET.Element
 
     Raises
     ------
     StreamError
+        If it is refused.
     """
     if len(header_xml) > MAX_HEADER:
         raise StreamError(f"stream header of {len(header_xml)} characters; at most {MAX_HEADER} are read")
+    if header_xml.count("<") > MAX_MARKUP or header_xml.count("=") > MAX_MARKUP:
+        raise StreamError(
+            f"stream header of more than {MAX_MARKUP // 2} XML elements or attributes; no device has so many channels"
+        )
     if "<!DOCTYPE" in header_xml or "<!ENTITY" in header_xml:
         raise StreamError("stream header declares a DOCTYPE or ENTITY, which no LSL header has; it is not read")
     text = _CONTROL_REFERENCE.sub("\ufffd", _CONTROL.sub("\ufffd", header_xml))
@@ -121,46 +126,36 @@ def parse_header(header_xml: str) -> ET.Element:
 
 
 def sender_host(header_xml: str) -> str:
-    """Name of the computer that sent a stream; empty where the header does not say."""
+    """Name of the computer that sent a stream.
+
+    Parameters
+    ----------
+    header_xml : str
+        The sender's full description, as LSL gives it.
+
+    Returns
+    -------
+    str
+        Empty where the header does not say.
+    """
     return _text(parse_header(header_xml), "hostname")
 
 
 def bci_fields(header_xml: str) -> dict[str, str]:
-    """What our own streams say of themselves in ``desc/bci`` (docs/streams.md)."""
-    element = parse_header(header_xml).find("desc/bci")
-    return {} if element is None else {child.tag: (child.text or "").strip() for child in element}
+    """Read what our own streams say of themselves in ``desc/bci`` (docs/reference/streams.md).
 
-
-def scale_to_microvolts(info: StreamInfo) -> FloatArray:
-    """Factor of each channel that turns its values into microvolts.
+    Parameters
+    ----------
+    header_xml : str
+        The sender's full description, as LSL gives it.
 
     Returns
     -------
-    ndarray, shape (n_channels,)
-        1 where the unit is µV, unknown or not a voltage, and for trigger channels: their values are codes.
+    dict of str to str
+        Texts by name.
     """
-    return np.array([1.0 if c.type == "TRIG" else _SCALES.get(c.unit, 1.0) for c in info.channels], dtype=np.float64)
-
-
-def microvolts_per(unit: str) -> float | None:
-    """Microvolts in one of a unit, however it is spelled; None where it is no unit of voltage.
-
-    >>> microvolts_per("millivolts"), microvolts_per("counts")
-    (1000.0, None)
-    """
-    return _SCALES.get("V" if unit.strip() == "0" else canonical_unit(unit))
-
-
-def canonical_unit(text: str) -> str:
-    """A unit as it is written here, however it was spelled; what is no unit of voltage stays as it is.
-
-    Both letters for micro are taken: the micro sign U+00B5, which NFKC turns into the other, and the Greek mu U+03BC.
-
-    >>> [canonical_unit(text) for text in ("\u00b5V", "\u03bcV", "Microvolts", "g", "none")]
-    ['uV', 'uV', 'uV', 'g', '']
-    """
-    bare = unicodedata.normalize("NFKC", text).strip()
-    return _UNITS.get(bare.lower(), "" if bare.lower() in ("none", "unknown", "n/a", "0") else text.strip())
+    element = parse_header(header_xml).find("desc/bci")
+    return {} if element is None else {child.tag: (child.text or "").strip() for child in element}
 
 
 def header_xml(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | None = None) -> str:
@@ -205,8 +200,25 @@ def header_xml(info: StreamInfo, channel_format: str, bci: Mapping[str, str] | N
 
 
 def text_info(name: str, type: str, source_id: str, columns: Sequence[str] = ("text",)) -> StreamInfo:
-    """A stream of strings, usually one per sample, at no fixed rate.
+    """Describe a stream of strings, usually one per sample, at no fixed rate.
 
+    Parameters
+    ----------
+    name : str
+        Of the stream.
+    type : str
+        Of the stream.
+    source_id : str
+        Of the stream.
+    columns : sequence of str
+        Names of its columns.
+
+    Returns
+    -------
+    StreamInfo
+
+    Examples
+    --------
     >>> text_info("cues", "Markers", "c1").rate_hz
     0.0
     """
@@ -214,8 +226,25 @@ def text_info(name: str, type: str, source_id: str, columns: Sequence[str] = ("t
 
 
 def row_info(name: str, type: str, source_id: str, columns: Sequence[str]) -> StreamInfo:
-    """A stream of rows of numbers at no fixed rate: decisions, outcomes, timing.
+    """Describe a stream of rows of numbers at no fixed rate: decisions, outcomes, timing.
 
+    Parameters
+    ----------
+    name : str
+        Of the stream.
+    type : str
+        Of the stream.
+    source_id : str
+        Of the stream.
+    columns : sequence of str
+        Names of its columns.
+
+    Returns
+    -------
+    StreamInfo
+
+    Examples
+    --------
     >>> row_info("bci-decisions", "BCI-Decision", "d1", ["sequence", "decision"]).labels
     ('sequence', 'decision')
     """
@@ -224,7 +253,13 @@ def row_info(name: str, type: str, source_id: str, columns: Sequence[str]) -> St
 
 
 def check(info: StreamInfo, channel_format: str) -> None:
-    """Refuse what must not go out on a wire or into a file.
+    """Refuse a description that must not be sent or written into a file.
+
+    Parameters
+    ----------
+    info : StreamInfo
+    channel_format : str
+        As in LSL.
 
     Raises
     ------
@@ -258,6 +293,8 @@ def channel_type(label: str, declared: str, eeg_by_label: bool = False) -> str:
     eeg_by_label : bool
         Take channels named like electrodes for EEG although they are declared otherwise.
 
+    Examples
+    --------
     >>> channel_type("Counter", "EEG"), channel_type("EEG C3-REF", "signal", eeg_by_label=True)
     ('AUX', 'EEG')
     """

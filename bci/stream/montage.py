@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any, TypeVar
 
 from bci.engine.stream_info import Channel, StreamInfo, canonical
 from bci.errors import ConfigError, StreamMismatch
-from bci.stream.toml import read_toml
+from bci.safe_io.toml import read_toml
 
 _T = TypeVar("_T")
 Position = tuple[float, float, float]
 TYPES = ("EEG", "EOG", "EMG", "AUX", "TRIG")
+MAX_RATE_HZ = 10_000_000
 UNITS = ("uV", "mV", "V", "nV")
 _KEYS = ("names", "rename", "types", "reference", "ground", "unit", "units", "positions", "bad", "rate_hz", "standard")
 
@@ -83,6 +85,15 @@ def load_montage(path: Path | str) -> Montage:
         [positions]
         C3 = [-0.065, -0.012, 0.064]    # metres
 
+    Parameters
+    ----------
+    path : Path or str
+        Of the file.
+
+    Returns
+    -------
+    Montage
+
     Raises
     ------
     ConfigError
@@ -113,12 +124,21 @@ def load_montage(path: Path | str) -> Montage:
 
 
 def apply_montage(info: StreamInfo, montage: Montage) -> StreamInfo:
-    """The stream as the montage file corrects it.
+    """Correct the description of a stream by a montage.
+
+    Parameters
+    ----------
+    info : StreamInfo
+    montage : Montage
+
+    Returns
+    -------
+    StreamInfo
 
     Raises
     ------
     StreamMismatch
-        If the file names channels that the stream does not have.
+        If the montage names channels that the stream does not have.
     """
     if len(montage.names) > len(info.channels):
         raise StreamMismatch(
@@ -184,7 +204,7 @@ def _require_known(channels: list[Channel], info: StreamInfo, montage: Montage) 
     missing = [f"{key}: {label}" for key, labels in asked.items() for label in labels if canonical(label) not in has]
     if missing:
         raise StreamMismatch(
-            f"channels: {montage.path or 'the montage'} speaks of channels that stream {info.name!r} does not have "
+            f"channels: {montage.path or 'the montage'} names channels that stream {info.name!r} does not have "
             f"({'; '.join(missing)}); it has {', '.join(c.label for c in channels)}"
         )
 
@@ -215,14 +235,16 @@ def _shape_problems(content: Mapping[str, Any]) -> list[str]:
         "rate_hz": (lambda v: isinstance(v, (int, float)) and not isinstance(v, bool), "a number"),
         "standard": (lambda v: isinstance(v, bool), "true or false"),
     }
-    return [f"{k} = {content[k]!r}: must be {what}" for k, (fits, what) in rules.items() if k in content and not fits(content[k])]
+    wrong = {k: what for k, (fits, what) in rules.items() if k in content and not fits(content[k])}
+    return [f"{k} = {_short(content[k])}: must be {what}" for k, what in wrong.items()]
 
 
 def _value_problems(content: Mapping[str, Any]) -> list[str]:
     """Values of the right type that make no sense."""
     problems = []
     names = content.get("names", [])
-    double = sorted({n for n in names if [canonical(x) for x in names].count(canonical(n)) > 1})
+    often = Counter(map(canonical, names))
+    double = sorted({n for n in names if often[canonical(n)] > 1})
     if double:
         problems.append(f"names: {', '.join(double)} more than once; every label must be unique")
     for label, kind in content.get("types", {}).items():
@@ -232,10 +254,11 @@ def _value_problems(content: Mapping[str, Any]) -> list[str]:
     problems += [f"{k} = {v!r}: must be one of {', '.join(UNITS)}" for k, v in units.items() if v is not None and v not in UNITS]
     for label, place in content.get("positions", {}).items():
         if not _is_position(place):
-            problems.append(f"positions.{label} = {place!r}: must be [x, y, z] in metres, each within 0.3 m of the head's centre")
+            allowed = "must be [x, y, z] in metres, each within 0.3 m of the head's centre"
+            problems.append(f"positions.{label} = {_short(place)}: {allowed}")
     rate_hz = content.get("rate_hz", 1.0)
-    if not (math.isfinite(rate_hz) and rate_hz > 0):
-        problems.append(f"rate_hz = {rate_hz}: must be finite and above 0")
+    if not 0 < rate_hz <= MAX_RATE_HZ:
+        problems.append(f"rate_hz = {rate_hz}: must be above 0, at most {MAX_RATE_HZ}")
     return problems
 
 
@@ -243,3 +266,9 @@ def _is_position(place: object) -> bool:
     if not isinstance(place, list) or len(place) != 3:
         return False
     return all(isinstance(v, (int, float)) and math.isfinite(v) and abs(v) <= 0.3 for v in place)
+
+
+def _short(value: object) -> str:
+    """A value as it is shown in a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -4,61 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from bci.engine.chunk import Chunk, FloatArray
-from bci.engine.stream_info import StreamInfo
+from bci.engine.chunk import Chunk
 from bci.errors import ConfigError, RecordingError
 from bci.stream.bus import Clock
-from bci.stream.inprocess import InProcessBus
-from bci.stream.metadata import text_info
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording, times_on
+from bci.stream.outlets import MarkerOutlet, SignalOutlet
+from bci.stream.played_outlets import lsl_outlets
+from bci.stream.push_times import Pushes, pushes_of, stamps_of
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
 
-IntArray = npt.NDArray[np.int64]
-
-BACKWARD_S, FORWARD_S = 10.0, 3600.0
-"""Stamps that step further than this were reset: nobody waits for them to pass."""
-LONGEST_PUSH_S = 0.25
-PIECE_S = 0.032
 SLICE_S = 0.1
 LINGER_S = 0.5
-VOLTAGES = ("uV", "mV", "V", "nV")
-
-
-class SignalOutlet(Protocol):
-    """What a signal is played into."""
-
-    def push_chunk(self, data: FloatArray, stamps: FloatArray) -> None:
-        """Send consecutive rows, each with its own stamp."""
-        ...
-
-    def wait_for_consumers(self, timeout_s: float) -> bool:
-        """True as soon as somebody listens."""
-        ...
-
-    def close(self) -> None:
-        """End the stream."""
-        ...
-
-
-class TextOutlet(Protocol):
-    """What markers are played into."""
-
-    def push_row(self, row: Sequence[str], stamp: float = 0.0) -> None:
-        """Send one text for each column."""
-        ...
-
-    def wait_for_consumers(self, timeout_s: float) -> bool:
-        """True as soon as somebody listens."""
-        ...
-
-    def close(self) -> None:
-        """End the stream."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,86 +53,13 @@ class PlayerSettings:
             raise ConfigError(problems)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pushes:
-    """When one stream is pushed, and how much each time.
-
-    Parameters
-    ----------
-    ends : ndarray of int, shape (n_pushes,)
-        Samples sent up to and with each push.
-    due_s : ndarray, shape (n_pushes,)
-        When, seconds on the reference's clock; never backwards.
-    """
-
-    ends: IntArray
-    due_s: FloatArray
-
-
-def timeline(stamps: FloatArray, step_s: float) -> FloatArray:
-    """Stamps with resets taken out: what a clock that was never set would have shown.
-
-    Parameters
-    ----------
-    stamps : ndarray, shape (n_samples,)
-        They may run backwards, jump, or not be finite.
-    step_s : float
-        Taken instead of an impossible step.
-
-    Returns
-    -------
-    ndarray, shape (n_samples,)
-        The stamps themselves where there is no reset.
-    """
-    if not len(stamps):
-        return stamps
-    with np.errstate(invalid="ignore"):
-        steps = np.diff(stamps)
-        reset = ~((steps >= -BACKWARD_S) & (steps <= FORWARD_S))
-    first = float(stamps[0]) if np.isfinite(stamps[0]) else 0.0
-    if not reset.any() and np.isfinite(stamps[0]):
-        return stamps
-    return first + np.concatenate([[0.0], np.cumsum(np.where(reset, step_s, steps))])
-
-
-def push_ends(stamps: FloatArray, rate_hz: float, chunk_samples: int | None) -> IntArray:
-    """Where one push ended and the next began.
-
-    A sender that pushes chunks gives one stamp, that of the newest sample, from which liblsl (or the sender, by
-    its own fit) counts back in even steps; so within a push all steps are the usual one, and between pushes
-    they are not. Stretches in which nothing gives a push away are cut into pieces.
-
-    Parameters
-    ----------
-    stamps : ndarray, shape (n_samples,)
-    rate_hz : float
-        Nominal; 0: each sample was pushed alone.
-    chunk_samples : int or None
-        Cut into pushes of this many instead.
-    """
-    n = len(stamps)
-    if chunk_samples is not None and rate_hz > 0:
-        return np.minimum(np.arange(chunk_samples, n + chunk_samples, chunk_samples), n)
-    if rate_hz <= 0:
-        return np.arange(1, n + 1)
-    with np.errstate(invalid="ignore"):
-        steps = np.diff(stamps)
-        usual = np.median(steps[np.isfinite(steps)]) if np.isfinite(steps).any() else 1.0 / rate_hz
-        between = ~(np.abs(steps - usual) < 1e-3 / rate_hz)
-    ends = np.append(np.flatnonzero(between) + 1, n) if n else np.empty(0, np.int64)
-    starts = np.concatenate([[0], ends[:-1]])
-    longest, piece = max(1, round(LONGEST_PUSH_S * rate_hz)), max(1, round(PIECE_S * rate_hz))
-    cut = [np.append(np.arange(a + piece, b, piece), b) if b - a > longest else [b] for a, b in zip(starts, ends, strict=True)]
-    return np.concatenate(cut).astype(np.int64) if cut else ends.astype(np.int64)
-
-
 class Player:
     """Plays a recording into outlets.
 
     Parameters
     ----------
-    recording : Recording
-    outlets : sequence of SignalOutlet, TextOutlet or None
+    recording : RecordedStreams
+    outlets : sequence of SignalOutlet, MarkerOutlet or None
         One for each signal, then one for each marker stream; None: left out.
     settings : PlayerSettings
 
@@ -188,13 +75,18 @@ class Player:
     """
 
     def __init__(
-        self, recording: Recording, outlets: Sequence[SignalOutlet | TextOutlet | None], settings: PlayerSettings | None = None
+        self,
+        recording: RecordedStreams,
+        outlets: Sequence[SignalOutlet | MarkerOutlet | None],
+        settings: PlayerSettings | None = None,
     ) -> None:
         self._settings = settings or PlayerSettings()
         streams: list[RecordedSignal | RecordedMarkers] = [*recording.signals, *recording.markers]
         used = [(s, o) for s, o in zip(streams, outlets, strict=True) if o is not None and len(s.stamps)]
         if not used:
-            raise RecordingError(f"{recording.path}: none of its streams that were asked for holds a sample; nothing to play")
+            raise RecordingError(
+                f"{recording.path}: none of the streams that were asked for contains a sample, so there is nothing to play"
+            )
         self._streams, self._outlets = [s for s, _ in used], [o for _, o in used]
         self._stamps = stamps_of(self._streams)
         self._pushes = pushes_of(self._streams, self._settings.chunk_samples)
@@ -202,7 +94,17 @@ class Player:
         self.duration_s = max(float(p.due_s[-1]) for p in self._pushes) - self._first_s
 
     def steps(self, clock: Clock) -> Iterator[float]:
-        """An actor of a :class:`~bci.stream.clock.VirtualClock`: yields when it wants to push, and then does."""
+        """Play, as an actor of a :class:`~bci.stream.clock.VirtualClock`.
+
+        Parameters
+        ----------
+        clock : Clock
+
+        Returns
+        -------
+        float
+            When it wants to make the next push, seconds on the clock; it makes it when it is asked to go on.
+        """
         began = clock.now() + self._settings.lead_s
         due = np.concatenate([p.due_s for p in self._pushes])
         which = np.repeat(np.arange(len(self._pushes)), [len(p.ends) for p in self._pushes])
@@ -228,103 +130,8 @@ class Player:
             outlet.push_row(recorded.row(i), stamp)  # type: ignore[union-attr]
 
 
-def stamps_of(streams: Sequence[RecordedSignal | RecordedMarkers]) -> list[FloatArray]:
-    """Stamps of all streams by one clock: that of the signal with the most samples, whose stamps stay what they are."""
-    reference = _reference(streams) or streams[0]
-    return [times_on(reference, stream) for stream in streams]
-
-
-def _reference(streams: Sequence[RecordedSignal | RecordedMarkers]) -> RecordedSignal | None:
-    """The signal with the most samples."""
-    return max((s for s in streams if isinstance(s, RecordedSignal)), key=lambda s: len(s.stamps), default=None)
-
-
-def pushes_of(streams: Sequence[RecordedSignal | RecordedMarkers], chunk_samples: int | None) -> list[Pushes]:
-    """When each stream is pushed, all on one clock (:func:`stamps_of`).
-
-    The signal with the most samples is the reference: the others are placed beside its samples of nearest
-    stamp, so that they stay in step with it where clocks were reset.
-    """
-    reference, stamps = _reference(streams), stamps_of(streams)
-    if reference is None:
-        common = np.concatenate(stamps)
-        place_on = common, timeline(common, 0.0)
-    else:
-        common = reference.stamps
-        rate_hz = reference.info.rate_hz
-        place_on = common, timeline(common, 1.0 / rate_hz if rate_hz > 0 else 0.0)
-    result = []
-    for stream, placed in zip(streams, stamps, strict=True):
-        times = place_on[1] if stream is reference else _beside(placed, *place_on)
-        ends = push_ends(stream.stamps, stream.info.rate_hz if isinstance(stream, RecordedSignal) else 0.0, chunk_samples)
-        result.append(Pushes(ends, np.maximum.accumulate(times)[ends - 1]))
-    return result
-
-
-def _beside(times: FloatArray, common: FloatArray, placed: FloatArray) -> FloatArray:
-    """Times moved as the reference's nearest sample was moved; those that are not finite go with the one before."""
-    good = np.flatnonzero(np.isfinite(common))
-    order = good[np.argsort(common[good], kind="stable")]
-    times = np.array(times)
-    for i in np.flatnonzero(~np.isfinite(times)):
-        times[i] = times[i - 1] if i else common[order[0]]
-    right = np.clip(np.searchsorted(common[order], times), 1, len(order) - 1) if len(order) > 1 else np.zeros(len(times), int)
-    left = np.maximum(right - 1, 0)
-    nearer = np.where(times - common[order[left]] < common[order[right]] - times, left, right)
-    nearest = order[nearer]
-    moved: FloatArray = placed[nearest] + (times - common[nearest])
-    return moved
-
-
-def played_info(info: StreamInfo, recording: Recording, number: int) -> StreamInfo:
-    """The header of a played stream: microvolts, and a source_id that is the same at each playing."""
-    channels = tuple(replace(c, unit="uV") if c.unit in VOLTAGES or c.type == "EEG" else c for c in info.channels)
-    return replace(
-        info,
-        channels=channels,
-        name=info.name or recording.path.stem,
-        source_id=f"player-{recording.sha256[:12]}-{number}",
-    )
-
-
-def _columns(markers: RecordedMarkers) -> tuple[str, ...]:
-    """Names of the columns of a played stream of markers."""
-    width = max(map(len, markers.rows), default=1)
-    if width == 1:
-        return ("text",)
-    return markers.columns if len(markers.columns) == width else tuple(f"ch{i}" for i in range(1, width + 1))
-
-
-def lsl_outlets(recording: Recording, bci: bool = False) -> list[SignalOutlet | TextOutlet | None]:
-    """An LSL outlet for each stream; streams of our own engine (types ``BCI-…``) only where ``bci``."""
-    from bci.stream.lsl import LslOutlet, LslTextOutlet
-
-    outlets: list[SignalOutlet | TextOutlet | None] = []
-    for i, signal in enumerate(recording.signals):
-        wanted = bci or not signal.info.type.startswith("BCI-")
-        outlets.append(LslOutlet(played_info(signal.info, recording, i), "double64") if wanted else None)
-    for i, m in enumerate(recording.markers, start=len(recording.signals)):
-        info = played_info(text_info(m.name or "markers", m.type, "", _columns(m)), recording, i)
-        wanted = bci or not m.type.startswith("BCI-")
-        outlets.append(LslTextOutlet(info.name, info.type, info.source_id, columns=info.labels) if wanted else None)
-    return outlets
-
-
-def bus_outlets(recording: Recording, bus: InProcessBus, bci: bool = False) -> list[SignalOutlet | TextOutlet | None]:
-    """As :func:`lsl_outlets`, on the in-process bus."""
-    outlets: list[SignalOutlet | TextOutlet | None] = []
-    for i, signal in enumerate(recording.signals):
-        wanted = bci or not signal.info.type.startswith("BCI-")
-        outlets.append(bus.outlet(played_info(signal.info, recording, i)) if wanted else None)
-    for i, m in enumerate(recording.markers, start=len(recording.signals)):
-        info = played_info(text_info(m.name or "markers", m.type, "", _columns(m)), recording, i)
-        wanted = bci or not m.type.startswith("BCI-")
-        outlets.append(bus.text_outlet(info.name, info.type, info.source_id, columns=info.labels) if wanted else None)
-    return outlets
-
-
 def play(
-    recording: Recording,
+    recording: RecordedStreams,
     settings: PlayerSettings | None = None,
     stopped: Callable[[], bool] = lambda: False,
     progress: Callable[[float], None] = lambda _: None,
@@ -335,7 +142,7 @@ def play(
 
     Parameters
     ----------
-    recording : Recording
+    recording : RecordedStreams
     settings : PlayerSettings, optional
     stopped : callable
         Asked ten times a second and before each push whether to stop.
@@ -365,7 +172,7 @@ def play(
                 outlet.close()
 
 
-def _await_readers(outlets: Sequence[SignalOutlet | TextOutlet | None], timeout_s: float, stopped: Callable[[], bool]) -> bool:
+def _await_readers(outlets: Sequence[SignalOutlet | MarkerOutlet | None], timeout_s: float, stopped: Callable[[], bool]) -> bool:
     """Wait until each outlet is read or the time is up; False where it was asked to stop."""
     end = time.monotonic() + timeout_s
     waiting = [o for o in outlets if o is not None]
@@ -423,7 +230,18 @@ class PlayerSource:
         return self._next == len(self._ends)
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """All pushes that are due, waiting at most ``timeout_s`` for the first; None where none was."""
+        """Return the samples of all pushes that are due, and wait for the first where none is.
+
+        Parameters
+        ----------
+        timeout_s : float
+            The longest time to wait, seconds.
+
+        Returns
+        -------
+        Chunk or None
+            None where no push was due in time.
+        """
         until = self._clock.now() + timeout_s
         if self.finished or self._due[self._next] > until:
             self._clock.wait_until(until)

@@ -22,7 +22,13 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells one stream from another; empty where it says nothing."""
+    """What tells one stream from another; empty where it says nothing.
+
+    Parameters
+    ----------
+    name, type, source_id, host : str
+        As the sender declares them.
+    """
 
     name: str = ""
     type: str = ""
@@ -54,17 +60,28 @@ class StreamQuery:
 
     @classmethod
     def parse(cls, text: str) -> StreamQuery:
-        """As people write it: ``Muse``, ``type=EEG,host=*``, ``name="EEG, 8 channels"``.
+        """Read a query as people write it: ``Muse``, ``type=EEG,host=*``, ``name="EEG, 8 channels"``.
 
-        Pairs of a key (``name``, ``type``, ``source_id``, ``host``) and a value, with commas between them. What stands
-        there without a key is a name, a type or a source_id, with the commas and signs it may contain. Quotes of either
-        kind may stand round a value, and a quote of that kind inside it is written twice; they are needed only where a
-        value begins with a quote or contains ``, KEY=``.
+        Pairs of a key (``name``, ``type``, ``source_id``, ``host``) and a value are separated by commas. A part without a key
+        is a name, a type or a source_id, with the commas and signs that it may contain. Quotes of either kind may stand around
+        a value, and a quote of that kind inside it is written twice; they are needed only where a value begins with a quote or
+        contains ``, KEY=``.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        StreamQuery
 
         Raises
         ------
         ConfigError
+            If the text is no query.
 
+        Examples
+        --------
         >>> StreamQuery.parse("type=EEG,host=*")
         StreamQuery(name='', type='EEG', source_id='', anything='', host='*')
         >>> StreamQuery.parse("EEG, 8 channels").anything
@@ -96,8 +113,25 @@ class StreamQuery:
         return bool(self.name or self.type or self.source_id or self.anything)
 
     def matches(self, name: str = "", type: str = "", source_id: str = "", host: str = "") -> bool:
-        """Whether a stream of that identity, in a file, is meant.
+        """Tell whether the query means a stream in a file.
 
+        Parameters
+        ----------
+        name : str
+            Of the stream.
+        type : str
+            Of the stream.
+        source_id : str
+            Of the stream.
+        host : str
+            Of the stream.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
         >>> StreamQuery.parse("eeg").matches(name="Amp", type="EEG")
         True
         """
@@ -132,18 +166,31 @@ class StreamQuery:
 
 
 EEG = StreamQuery(type="EEG")
-"""What is meant where nobody says which stream."""
+"""What is meant where no stream is named."""
 
 
 def folded(text: str) -> str:
-    """Text without regard to the case of its ASCII letters."""
+    """Write a text without regard to the case of its ASCII letters.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     return text.translate(_LOWER)
 
 
 def rather_eeg(streams: Sequence[Identity]) -> list[int]:
-    """Of several streams that match where EEG is wanted: those of type EEG, or all where none is.
+    """Choose, of several streams that match where EEG is wanted, those of type EEG, or all where none is.
 
     A device's EEG and motion may share name and source_id.
+
+    Parameters
+    ----------
+    streams : sequence of Identity
 
     Returns
     -------
@@ -155,8 +202,19 @@ def rather_eeg(streams: Sequence[Identity]) -> list[int]:
 
 
 def told_apart(streams: Sequence[Identity]) -> list[str]:
-    """For each stream the shortest query that means it and no other; empty where there is none.
+    """Find for each stream the shortest query that means it and no other.
 
+    Parameters
+    ----------
+    streams : sequence of Identity
+
+    Returns
+    -------
+    list of str
+        Empty where there is none.
+
+    Examples
+    --------
     >>> told_apart([Identity("Amp", "EEG", "a1"), Identity("Amp", "EEG", "a2")])
     ['source_id=a1', 'source_id=a2']
     """

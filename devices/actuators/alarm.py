@@ -1,4 +1,4 @@
-"""One call at a set time, from a thread of its own, so that nobody has to sleep."""
+"""One call at a set time, from a thread of its own, so that no caller has to sleep."""
 
 from __future__ import annotations
 
@@ -27,13 +27,19 @@ class Alarm:
         self._thread.start()
 
     def set(self, due_s: float) -> None:
-        """Ring at ``due_s`` (``time.monotonic``) instead of whenever it was set to before."""
+        """Call the action at this time, instead of whenever it was to be called before.
+
+        Parameters
+        ----------
+        due_s : float
+            Seconds of ``time.monotonic``.
+        """
         with self._wake:
             self._due_s = due_s
             self._wake.notify()
 
     def cancel(self) -> None:
-        """Do not ring."""
+        """Do not call the action."""
         self.set(math.inf)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Datagrams to one receiver, and never more than datagrams: nothing is listened to, nothing waits."""
+"""Datagrams to one receiver: nothing is received, and nothing waits."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ LOOPBACK = "127.0.0.1"
 
 
 def host_problem(host: str) -> str:
-    """Why ``host`` cannot be sent to; empty where it can. Only plain addresses: a name would have to be looked up.
+    """Explain why nothing can be sent to a host. Only plain addresses are accepted: a name would have to be looked up.
 
+    Parameters
+    ----------
+    host : str
+
+    Returns
+    -------
+    str
+        Empty where packets can be sent to it.
+
+    Examples
+    --------
     >>> host_problem("127.0.0.1"), host_problem("::1"), host_problem("255.255.255.255") != ""
     ('', '', True)
     """
@@ -25,8 +36,8 @@ def host_problem(host: str) -> str:
     return ""
 
 
-class DatagramWire:
-    """A socket that is connected, so only its peer can reach it; on loopback nobody outside can.
+class DatagramSender:
+    """A connected UDP socket: only its peer can reach it, and on loopback no other computer can.
 
     Parameters
     ----------
@@ -46,7 +57,7 @@ class DatagramWire:
         except OSError as error:
             self.close()
             raise ConfigError(
-                f"host = {host}: nothing can be sent there ({error.strerror}); is this computer connected?"
+                f"host = {host}: nothing can be sent there ({error.strerror}); check the network connection of this computer"
             ) from error
 
     @property
@@ -57,10 +68,14 @@ class DatagramWire:
     def send(self, packet: bytes) -> None:
         """Send a command.
 
+        Parameters
+        ----------
+        packet : bytes
+
         Raises
         ------
         ActuatorError
-            If the network does not take it, or says that nobody was there for the command before.
+            If the network does not take it, or reports that nobody received the command before.
         """
         try:
             try:
@@ -72,21 +87,37 @@ class DatagramWire:
                     raise
                 self._open().send(packet)
         except OSError as error:
-            self._moved = False  # after this report the receiver may be started, and is tried anew
-            raise ActuatorError(
-                f"{self.what}: cannot be sent to ({error.strerror}); is the receiving program running?"
-            ) from error
+            self._moved = False  # after this report the receiver may be started, and is tried again
+            raise self._not_taken(error.strerror) from error
         self._moved = True
 
     def send_neutral(self, packet: bytes) -> None:
-        """Send what stops, twice where the first only brings an old error to light; never raises."""
+        """Send the packet that stops what moves.
+
+        Parameters
+        ----------
+        packet : bytes
+
+        Raises
+        ------
+        ActuatorError
+            If the network does not take it, or reports that nobody received it. It does not report this of every packet, and of
+            one to another computer only later; then this is raised for the packet before, once the new one is sent.
+        """
         self._moved = False
-        for _ in range(2):
+        wire, refused = self._open(), False
+        try:
             try:
-                self._open().send(packet)
-                return
-            except (OSError, ActuatorError):
-                continue
+                wire.send(packet)
+            except ConnectionRefusedError:  # of the packet before
+                refused = True
+                wire.send(packet)
+            # On this computer the answer is there as soon as the packet was sent.
+            refused = bool(wire.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) or refused
+        except OSError as error:
+            raise self._not_taken(error.strerror) from error
+        if refused:
+            raise self._not_taken("no program receives packets there")
 
     def close(self) -> None:
         """May be called twice."""
@@ -103,3 +134,8 @@ class DatagramWire:
         if self._socket is None:
             raise ActuatorError(f"{self.what}: is closed; open it again before sending")
         return self._socket
+
+    def _not_taken(self, why: str | None) -> ActuatorError:
+        return ActuatorError(
+            f"{self.what}: cannot be sent to ({why or 'no reason given'}); check that the receiving program is running"
+        )

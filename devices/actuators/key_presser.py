@@ -1,4 +1,4 @@
-"""The process that presses keys: orders come as lines of JSON, each is answered with ``ok`` or what is wrong.
+"""The process that presses keys: orders come as lines of JSON, and each is answered with ``ok`` or with what is wrong.
 
 ``{"press": ["ctrl", "right"], "until_s": time.monotonic(), "anew": true}`` lets go of what is down and presses these until
 then; without ``anew``, keys that are down already stay down. No keys: let go. When the pipe closes all keys go up.
@@ -35,7 +35,19 @@ class HeldKeys:
         self.until_s = math.inf
 
     def order(self, keys: Sequence[str], until_s: float, anew: bool, now_s: float) -> None:
-        """Press keys until ``until_s``; an order that comes too late presses nothing."""
+        """Hold keys until a time; an order that comes too late presses nothing.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            Names of the keys.
+        until_s : float
+            Seconds on the clock of ``now_s``.
+        anew : bool
+            Whether keys that are down are released and pressed again.
+        now_s : float
+            Seconds on a clock of the caller's.
+        """
         if anew or self._down != list(keys) or now_s >= until_s:
             self.release()
             for key in keys if now_s < until_s else ():
@@ -44,16 +56,26 @@ class HeldKeys:
         self.until_s = until_s if self._down else math.inf
 
     def release(self) -> None:
-        """Let go of all, the last one first."""
+        """Release all keys, the last one first."""
         while self._down:
             self._release(self._down.pop())
         self.until_s = math.inf
 
 
 def main(names: Sequence[str]) -> None:
-    """Press what standard input asks for, until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host answers the interrupt, and closes the pipe
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    """Press the keys that standard input asks for, until it is closed.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of all keys that may be pressed.
+    """
+    for name in ("SIGINT", "SIGTSTP"):  # the host answers Ctrl-C and Ctrl-Z; a key must not stay down while this one stands still
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
     try:
         press, release = _keyboard(names)
     except Exception as error:  # the top of a process: whatever it is, the host passes it on
@@ -93,7 +115,13 @@ def _read(lines: queue.Queue[str]) -> None:
 
 
 def answer(text: str) -> None:
-    """One line to the host; where it is gone, the pipe's end is the next thing read."""
+    """Print one line to the actuator host; where the host is gone, the end of the pipe is the next thing that is read.
+
+    Parameters
+    ----------
+    text : str
+        The line.
+    """
     try:
         os.write(1, f"{text}\n".encode())
     except BrokenPipeError:
@@ -101,7 +129,7 @@ def answer(text: str) -> None:
 
 
 def _keyboard(names: Sequence[str]) -> tuple[Touch, Touch]:
-    """What presses and releases a key on this system.
+    """Make the object that presses and releases keys on this system.
 
     Raises
     ------
@@ -136,8 +164,8 @@ def _check_display(names: Sequence[str]) -> None:
     """An X display, its extension for synthetic keys, and every key of the table (XTEST Extension Protocol, 2.2)."""
     if not os.environ.get("DISPLAY"):
         raise OSError(
-            "there is no display (DISPLAY is not set); start it in the desktop whose windows shall get the keys, "
-            "or set DISPLAY=:0 (pure Wayland has no way to press keys)"
+            "there is no display (DISPLAY is not set); start it on the desktop whose windows are to receive the "
+            "keys, or set DISPLAY=:0 (on pure Wayland no program can press keys)"
         )
     os.environ["PYNPUT_BACKEND"] = "xorg"
     from Xlib.display import Display
@@ -146,10 +174,12 @@ def _check_display(names: Sequence[str]) -> None:
     try:
         display = Display()
     except (DisplayError, XauthError) as error:
-        raise OSError(f"display {os.environ['DISPLAY']} cannot be opened ({error}); is it yours, and does it run?") from error
+        raise OSError(
+            f"display {os.environ['DISPLAY']} cannot be opened ({error}); check that it is running and that you may use it"
+        ) from error
     try:
         if not display.has_extension("XTEST"):
-            raise OSError(f"display {os.environ['DISPLAY']} has no XTEST extension, so nothing can press its keys; enable it")
+            raise OSError(f"display {os.environ['DISPLAY']} has no XTEST extension, so no program can press its keys; enable it")
         lacking = [name for name in names if not display.keysym_to_keycode(_virtual(_key(name)))]
         if lacking:
             raise LookupError(f"the keyboard of this display has no key {', '.join(lacking)}; choose others in the table")
@@ -158,7 +188,7 @@ def _check_display(names: Sequence[str]) -> None:
 
 
 def _check_permission() -> None:
-    """The right that macOS wants a person to give; without it, it drops keys without a word."""
+    """Check the permission that a person must give on macOS; without it, macOS drops keys silently."""
     from HIServices import AXIsProcessTrusted
 
     if not AXIsProcessTrusted():

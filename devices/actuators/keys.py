@@ -17,16 +17,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import IO, cast
 
 from bci.engine.command import Command
 from bci.errors import ActuatorError
-from devices.actuators.options import Options
+from devices.actuators.options import ActuatorOptions
 from devices.actuators.orders import check, closed
 
 DEADLINE_S = 0.02
 START_S = 15.0
 """Longest time for the pressing process to start; importing what it needs takes half a second."""
 END_S = 2.0
+AGAIN_S = 2.0
+"""Shortest time between two beginnings of that process."""
 MOST_UNANSWERED = 8
 MODES = ("tap", "hold")
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -40,15 +43,27 @@ NAMED = (
 
 
 def combination(value: object) -> tuple[str, ...]:
-    """Keys that are pressed together, in this order.
+    """Read the keys that are pressed together, in this order.
 
-    >>> combination("ctrl+shift+Left")
-    ('ctrl', 'shift', 'left')
+    Parameters
+    ----------
+    value : object
+        Text with a ``+`` between the keys.
+
+    Returns
+    -------
+    tuple of str
+        Names of the keys.
 
     Raises
     ------
     ValueError
-        If one of them is not known, or stands twice.
+        If one of them is not known, or is named twice.
+
+    Examples
+    --------
+    >>> combination("ctrl+shift+Left")
+    ('ctrl', 'shift', 'left')
     """
     keys = tuple(str(value).strip().lower().split("+"))
     wrong = [key for key in keys if key not in NAMED and not (len(key) == 1 and key in CHARACTERS)]
@@ -61,18 +76,18 @@ def combination(value: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """Which keys.
+    """Which keys are pressed.
 
     Parameters
     ----------
     table : mapping of str to tuple of str
         Keys of each command, pressed together: ``left``, ``ctrl+right``.
     mode : {"tap", "hold"}
-        ``tap``: each command presses the keys anew, for ``tap_s``. ``hold``: they stay down while the command is repeated.
+        ``tap``: each command presses the keys again, for ``tap_s``. ``hold``: they stay down while the command is repeated.
     tap_s : float
         How long a tap lasts. Shorter than a frame, a game may not see it.
     hold_s : float
-        Held keys go up this long after the last command: whoever sends may hang. Let the host repeat commands
+        Held keys go up this long after the last command, because the sender may hang. Let the host repeat commands
         (``pace.repeat_s`` below it).
     """
 
@@ -83,14 +98,23 @@ class KeySettings:
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> KeySettings:
-        """From loosely typed settings.
+        """Read the settings from values of their type, or text.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            Names of settings; values of their type, or text.
+
+        Returns
+        -------
+        KeySettings
 
         Raises
         ------
         ConfigError
             With everything that is wrong.
         """
-        o = Options("keys", given)
+        o = ActuatorOptions("keys", given)
         table = o.table("table", combination)
         mode = o.text("mode", "tap", MODES)
         tap_s, hold_s = o.number("tap_s", 0.05, 0.005, 1.0), o.number("hold_s", 0.25, 0.05, 10.0)
@@ -119,20 +143,7 @@ class KeysActuator:
             )
         self.settings = settings
         self._closed = False
-        self._unanswered = 0
-        self._failure = ""
-        self._answers: queue.Queue[str] = queue.Queue()
-        keys = json.dumps(sorted({key for keys in settings.table.values() for key in keys}))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "devices.actuators.key_presser", keys],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-        )
-        self._reader = threading.Thread(target=self._read, name="reads key presser", daemon=True)
-        self._reader.start()
-        self._unanswered = 1  # it says by itself that it is ready
+        self._begin()
         try:
             self._await(time.monotonic() + START_S)
         except ActuatorError:
@@ -146,19 +157,15 @@ class KeysActuator:
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object]) -> KeysActuator:
-        """As a configuration asks for it; see :class:`KeySettings`.
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        ActuatorError
-            If keys cannot be pressed here.
-        """
+        """As :meth:`bci.stream.bus.ActuatorPlugin.from_settings`; the options are the fields of :class:`KeySettings`."""
         return cls(KeySettings.read(options))
 
     def send(self, command: Command) -> None:
         """Press the command's keys.
+
+        Parameters
+        ----------
+        command : Command
 
         Raises
         ------
@@ -174,44 +181,86 @@ class KeysActuator:
         self._write({"press": self.settings.table[command.name], "until_s": until_s, "anew": tap})
         self._await(now_s + DEADLINE_S)
 
-    def neutral(self) -> None:
-        """Let go of all keys. What cannot be done is told by the next command."""
-        if self._closed or self._unanswered > MOST_UNANSWERED:  # then a letting-go waits already, in a pipe that may fill
-            return
-        with suppress(ActuatorError):
+    def neutral(self) -> bool:
+        """Release all keys; where the process that presses them has gone, start another one, which releases them first.
+
+        Returns
+        -------
+        bool
+            True: the pressing process said so.
+
+        Raises
+        ------
+        ActuatorError
+            If the display does not take it, or the process is gone: it is begun again, and ready in about a second.
+        """
+        if self._closed:
+            raise closed("keys")
+        if self._process.poll() is not None:
+            gone = self._gone()
+            if time.monotonic() - self._begun_s > AGAIN_S:
+                self._end()
+                self._begin()
+            raise gone
+        if self._unanswered <= MOST_UNANSWERED:  # else a letting-go waits already, in a pipe that may fill
             self._write({"press": [], "until_s": 0.0, "anew": True})
-            self._await(time.monotonic() + DEADLINE_S)
+        self._await(time.monotonic() + DEADLINE_S)
+        return True
 
     def close(self) -> None:
-        """Let go of all keys and end the process."""
+        """Release all keys and end the process."""
         if self._closed:
             return
-        self.neutral()
+        with suppress(ActuatorError):
+            if self._process.poll() is None:
+                self.neutral()
         self._closed = True
+        self._end()
+
+    def _begin(self) -> None:
+        """Start a process that presses keys; it reports that it is ready once all keys are up."""
+        keys = json.dumps(sorted({key for keys in self.settings.table.values() for key in keys}))
+        self._failure, self._begun_s = "", time.monotonic()
+        self._answers: queue.Queue[str] = queue.Queue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "devices.actuators.key_presser", keys],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        self._stdin, self._stdout = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
+        self._reader = threading.Thread(target=self._read, args=(self._stdout, self._answers), daemon=True)
+        self._reader.start()
+        self._unanswered = 1
+
+    def _end(self) -> None:
         with suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._stdin.close()
         try:
             self._process.wait(END_S)
         except subprocess.TimeoutExpired:  # the display does not answer
             self._process.kill()
             self._process.wait()
         self._reader.join()
-        self._process.stdout.close()
+        self._stdout.close()
 
     def _write(self, order: Mapping[str, object]) -> None:
         try:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._stdin.write(json.dumps(order).encode() + b"\n")
         except OSError as error:
             raise self._gone() from error
         self._unanswered += 1
 
     def _await(self, until_s: float) -> None:
-        """Wait until all that was asked is answered."""
+        """Wait until all orders are answered."""
         while self._unanswered:
             try:
                 answer = self._answers.get(timeout=max(0.0, until_s - time.monotonic()))
             except queue.Empty:
-                raise ActuatorError("keys: the display does not take them; is it frozen, or this computer too busy?") from None
+                raise ActuatorError(
+                    "keys: the display does not accept them; it may be frozen, or this computer may be too busy"
+                ) from None
             if not answer:
                 self._answers.put("")  # for the next one who asks
                 raise self._gone()
@@ -223,10 +272,11 @@ class KeysActuator:
     def _gone(self) -> ActuatorError:
         why = f" ({self._failure})" if self._failure else ""
         return ActuatorError(
-            f"keys: the process that presses them is gone{why}; open the actuator again, which lets go of all keys"
+            f"keys: the process that presses them has ended{why}; a new one is started, which first releases all keys"
         )
 
-    def _read(self) -> None:
-        for line in self._process.stdout:
-            self._answers.put(line.decode(errors="replace").strip())
-        self._answers.put("")
+    @staticmethod
+    def _read(lines: IO[bytes], answers: queue.Queue[str]) -> None:
+        for line in lines:
+            answers.put(line.decode(errors="replace").strip())
+        answers.put("")

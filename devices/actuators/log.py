@@ -15,14 +15,17 @@ from pathlib import Path
 
 from bci.engine.command import Command
 from bci.errors import ActuatorError
+from bci.safe_io.private import make_folder, opener
 from bci.stream.bus import Clock
-from devices.actuators.options import Options
+from bci.stream.xdf.unbuffered import write_whole
+from devices.actuators.options import ActuatorOptions
 from devices.actuators.orders import check, closed
+from devices.opening import or_lsl_clock
 
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """Which file.
+    """Which file is written.
 
     Parameters
     ----------
@@ -34,14 +37,23 @@ class LogSettings:
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> LogSettings:
-        """From loosely typed settings.
+        """Read the settings from values of their type, or text.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            Names of settings; values of their type, or text.
+
+        Returns
+        -------
+        LogSettings
 
         Raises
         ------
         ConfigError
             With everything that is wrong.
         """
-        o = Options("log", given)
+        o = ActuatorOptions("log", given)
         path = o.text("path", None)
         if "\0" in path or (path and not Path(path).name):
             o.problem(f"path = {path!r}: must name a file")
@@ -70,8 +82,8 @@ class LogActuator:
     """
 
     def __init__(self, settings: LogSettings, clock: Clock | None = None) -> None:
-        self._clock = clock or _real_clock()
-        self._sequence = 0
+        self._clock = or_lsl_clock(clock)
+        self._sequence = self._size = 0
         self._file: FileIO | None
         try:
             self.path, self._file = _create(Path(settings.path))
@@ -80,19 +92,15 @@ class LogActuator:
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object], clock: Clock | None = None) -> LogActuator:
-        """As a configuration asks for it; see :class:`LogSettings`.
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        ActuatorError
-            If the file cannot be made.
-        """
+        """As :meth:`bci.stream.bus.ActuatorPlugin.from_settings`; the options are the fields of :class:`LogSettings`."""
         return cls(LogSettings.read(options), clock)
 
     def send(self, command: Command) -> None:
         """Write one line.
+
+        Parameters
+        ----------
+        command : Command
 
         Raises
         ------
@@ -104,13 +112,19 @@ class LogActuator:
         self._write(command.name, command.value)
 
     def neutral(self) -> None:
-        """Write one line that says stop."""
-        with suppress(ActuatorError):  # closed, or the disk is full: a log moves nothing, and the next command tells
-            self._write(None, 0.0)
+        """Write one line with the neutral command.
+
+        Raises
+        ------
+        ActuatorError
+            If the file cannot be written.
+        """
+        self._write(None, 0.0)
 
     def close(self) -> None:
         """Neutral, then close the file."""
-        self.neutral()
+        with suppress(ActuatorError):  # closed before, or the disk is full
+            self.neutral()
         file, self._file = self._file, None
         if file is not None:
             with suppress(OSError):  # every line was written when it came
@@ -122,25 +136,24 @@ class LogActuator:
         now = {"time": self._clock.now(), "utc": datetime.now(UTC).isoformat(timespec="microseconds")}
         try:
             line = json.dumps({**now, "command": name, "value": float(value), "sequence": self._sequence})
-            self._file.write(line.encode() + b"\n")
+            write_whole(self._file, line.encode() + b"\n")
+            self._size += len(line.encode()) + 1
         except OSError as error:
-            raise ActuatorError(f"log {self.path}: cannot be written ({error.strerror}); is the disk full?") from error
+            with suppress(OSError):  # no half line is left
+                self._file.truncate(self._size)
+                self._file.seek(self._size)
+            raise ActuatorError(
+                f"log {self.path}: cannot be written ({error.strerror}); check that the disk is not full"
+            ) from error
 
 
 def _create(path: Path) -> tuple[Path, FileIO]:
-    """A new file; one that exists is never touched."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Create a new file; an existing one is never changed."""
+    make_folder(path.parent)
     candidate, number = path, 2
     while True:
         try:
-            return candidate, candidate.open("xb", buffering=0)
+            return candidate, FileIO(candidate, "xb", opener=opener)
         except FileExistsError:
             candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
             number += 1
-
-
-def _real_clock() -> Clock:
-    """The LSL clock; liblsl is loaded only by who wants real time."""
-    from bci.stream.clock import LslClock
-
-    return LslClock()

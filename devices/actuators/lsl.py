@@ -1,6 +1,6 @@
-"""Commands as an LSL stream, for whatever listens to markers: Unity, PsychoPy, a second computer's actuator.
+"""Commands as an LSL stream, for programs that read markers: Unity, PsychoPy, an actuator on another computer.
 
-liblsl listens on all interfaces whatever is configured, as for every stream (docs/streams.md).
+liblsl listens on all interfaces whatever is configured, as for every stream (docs/reference/streams.md).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bci.engine.command import Command
-from devices.actuators.options import Options, whole_number
+from devices.actuators.options import ActuatorOptions, whole_number
 from devices.actuators.orders import check, closed
 
 LINGER_S = 0.3  # liblsl drops what was sent last with the stream, and is not safe to end while it still sends
@@ -19,7 +19,7 @@ KINDS = ("marker", "number")
 
 @dataclass(frozen=True, slots=True)
 class LslSettings:
-    """Which stream.
+    """Which stream is sent.
 
     Parameters
     ----------
@@ -38,14 +38,23 @@ class LslSettings:
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> LslSettings:
-        """From loosely typed settings.
+        """Read the settings from values of their type, or text.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            Names of settings; values of their type, or text.
+
+        Returns
+        -------
+        LslSettings
 
         Raises
         ------
         ConfigError
             With everything that is wrong.
         """
-        o = Options("LSL", given)
+        o = ActuatorOptions("LSL", given)
         name = o.text("name", "bci-commands")
         if not name or not name.isprintable() or len(name) > 64:
             o.problem(f"name = {name!r}: must be 1 to 64 printable characters")
@@ -78,17 +87,15 @@ class LslActuator:
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object]) -> LslActuator:
-        """As a configuration asks for it; see :class:`LslSettings`.
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        """
+        """As :meth:`bci.stream.bus.ActuatorPlugin.from_settings`; the options are the fields of :class:`LslSettings`."""
         return cls(LslSettings.read(options))
 
     def send(self, command: Command) -> None:
         """Send one sample.
+
+        Parameters
+        ----------
+        command : Command
 
         Raises
         ------
@@ -96,26 +103,32 @@ class LslActuator:
             If the command is not what it should be, or the stream is closed.
         """
         check(command, self._what, self.settings.codes)
-        if self._texts is None and self._rows is None:
-            raise closed(self._what)
         self._sequence = command.sequence
         self._push(command.name, (self.settings.codes or {}).get(command.name, 0), command.value)
 
     def neutral(self) -> None:
-        """Send one sample that says stop."""
+        """Send one sample with the neutral command. It cannot be known whether anybody receives it.
+
+        Raises
+        ------
+        ActuatorError
+            If the stream is closed.
+        """
         self._push("neutral", 0, 0.0)
 
     def close(self) -> None:
         """Neutral, then end the stream, once neutral has had the time to arrive."""
-        self.neutral()
         outlet = self._texts or self._rows
         if outlet is not None:
+            self.neutral()
             if outlet.has_consumers:
                 time.sleep(LINGER_S)
             outlet.close()
         self._texts = self._rows = None
 
     def _push(self, text: str, code: int, value: float) -> None:
+        if self._texts is None and self._rows is None:
+            raise closed(self._what)
         if self._texts is not None:
             self._texts.push(text)
         if self._rows is not None:

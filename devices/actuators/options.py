@@ -1,4 +1,4 @@
-"""Settings of an actuator as a file or the command line gives them, read one by one; all that is wrong is told at once."""
+"""Settings of an actuator from a file or the command line, read one by one; all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[nrt0\\]|.|$)", re.DOTALL)
 _NAMED = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "\\": "\\"}
 
 
-class Options:
-    """Settings not read yet, and what was wrong with those that were.
+class ActuatorOptions:
+    """The settings of an actuator, and the problems that were found while they were read.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Options:
 
     Examples
     --------
-    >>> options = Options("UDP", {"port": "70000", "hots": "x"})
+    >>> options = ActuatorOptions("UDP", {"port": "70000", "hots": "x"})
     >>> options.number("port", None, 1, 65535), options.text("host", "127.0.0.1")
     (0, '127.0.0.1')
     >>> options.problems()
@@ -39,7 +39,22 @@ class Options:
         self._problems: list[str] = []
 
     def text(self, name: str, default: str | None, allowed: Collection[str] = ()) -> str:
-        """A text; ``default`` None where it must be given."""
+        """Read a text.
+
+        Parameters
+        ----------
+        name : str
+            Of the setting.
+        default : str or None
+            None where it must be given.
+        allowed : collection of str
+            The texts that are allowed; any where empty.
+
+        Returns
+        -------
+        str
+            Empty where it is wrong.
+        """
         value = self._take(name, default)
         if value is None:
             return ""
@@ -49,7 +64,24 @@ class Options:
         return value
 
     def number(self, name: str, default: float | None, low: float, high: float) -> float:
-        """A number, perhaps written as text, from ``low`` to ``high``; whole where ``low`` is an int."""
+        """Read a number, which may be written as text.
+
+        Parameters
+        ----------
+        name : str
+            Of the setting.
+        default : float or None
+            None where it must be given.
+        low : float
+            The smallest that is allowed; where it is an int, the number must be whole.
+        high : float
+            The largest that is allowed.
+
+        Returns
+        -------
+        float
+            0 where it is wrong.
+        """
         value = self._take(name, default)
         if value is None:
             return 0
@@ -64,7 +96,21 @@ class Options:
         return found
 
     def parsed(self, name: str, default: str, read: Callable[[object], _T]) -> _T | None:
-        """What ``read`` makes of the value; its ValueError becomes a problem, and the result None."""
+        """Read a value by a function of the actuator's; its ValueError becomes a problem.
+
+        Parameters
+        ----------
+        name : str
+            Of the setting.
+        default : str
+        read : callable
+            Turns the value into the result.
+
+        Returns
+        -------
+        _T or None
+            None where it is wrong.
+        """
         value = self._take(name, default)
         try:
             return read(value)
@@ -73,7 +119,22 @@ class Options:
             return None
 
     def table(self, name: str, read: Callable[[object], _T], *, needed: bool = True) -> dict[str, _T]:
-        """Names and values: a table, text such as ``left=L,right=R``, or settings such as ``NAME.left``."""
+        """Read names and values: a table, text such as ``left=L,right=R``, or settings such as ``NAME.left``.
+
+        Parameters
+        ----------
+        name : str
+            Of the setting.
+        read : callable
+            Turns each value into its result.
+        needed : bool
+            Whether it must have an entry.
+
+        Returns
+        -------
+        dict of str to _T
+            Results by name; those that are wrong are left out.
+        """
         dotted = {key: entry for key, entry in self._given.items() if key.startswith(f"{name}.")}
         value = self._take(name, None if needed and not dotted else "")
         if value is None:
@@ -94,11 +155,16 @@ class Options:
         return found
 
     def problem(self, line: str) -> None:
-        """Add one that only the actuator can see."""
+        """Add a problem that only the actuator can see.
+
+        Parameters
+        ----------
+        line : str
+        """
         self._problems.append(line)
 
     def problems(self) -> list[str]:
-        """Everything wrong so far, and every setting that nobody asked for."""
+        """All problems so far, and every setting that the actuator does not have."""
         unknown = [name for name in self._given if name not in self._read]
         known = ", ".join(self._read)
         return self._problems + [f"{n}: the {self._what} actuator has no such setting; it has {known}" for n in unknown]
@@ -117,30 +183,41 @@ class Options:
     def _take(self, name: str, default: object) -> object:
         self._read.append(name)
         if name not in self._given and default is None:
-            self.problem(f"{name}: is missing; the {self._what} actuator cannot do without")
+            self.problem(f"{name}: is missing; the {self._what} actuator needs it")
         return self._given.get(name, default)
 
 
 def to_bytes(value: object) -> bytes:
-    r"""Bytes from text with the escapes ``\n \r \t \0 \\ \xHH``, or from a list of numbers 0 to 255.
+    r"""Read bytes from text with the escapes ``\n \r \t \0 \\ \xHH``, or from a list of numbers from 0 to 255.
 
-    >>> to_bytes("L\\n"), to_bytes([76, 10]), to_bytes("\\x02")
-    (b'L\n', b'L\n', b'\x02')
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
     ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> to_bytes("L\\n"), to_bytes([76, 10]), to_bytes("\\x02")
+    (b'L\n', b'L\n', b'\x02')
     """
     if isinstance(value, list | tuple):
         if not all(isinstance(x, int) and not isinstance(x, bool) and 0 <= x <= 255 for x in value):
-            raise ValueError(f"{value!r} must hold whole numbers from 0 to 255")
+            raise ValueError(f"{value!r} must contain whole numbers from 0 to 255")
         return bytes(value)
     if not isinstance(value, str):
         raise ValueError(f"{value!r} must be text, or a list of numbers from 0 to 255")
     try:
         return _ESCAPE.sub(_unescape, value).encode("latin-1")
     except UnicodeEncodeError as error:
-        raise ValueError(f"{value!r} holds a character that is no byte; write it as \\xHH") from error
+        raise ValueError(f"{value!r} contains a character that is not a byte; write it as \\xHH") from error
 
 
 def _unescape(match: re.Match[str]) -> str:
@@ -149,11 +226,24 @@ def _unescape(match: re.Match[str]) -> str:
         return _NAMED[code]
     if len(code) == 3:
         return chr(int(code[1:], 16))
-    raise ValueError(f"{match[0]!r} is no escape; there are \\n \\r \\t \\0 \\\\ \\xHH")
+    raise ValueError(f"{match[0]!r} is not an escape; the escapes are \\n \\r \\t \\0 \\\\ \\xHH")
 
 
 def whole_number(low: int, high: int) -> Callable[[object], int]:
-    """A reader of whole numbers from ``low`` to ``high``."""
+    """Make a function that reads whole numbers within limits.
+
+    Parameters
+    ----------
+    low : int
+        The smallest that is allowed.
+    high : int
+        The largest that is allowed.
+
+    Returns
+    -------
+    callable
+        It raises ValueError for anything else.
+    """
 
     def read(value: object) -> int:
         found = -1 if isinstance(value, bool | float) or not re.fullmatch(r"-?[0-9]{1,9}", str(value)) else int(str(value))

@@ -1,4 +1,4 @@
-"""What every actuator refuses before anything reaches a wire."""
+"""Commands that every actuator refuses before anything is sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check(command: Command, what: str, known: Collection[str] | None = None) -> 
     ----------
     command : Command
     what : str
-        The actuator and its wire, for the message.
+        The actuator and its connection, for the message.
     known : collection of str or None
         Names in the actuator's table. None for an actuator that passes names on: any printable name will do.
 
@@ -36,5 +36,15 @@ def check(command: Command, what: str, known: Collection[str] | None = None) -> 
 
 
 def closed(what: str) -> ActuatorError:
-    """For a command that comes after close."""
+    """Make the error for a command that comes after the actuator was closed.
+
+    Parameters
+    ----------
+    what : str
+        The actuator and its connection, for the message.
+
+    Returns
+    -------
+    ActuatorError
+    """
     return ActuatorError(f"{what}: is closed; open it again before sending")

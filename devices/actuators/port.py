@@ -1,4 +1,4 @@
-"""A serial port that cannot hold up who writes to it."""
+"""A serial port whose writes end in time."""
 
 from __future__ import annotations
 
@@ -23,21 +23,32 @@ _DEVICE = re.compile(r"COM[1-9][0-9]{0,2}" if os.name == "nt" else r"/dev/[\w./:
 
 
 def port_problem(port: str) -> str:
-    """Why ``port`` cannot be a serial port that somebody chose; empty where it can.
+    """Explain why a text cannot be a serial port that somebody chose.
 
     Only the one device that the settings name is ever opened: no pattern, no address of another machine, no first one found.
 
+    Parameters
+    ----------
+    port : str
+
+    Returns
+    -------
+    str
+        Empty where it can be one.
+
+    Examples
+    --------
     >>> port_problem("socket://10.0.0.1:7777") != "", port_problem("/dev/ttyACM*") != "", port_problem("/dev/../etc") != ""
     (True, True, True)
     """
     if _DEVICE.fullmatch(port) and ".." not in port:
         return ""
     example = "COM3" if os.name == "nt" else "/dev/ttyACM0, or better /dev/serial/by-id/…, which stays the same"
-    return f"port = {port!r}: must be one serial device by its full name, such as {example}"
+    return f"port = {port!r}: must be the full name of one serial device, such as {example}"
 
 
 class Port:
-    """One serial port, opened for nobody else, whose writes end in time.
+    """One serial port, opened exclusively, whose writes end in time.
 
     Parameters
     ----------
@@ -47,6 +58,11 @@ class Port:
     write_s : float
         Longest time one :meth:`write` takes.
 
+    Attributes
+    ----------
+    lost : bool
+        Whether the device has vanished since it was opened.
+
     Raises
     ------
     ActuatorError
@@ -55,23 +71,33 @@ class Port:
 
     def __init__(self, name: str, baud: int, write_s: float) -> None:
         self.name = name
-        self._serial: serial.Serial | None
-        try:
-            self._serial = serial.Serial(name, baud, timeout=_SLICE_S, write_timeout=write_s, exclusive=True)
-        except (OSError, ValueError) as error:  # SerialException is an OSError
-            raise ActuatorError(
-                f"serial port {name}: cannot be opened ({error}); is it plugged in, is another program (a serial monitor, "
-                "a second session) using it, and may you use it (on Linux: be in the group dialout)?"
-            ) from error
+        self.lost = False
+        self._how = {"baudrate": baud, "timeout": _SLICE_S, "write_timeout": write_s, "exclusive": True}
+        self._serial: serial.Serial | None = self._open()
 
-    def write(self, data: bytes) -> None:
-        """Hand bytes to the system.
+    def reopen(self) -> None:
+        """Open a lost port again, because its device may be back.
 
         Raises
         ------
         ActuatorError
-            If they are not taken in time, and then what was waiting is thrown away, so that an old order is not
-            carried out later; or if the port is gone.
+            If it is not.
+        """
+        self.close()
+        self._serial, self.lost = self._open(), False
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the operating system.
+
+        Parameters
+        ----------
+        data : bytes
+
+        Raises
+        ------
+        ActuatorError
+            If they are not taken in time, and then what was waiting is discarded, so that an old command is not carried out
+            later; or if the port is gone.
         """
         wire = self._wire()
         try:
@@ -79,7 +105,7 @@ class Port:
         except serial.SerialTimeoutException as error:
             self.discard()
             raise ActuatorError(
-                f"serial port {self.name}: {len(data)} bytes were not taken within {wire.write_timeout * 1e3:g} ms; "
+                f"serial port {self.name}: {len(data)} bytes were not accepted within {wire.write_timeout * 1e3:g} ms; "
                 "the device does not read, or its cable is loose"
             ) from error
         except OSError as error:
@@ -106,14 +132,14 @@ class Port:
             if not noise and not answer.startswith(got):
                 raise ActuatorError(f"serial port {self.name}: the device answered {got[:40]!r} instead of {answer!r}")
             if time.monotonic() >= until_s:
-                raise ActuatorError(f"serial port {self.name}: no answer {answer!r} in time; what came is {got[:40]!r}")
+                raise ActuatorError(f"serial port {self.name}: no answer {answer!r} in time; the device sent {got[:40]!r}")
             try:
                 got = got[-len(answer) :] + wire.read(1)
             except OSError as error:
                 raise self._gone(error) from error
 
     def forget_input(self) -> None:
-        """Throw away what has come so far: late answers, noise.
+        """Discard what has come so far: late answers, noise.
 
         Raises
         ------
@@ -126,7 +152,7 @@ class Port:
             raise self._gone(error) from error
 
     def discard(self) -> None:
-        """Throw away what is waiting to be sent. Never raises: on a port that is gone nothing waits."""
+        """Discard what is waiting to be sent. Never raises: on a port that is gone nothing waits."""
         if self._serial is not None:
             with suppress(*_BROKEN):
                 self._serial.reset_output_buffer()
@@ -152,10 +178,21 @@ class Port:
         with suppress(*_BROKEN):
             wire.close()
 
+    def _open(self) -> serial.Serial:
+        try:
+            return serial.Serial(self.name, **self._how)
+        except (OSError, ValueError) as error:  # SerialException is an OSError
+            raise ActuatorError(
+                f"serial port {self.name}: cannot be opened ({error}); check that it is plugged in, that no other "
+                "program (a serial monitor, "
+                "a second session) uses it, and that you may use it (on Linux, be in the group dialout)"
+            ) from error
+
     def _wire(self) -> serial.Serial:
         if self._serial is None:
-            raise ActuatorError(f"serial port {self.name}: is closed")
+            raise ActuatorError(f"serial port {self.name}: is {'gone; plug it in again' if self.lost else 'closed'}")
         return self._serial
 
     def _gone(self, error: Exception) -> ActuatorError:
-        return ActuatorError(f"serial port {self.name}: is gone ({error}); plug it in again and start the actuator anew")
+        self.lost = True
+        return ActuatorError(f"serial port {self.name}: is gone ({error}); plug it in again")

@@ -1,26 +1,24 @@
 """A device on a serial port: an Arduino, a stimulator, a wheelchair's joystick input.
 
-What goes over the wire comes from a table of byte strings in the settings, and from nowhere else: the name of a
+What is sent comes from a table of byte strings in the settings, and from nowhere else: the name of a
 class is looked up, never sent. ``devices/actuators/arduino/bci_hand`` is the other end.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from bci.engine.command import Command
 from bci.errors import ActuatorError
 from devices.actuators.alarm import Alarm
-from devices.actuators.options import Options, to_bytes
-from devices.actuators.orders import check, closed
-from devices.actuators.port import Port, port_problem
-
-DEADLINE_S = 0.02
-CLOSE_S = 0.1
+from devices.actuators.options import ActuatorOptions, to_bytes
+from devices.actuators.orders import check
+from devices.actuators.port import Port
+from devices.actuators.shared_port import DEADLINE_S, SharedPort, read_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class SerialSettings:
     heartbeat_s : float
         Time between heartbeats.
     hold_s : float
-        With a heartbeat: a command stands so long after it was last sent; then neutral goes out, because whoever sends
+        With a heartbeat: a command stands so long after it was last sent; then neutral is sent, because the sender
         may hang. A discrete decision that shall last longer is repeated by the host (``pace.repeat_s``).
     ready : bytes
         What the device says when it has started (opening the port restarts many an Arduino). Empty for not waiting.
@@ -73,24 +71,31 @@ class SerialSettings:
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> SerialSettings:
-        """From loosely typed settings.
+        """Read the settings from values of their type, or text.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            Names of settings; values of their type, or text.
+
+        Returns
+        -------
+        SerialSettings
 
         Raises
         ------
         ConfigError
             With everything that is wrong.
         """
-        o = Options("serial", given)
-        port = o.text("port", None)
-        if port and (problem := port_problem(port)):
-            o.problem(problem)
+        o = ActuatorOptions("serial", given)
+        port, baud = read_port(o)
         table = o.table("table", to_bytes)
         neutral = o.parsed("neutral", "", to_bytes) or b""
         settings = cls(
             port=port,
             table=table,
             neutral=neutral,
-            baud=int(o.number("baud", 115200, 300, 4_000_000)),
+            baud=baud,
             acknowledge=o.parsed("acknowledge", "", to_bytes) or b"",
             heartbeat=o.parsed("heartbeat", "", to_bytes) or b"",
             heartbeat_s=o.number("heartbeat_s", 0.1, 0.01, 10.0),
@@ -105,10 +110,10 @@ class SerialSettings:
         return settings
 
     def problems(self) -> list[str]:
-        """What is wrong between the values."""
+        """Find the problems of values that do not fit each other."""
         found = [f"table.{name}: is empty; a command must send something" for name, sent in self.table.items() if not sent]
         if not self.neutral:
-            found.append("neutral: is missing; it is what stops the device, for example 'S'")
+            found.append("neutral: is missing; give the bytes that stop the device, for example 'S'")
         found += [
             f"table.{name} = {sent!r}: is the same as neutral"
             for name, sent in self.table.items()
@@ -118,7 +123,7 @@ class SerialSettings:
 
 
 class SerialActuator:
-    """Sends byte strings of a table, and is told when they do not arrive.
+    """Send byte strings of a table, and report when they do not arrive.
 
     Parameters
     ----------
@@ -132,12 +137,13 @@ class SerialActuator:
 
     def __init__(self, settings: SerialSettings) -> None:
         self.settings = s = settings
-        self._what = f"serial actuator on {s.port}"
-        self._lock = threading.Lock()
-        self._closed = False
-        self._failure: ActuatorError | None = None
-        self._stands_until_s = 0.0
+        self._stands_until_s = self._ready_by_s = 0.0
         self._port = Port(s.port, s.baud, s.deadline_s / 2)
+        self._shared = SharedPort(
+            f"serial actuator on {s.port}",
+            self._port,
+            "a heartbeat was not accepted; the device does not read, or its cable is loose",
+        )
         try:
             if s.ready:
                 self._port.expect(s.ready, time.monotonic() + s.ready_s, noise=True)
@@ -145,74 +151,78 @@ class SerialActuator:
             self._port.close()
             raise
         self._alarm = Alarm(self._beat) if s.heartbeat else None
-        self.neutral()
+        with suppress(ActuatorError):  # its host asks again before anything moves
+            self.neutral()
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object]) -> SerialActuator:
-        """As a configuration asks for it; see :class:`SerialSettings`.
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        ActuatorError
-            If the port cannot be opened.
-        """
+        """As :meth:`bci.stream.bus.ActuatorPlugin.from_settings`; the options are the fields of :class:`SerialSettings`."""
         return cls(SerialSettings.read(options))
 
     def send(self, command: Command) -> None:
-        """Write the command's bytes; wait for the acknowledgement where there is one.
+        """Write the bytes of a command, and wait for the acknowledgement where there is one.
+
+        Parameters
+        ----------
+        command : Command
 
         Raises
         ------
         ActuatorError
             If the command is not in the table, is not taken or not acknowledged in time, or the port is gone.
         """
-        check(command, self._what, self.settings.table)
+        check(command, self._shared.what, self.settings.table)
         until_s = time.monotonic() + self.settings.deadline_s
-        if not self._lock.acquire(timeout=self.settings.deadline_s / 2):
-            raise ActuatorError(f"{self._what}: a heartbeat is not taken; the device does not read, or its cable is loose")
-        try:
-            if self._closed:
-                raise closed(self._what)
-            failure, self._failure = self._failure, None
-            if failure is not None:
-                raise failure
+        with self._shared.held(self.settings.deadline_s / 2):
+            self._shared.raise_failure()
             self._order(_fill(self.settings.table[command.name], command.value), until_s)
             if self._alarm is not None:
                 now = time.monotonic()
                 self._stands_until_s = now + self.settings.hold_s
                 self._alarm.set(now + self.settings.heartbeat_s)
-        finally:
-            self._lock.release()
 
-    def neutral(self) -> None:
-        """Write the neutral bytes. A device that cannot be reached is found out by the next command."""
+    def neutral(self) -> bool:
+        """Write the neutral bytes; a device that was gone and is back gets them first of all.
+
+        Returns
+        -------
+        bool
+            Whether the device acknowledged them, which it does where ``acknowledge`` is set.
+
+        Raises
+        ------
+        ActuatorError
+            If they are not taken or not acknowledged in time, or the port is gone.
+        """
         self._stands_until_s = 0.0
-        if self._lock.acquire(timeout=self.settings.deadline_s):
-            try:
-                self._stop()
-            finally:
-                self._lock.release()
-        # else a heartbeat hangs, and neutral follows it (_beat)
+        self._shared.neutral(self._stop, self.settings.deadline_s)  # else neutral follows the heartbeat that hangs (_beat)
+        return bool(self.settings.acknowledge)
 
     def close(self) -> None:
         """Write the neutral bytes, wait shortly until they have gone, and release the port."""
-        with self._lock:  # whoever holds it gives it back within the deadline
-            if not self._closed:
-                self._stop()
-                self._closed = True
-                self._port.close(CLOSE_S)
+        self._shared.close(self._stop)
         if self._alarm is not None:
             self._alarm.close()
 
     def _stop(self) -> None:
         """Neutral, with the lock held."""
         self._stands_until_s = 0.0
-        if self._closed:
-            return
-        with suppress(ActuatorError):
-            self._order(self.settings.neutral, time.monotonic() + self.settings.deadline_s)
+        until_s = time.monotonic() + self.settings.deadline_s
+        if self._port.lost:
+            self._port.reopen()
+            self._ready_by_s = until_s + self.settings.ready_s if self.settings.ready else 0.0
+        if self._ready_by_s:
+            self._await_ready(until_s)
+        self._order(self.settings.neutral, until_s)
+
+    def _await_ready(self, until_s: float) -> None:
+        """Raise until a board that has just been plugged in has started, because until then it receives nothing."""
+        try:
+            self._port.expect(self.settings.ready, until_s, noise=True)
+        except ActuatorError:
+            if until_s < self._ready_by_s:
+                raise
+        self._ready_by_s = 0.0
 
     def _order(self, data: bytes, until_s: float) -> None:
         """Write, and wait for the answer."""
@@ -224,26 +234,21 @@ class SerialActuator:
             self._port.expect(data if answer == b"echo" else answer, until_s)
 
     def _beat(self) -> None:
-        """A heartbeat while a command stands; neutral when it has stood too long, for then whoever sends hangs."""
-        with self._lock:
+        """Send a heartbeat while a command stands, and neutral when it has stood too long, because then the sender hangs."""
+        with self._shared.of_alarm() as is_open:
             now = time.monotonic()
-            if self._closed or self._stands_until_s == 0.0 or self._alarm is None:
+            if not is_open or self._stands_until_s == 0.0 or self._alarm is None:
                 return
-            if now < self._stands_until_s:
-                try:
-                    self._port.write(self.settings.heartbeat)
-                except ActuatorError as error:
-                    self._failure = error
-                else:
-                    self._alarm.set(min(now + self.settings.heartbeat_s, self._stands_until_s))
+            if now < self._stands_until_s and self._shared.attempt(partial(self._port.write, self.settings.heartbeat)):
+                self._alarm.set(min(now + self.settings.heartbeat_s, self._stands_until_s))
             if now >= self._stands_until_s:  # also where neutral was asked for while the heartbeat went out
-                self._stop()
+                self._shared.attempt(self._stop)
 
 
 def _fill(template: bytes, value: float) -> bytes:
-    """The bytes of a command, with its value; digits first, so that a byte cannot look like a placeholder.
+    r"""The bytes of a command, with its value; digits first, so that a byte cannot look like a placeholder.
 
     >>> _fill(b"M{value}", 0.5), _fill(b"M{byte}", 1.0)
-    (b'M0.500', b'M\\xff')
+    (b'M0.500', b'M\xff')
     """
     return template.replace(b"{value}", b"%.3f" % value).replace(b"{byte}", bytes((round(255 * value),)))

@@ -6,24 +6,24 @@ of a pulse: a thread clears it.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from bci.engine.command import Command
 from bci.errors import ActuatorError
 from devices.actuators.alarm import Alarm
-from devices.actuators.options import Options, whole_number
-from devices.actuators.orders import check, closed
-from devices.actuators.port import Port, port_problem
-from devices.actuators.serial_commands import CLOSE_S, DEADLINE_S
+from devices.actuators.options import ActuatorOptions, whole_number
+from devices.actuators.orders import check
+from devices.actuators.port import Port
+from devices.actuators.shared_port import DEADLINE_S, SharedPort, read_port
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerSettings:
-    """Which box, which codes.
+    """Which trigger box, and which codes.
 
     Parameters
     ----------
@@ -47,24 +47,30 @@ class TriggerSettings:
 
     @classmethod
     def read(cls, given: Mapping[str, object]) -> TriggerSettings:
-        """From loosely typed settings.
+        """Read the settings from values of their type, or text.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            Names of settings; values of their type, or text.
+
+        Returns
+        -------
+        TriggerSettings
 
         Raises
         ------
         ConfigError
             With everything that is wrong.
         """
-        o = Options("trigger", given)
-        port = o.text("port", None)
-        if port and (problem := port_problem(port)):
-            o.problem(problem)
+        o = ActuatorOptions("trigger", given)
+        port, baud = read_port(o)
         codes = o.table("codes", whole_number(0, 255))
         clear = int(o.number("clear", 0, 0, 255))
         for name, code in codes.items():
             if code == clear:
                 o.problem(f"codes.{name} = {code}: is the byte that clears the lines")
         width_s = o.number("width_s", 0.01, 0.001, 1.0)
-        baud = int(o.number("baud", 115200, 300, 4_000_000))
         o.done()
         return cls(port, codes, clear, width_s, baud)
 
@@ -84,84 +90,66 @@ class TriggerActuator:
 
     def __init__(self, settings: TriggerSettings) -> None:
         self.settings = settings
-        self._what = f"trigger on {settings.port}"
-        self._lock = threading.Lock()
-        self._closed = False
-        self._failure: ActuatorError | None = None
         self._clear_at_s = 0.0
         self._clear = bytes((settings.clear,))
         self._port = Port(settings.port, settings.baud, DEADLINE_S / 2)
+        self._shared = SharedPort(
+            f"trigger on {settings.port}", self._port, "the end of the last pulse was not accepted; the trigger box does not read"
+        )
         self._alarm = Alarm(self._end)
-        self.neutral()
+        with suppress(ActuatorError):  # its host asks again before anything is sent
+            self.neutral()
 
     @classmethod
     def from_settings(cls, options: Mapping[str, object]) -> TriggerActuator:
-        """As a configuration asks for it; see :class:`TriggerSettings`.
-
-        Raises
-        ------
-        ConfigError
-            Lists every unknown name and every wrong value.
-        ActuatorError
-            If the port cannot be opened.
-        """
+        """As :meth:`bci.stream.bus.ActuatorPlugin.from_settings`; the options are the fields of :class:`TriggerSettings`."""
         return cls(TriggerSettings.read(options))
 
     def send(self, command: Command) -> None:
         """Begin a pulse; it ends by itself.
+
+        Parameters
+        ----------
+        command : Command
 
         Raises
         ------
         ActuatorError
             If the command has no code, the byte is not taken in time, the port is gone, or the last pulse could not be ended.
         """
-        check(command, self._what, self.settings.codes)
-        if not self._lock.acquire(timeout=DEADLINE_S / 2):
-            raise ActuatorError(f"{self._what}: the end of the last pulse is not taken; the box does not read")
-        try:
-            if self._closed:
-                raise closed(self._what)
-            failure, self._failure = self._failure, None
-            if failure is not None:
-                raise failure
+        check(command, self._shared.what, self.settings.codes)
+        with self._shared.held(DEADLINE_S / 2):
+            self._shared.raise_failure()
             self._port.write(bytes((self.settings.codes[command.name],)))
             self._clear_at_s = time.monotonic() + self.settings.width_s
             self._alarm.set(self._clear_at_s)
-        finally:
-            self._lock.release()
 
     def neutral(self) -> None:
-        """Clear the lines."""
-        if self._lock.acquire(timeout=DEADLINE_S):
-            try:
-                self._stop()
-            finally:
-                self._lock.release()
-        # else the clearing byte itself hangs, and the next command reports that
+        """Clear the lines; a box that was gone and is back is cleared first of all.
+
+        Raises
+        ------
+        ActuatorError
+            If the byte is not taken in time, or the port is gone.
+        """
+        self._shared.neutral(self._stop, DEADLINE_S)
 
     def close(self) -> None:
         """Clear the lines and release the port."""
-        with self._lock:  # whoever holds it gives it back within the deadline
-            if not self._closed:
-                self._stop()
-                self._closed = True
-                self._port.close(CLOSE_S)
+        self._shared.close(self._stop)
         self._alarm.close()
 
     def _stop(self) -> None:
         """Clear, with the lock held."""
         self._clear_at_s = 0.0
-        if not self._closed:
-            with suppress(ActuatorError):
-                self._port.write(self._clear)
+        if self._port.lost:
+            self._port.reopen()
+        self._port.write(self._clear)
 
     def _end(self) -> None:
         """The end of a pulse, unless another has begun since or it was cleared already."""
-        with self._lock:
-            if self._closed or self._clear_at_s == 0.0 or time.monotonic() < self._clear_at_s:
+        with self._shared.of_alarm() as is_open:
+            if not is_open or self._clear_at_s == 0.0 or time.monotonic() < self._clear_at_s:
                 return
             self._clear_at_s = 0.0
-            try:
-                self._port.write(self._clear)
-            except ActuatorError as error:
-                self._failure = error
+            self._shared.attempt(partial(self._port.write, self._clear))

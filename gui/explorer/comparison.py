@@ -1,4 +1,4 @@
-"""Selections side by side, with what each is worth and what its number does not say."""
+"""The table of judged selections, with their accuracies and a warning about them."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from PySide6.QtWidgets import (
 )
 
 from gui.explorer.selection import Selection
-from gui.explorer.shapes import Compared, Estimate
+from gui.explorer.values import Estimate, JudgedSelection
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
 from gui.widgets.tables import ReadTable
 
-COLUMNS = ("Selection", "Bands, Hz", "After the cue", "Decoder", "Right", "95 % interval")
+COLUMNS = ("Selection", "Bands, Hz", "After the cue", "Decoder", "Correct", "95 % interval")
 WARNING = (
-    "Each line is cross-validated as if its selection had been fixed before anyone saw these trials. Selections made by "
+    "Each row is cross-validated as if its selection had been fixed before anybody saw these trials. Selections made by "
     "looking at the same trials come out too well."
 )
-AMONG = "Choosing the best of these {n} anew inside each fold"
-HONEST = "Honest: everything chosen anew inside each fold"
+AMONG = "Best of these {n}, chosen again inside each fold"
+HONEST = "Unbiased: everything chosen again inside each fold"
 
 
 class Comparison(QWidget):
-    """The table, the buttons that fill it, and how far they are.
+    """The table, the buttons that fill it, and their progress.
 
     Attributes
     ----------
     retrain, honest, save, cancel : QPushButton
     chosen : Signal(Selection)
-        A line was double-clicked: take its selection up again.
+        A row was double-clicked: select it again.
     """
 
     chosen = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
-        self.compared: list[Compared] = []
+        self.compared: list[JudgedSelection] = []
         self.whole: Estimate | None = None
         self.retrain = QPushButton("Retrain")
         self.retrain.setProperty("role", "primary")
-        self.honest = QPushButton("Honest number")
+        self.honest = QPushButton("Unbiased accuracy")
         self.save = QPushButton("Save selection …")
         self.cancel = QPushButton("Cancel")
         self.bar = QProgressBar()
@@ -78,7 +78,15 @@ class Comparison(QWidget):
         box.addWidget(self.warning)
 
     def work(self, what: str, share: float) -> None:
-        """Say how far a fit is."""
+        """Show the progress of a training.
+
+        Parameters
+        ----------
+        what : str
+            What is done.
+        share : float
+            Share that is done, 0 to 1.
+        """
         self.bar.show()
         self.cancel.show()
         self.bar.setValue(round(1000 * share))
@@ -87,20 +95,33 @@ class Comparison(QWidget):
             button.setEnabled(False)
 
     def rest(self, said: str = "", role: str = "muted") -> None:
-        """Nothing is being done."""
+        """Show that no training is running.
+
+        Parameters
+        ----------
+        said : str, optional
+            Text of the status.
+        role : str, optional
+            Role in the style sheet.
+        """
         self.bar.hide()
         self.cancel.hide()
         self.status.tell(said, role)
         for button in (self.retrain, self.honest):
             button.setEnabled(True)
 
-    def add(self, found: Compared) -> None:
-        """One more line, or the same selection judged again."""
+    def add(self, found: JudgedSelection) -> None:
+        """Add a row, or replace that of the same selection.
+
+        Parameters
+        ----------
+        found : JudgedSelection
+        """
         self.compared = [c for c in self.compared if c.selection != found.selection] + [found]
         self.show_all()
 
     def forget(self) -> None:
-        """Other trials: what was compared no longer holds."""
+        """Clear the table, because the trials have changed."""
         self.compared, self.whole = [], None
         self.show_all()
 
@@ -111,7 +132,7 @@ class Comparison(QWidget):
         if among is not None:
             rows.append((AMONG.format(n=among.name.rpartition(" ")[2]), "", "", "", *_numbers(among)))
         if self.whole is not None:
-            rows.append((f"{HONEST} → {tidy(self.whole.name, 60)}", "", "", "", *_numbers(self.whole)))
+            rows.append((f"{HONEST} → {sanitise(self.whole.name, 60)}", "", "", "", *_numbers(self.whole)))
         self.table.clearSpans()
         self.table.setRowCount(len(rows))
         for i, row in enumerate(rows):
@@ -133,13 +154,13 @@ class Comparison(QWidget):
 
 def _row(selection: Selection, own: Estimate) -> tuple[str, ...]:
     channels = selection.channels
-    words = f"{len(channels)}: {tidy(' '.join(channels), 120)}" if channels else "all channels"
+    words = f"{len(channels)}: {sanitise(' '.join(channels), 120)}" if channels else "all channels"
     window = f"{selection.start_s:g}–{selection.stop_s:g} s"
     decoder = selection.decoder if selection.reference == "none" else f"{selection.decoder}, {selection.reference}"
     return words, selection.band_words(), window, decoder, *_numbers(own)
 
 
 def _numbers(found: Estimate) -> tuple[str, str]:
-    """Accuracy, and how sure it is; a word where it may be chance."""
+    """Return accuracy and interval as text, with a remark if it may be chance."""
     sign = "" if found.low > found.chance else "  may be chance"
     return f"{100 * found.accuracy:.0f} % of {found.n}", f"{100 * found.low:.0f}–{100 * found.high:.0f} %{sign}"

@@ -8,14 +8,14 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from bci.session.explore.spectra import ClassSpectrum
-from bci.session.explore.time_frequency import Erds
+from bci.explore.spectra import ClassSpectrum
+from bci.explore.time_frequency import Erds
 from gui import theme
 from gui.context import Context
 from gui.explorer import grid
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
-from gui.widgets.plot import DASHES, Key, Plot, pen
+from gui.widgets.plot import DASHES, Legend, Plot, pen
 from gui.widgets.topography import ColourBar
 
 REACH_PERCENT = 100.0
@@ -41,7 +41,7 @@ class ClassSpectra(QWidget):
         super().__init__()
         self._context = context
         self.plot = Plot(context, "Hz", "dB (µV²/Hz)")
-        self.key = Key(context)
+        self.key = Legend(context)
         self._regions: list[pg.LinearRegionItem] = []
         self._bands: tuple[tuple[float, float], ...] = ()
         self._shown: tuple[list[ClassSpectrum], np.ndarray, int] | None = None
@@ -53,7 +53,17 @@ class ClassSpectra(QWidget):
         context.themed.connect(self._dress)
 
     def show_channel(self, classes: list[ClassSpectrum], freqs_hz: np.ndarray, channel: int) -> None:
-        """Draw the spectra of one channel."""
+        """Draw the spectra of one channel.
+
+        Parameters
+        ----------
+        classes : list of ClassSpectrum
+            Their spectra.
+        freqs_hz : ndarray
+            Frequencies of the rows of the spectra.
+        channel : int
+            Number of the channel.
+        """
         self._shown = (classes, freqs_hz, channel)
         palette = self._context.palette
         self.plot.clear()
@@ -66,13 +76,19 @@ class ClassSpectra(QWidget):
                 shade = pg.FillBetweenItem(low, high, brush=theme.colour(colour, 50))
                 self.plot.addItem(shade)
             self.plot.addItem(pg.PlotDataItem(freqs_hz, one.mean[:, channel], pen=pen(colour, 1.8, dash)))
-            entries.append((STROKES[i % len(STROKES)], f"{tidy(one.class_, 24)} ({one.n_trials})", colour))
+            entries.append((STROKES[i % len(STROKES)], f"{sanitise(one.class_, 24)} ({one.n_trials})", colour))
         self.key.show_entries(entries)
         self.plot.setXRange(float(freqs_hz[0]), float(freqs_hz[-1]), padding=0)
         self.show_bands(self._bands)
 
     def show_bands(self, bands: tuple[tuple[float, float], ...]) -> None:
-        """Show what is selected."""
+        """Show what is selected.
+
+        Parameters
+        ----------
+        bands : tuple[tuple[float, float], ...]
+            Lower and upper ends, Hz.
+        """
         self._bands = bands
         for region in self._regions:
             self.plot.removeItem(region)
@@ -121,7 +137,15 @@ class ErdsMaps(QWidget):
         box.addWidget(self.bar)
 
     def show_channel(self, change: dict[str, Erds], channel: int) -> None:
-        """Draw the maps of one channel; none: take them away."""
+        """Draw the maps of one channel; without values, remove them.
+
+        Parameters
+        ----------
+        change : mapping of str to Erds
+            ERD/ERS by class.
+        channel : int
+            Number of the channel.
+        """
         if list(change) != list(self.maps):
             for one in self.maps.values():
                 self._row.removeWidget(one)
@@ -136,7 +160,7 @@ class ErdsMaps(QWidget):
 
 
 class ErdsMap(QWidget):
-    """One class: time to the right, frequency upwards.
+    """ERD/ERS of one class: time to the right, frequency upwards.
 
     Parameters
     ----------
@@ -155,7 +179,14 @@ class ErdsMap(QWidget):
         context.themed.connect(self.update)
 
     def show_values(self, found: Erds, channel: int) -> None:
-        """Show one channel."""
+        """Show one channel.
+
+        Parameters
+        ----------
+        found : Erds
+        channel : int
+            Number of the channel.
+        """
         self._found, self._channel = found, channel
         self.update()
 
@@ -185,7 +216,7 @@ class ErdsMap(QWidget):
     def _paint_words(self, painter: QPainter, rect: QRectF, freqs_hz: np.ndarray) -> None:
         palette, lane = self._context.palette, rect.height() / len(freqs_hz)
         painter.setPen(QColor(palette.ink))
-        name = painter.fontMetrics().elidedText(tidy(self.class_, 40), Qt.TextElideMode.ElideRight, int(rect.width()))
+        name = painter.fontMetrics().elidedText(sanitise(self.class_, 40), Qt.TextElideMode.ElideRight, int(rect.width()))
         painter.drawText(QRectF(rect.left(), 1, rect.width(), self.TOP - 2), int(Qt.AlignmentFlag.AlignLeft), name)
         painter.setPen(QColor(palette.muted))
         painter.drawText(QRectF(0, 1, self.LEFT - 4, self.TOP - 2), int(Qt.AlignmentFlag.AlignRight), "Hz")

@@ -1,4 +1,4 @@
-"""r² of every channel and frequency: the map from which features are picked."""
+"""The map of r² over channels and frequencies, on which features are selected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bci.engine.chunk import BoolArray, FloatArray
 from gui import theme
 from gui.context import Context
 from gui.explorer import grid
-from gui.tidy import tidy
+from gui.sanitise import sanitise
 
 GUTTER, FOOT, TOP, RIGHT = 70, 20, 6, 14
 DRAG_PX = 5
@@ -22,7 +22,7 @@ Band = tuple[float, float]
 
 
 class FeatureMap(QWidget):
-    """Channels downwards, frequencies to the right.
+    """A map with channels as rows and frequencies as columns.
 
     A click moves the cursor, a click on a name takes a channel in or out, dragging over frequencies makes a band (with
     Ctrl: one more). Arrow keys move the cursor, Enter takes its channel in or out.
@@ -53,7 +53,7 @@ class FeatureMap(QWidget):
         self.values: FloatArray = np.empty((0, 0))
         self.sure: BoolArray = np.empty((0, 0), bool)
         self.reach = 1.0
-        self.cursor = (0, 0)
+        self.pointed_at: tuple[int, int] = (0, 0)
         self.chosen: tuple[str, ...] = ()
         self.bands: tuple[Band, ...] = ()
         self.note = "Open a recording of a calibration."
@@ -69,46 +69,92 @@ class FeatureMap(QWidget):
     def show_values(
         self, channels: tuple[str, ...], freqs_hz: FloatArray, values: FloatArray, sure: BoolArray, reach: float
     ) -> None:
-        """Show a map, ``values`` and ``sure`` of shape (n_channels, n_freqs)."""
+        """Show a map, ``values`` and ``sure`` of shape (n_channels, n_freqs).
+
+        Parameters
+        ----------
+        channels : tuple of str
+            Names of channels.
+        freqs_hz : ndarray
+            Frequencies of the columns.
+        values : ndarray
+            Signed r².
+        sure : ndarray
+            Where the value is significant.
+        reach : float
+            Largest value of the colours.
+        """
         self.channels, self.freqs_hz = channels, freqs_hz
         self.values, self.sure, self.reach = values, sure, reach
-        self.cursor = (min(self.cursor[0], len(channels) - 1), min(self.cursor[1], len(freqs_hz) - 1))
+        self.pointed_at = (min(self.pointed_at[0], len(channels) - 1), min(self.pointed_at[1], len(freqs_hz) - 1))
         self.update()
 
     def show_selection(self, chosen: tuple[str, ...], bands: tuple[Band, ...]) -> None:
-        """Show what is selected; no channel: all."""
+        """Show the selection; no channel means all of them.
+
+        Parameters
+        ----------
+        chosen : tuple of str
+            Selected channels; empty: all.
+        bands : tuple of tuple of float
+            Lower and upper ends, Hz.
+        """
         self.chosen, self.bands = chosen, bands
         self.update()
 
     def point_at(self, channel: int, freq: int) -> None:
-        """Move the cursor."""
-        self.cursor = (channel, freq)
+        """Move the cursor.
+
+        Parameters
+        ----------
+        channel : int
+            Number of the channel.
+        freq : int
+            Number of the frequency.
+        """
+        self.pointed_at = (channel, freq)
         self.pointed.emit(channel, freq)
         self.update()
 
     # --- places
 
     def map_rect(self) -> QRectF:
-        """Where the map is."""
+        """Return the rectangle of the map."""
         return QRectF(GUTTER, TOP, max(1, self.width() - GUTTER - RIGHT), max(1, self.height() - TOP - FOOT))
 
     def step_hz(self) -> float:
-        """Between two frequencies."""
+        """Return the step from one frequency to the next."""
         return float(self.freqs_hz[1] - self.freqs_hz[0]) if len(self.freqs_hz) > 1 else 1.0
 
     def x_of(self, hz: float) -> float:
-        """Where a frequency lies; each fills the width of one step."""
+        """Return the x position of the middle of a frequency's column.
+
+        Parameters
+        ----------
+        hz : float
+        """
         rect = self.map_rect()
-        return rect.left() + ((hz - self.freqs_hz[0]) / self.step_hz() + 0.5) * rect.width() / len(self.freqs_hz)
+        return rect.left() + ((hz - float(self.freqs_hz[0])) / self.step_hz() + 0.5) * rect.width() / len(self.freqs_hz)
 
     def hz_at(self, x: float) -> float:
-        """Frequency at a place, inside the map."""
+        """Return the frequency at an x position.
+
+        Parameters
+        ----------
+        x : float
+            Pixels.
+        """
         rect = self.map_rect()
         share = min(max((x - rect.left()) / rect.width(), 0.0), 1.0)
         return float(self.freqs_hz[0] + (share * len(self.freqs_hz) - 0.5) * self.step_hz())
 
     def row_at(self, y: float) -> int:
-        """Channel at a height."""
+        """Return the number of the channel at a y position.
+
+        Parameters
+        ----------
+        y : float
+        """
         rect = self.map_rect()
         return min(max(int((y - rect.top()) / rect.height() * len(self.channels)), 0), len(self.channels) - 1)
 
@@ -132,25 +178,25 @@ class FeatureMap(QWidget):
         self._paint_cursor(painter, rect)
 
     def _paint_names(self, painter: QPainter, rect: QRectF) -> None:
-        """Names in the gutter; selected ones bold, with a mark."""
+        """Write the names of the channels; selected ones are bold, with a mark."""
         palette, lane = self._context.palette, rect.height() / len(self.channels)
         size = min(9.0, max(6.0, lane * 0.6))
         metrics = QFontMetrics(theme.font(size, True))
         every = max(1, math.ceil(metrics.height() * 0.8 / lane))
         for row, label in enumerate(self.channels):
             chosen = not self.chosen or label in self.chosen
-            if row % every and not (self.chosen and chosen) and row != self.cursor[0]:
+            if row % every and not (self.chosen and chosen) and row != self.pointed_at[0]:
                 continue
             painter.setFont(theme.font(size, bool(self.chosen) and chosen))
             painter.setPen(QColor(palette.ink if chosen else palette.muted))
             middle = rect.top() + (row + 0.5) * lane
             box = QRectF(2, middle - metrics.height() / 2, GUTTER - 8, metrics.height())
             sign = "● " if self.chosen and chosen else ""
-            text = metrics.elidedText(sign + tidy(label, 24), Qt.TextElideMode.ElideRight, GUTTER - 10)
+            text = metrics.elidedText(sign + sanitise(label, 24), Qt.TextElideMode.ElideRight, GUTTER - 10)
             painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), text)
 
     def _paint_bands(self, painter: QPainter, rect: QRectF) -> None:
-        """Two lines and a bar on top for each band."""
+        """Paint two lines and a bar on top for each band."""
         pen = QPen(QColor(self._context.palette.ink), 1.5)
         shown = (*self.bands, self._dragged) if self._dragged else self.bands
         for low, high in shown:
@@ -161,7 +207,7 @@ class FeatureMap(QWidget):
             painter.fillRect(QRectF(left, rect.top() - 4, right - left, 4), QColor(self._context.palette.accent))
 
     def _paint_cursor(self, painter: QPainter, rect: QRectF) -> None:
-        row, column = self.cursor
+        row, column = self.pointed_at
         lane, width = rect.height() / len(self.channels), rect.width() / len(self.freqs_hz)
         box = QRectF(rect.left() + column * width, rect.top() + row * lane, width, lane).adjusted(-1, -1, 1, 1)
         painter.setPen(QPen(QColor("#ffffff"), 3))
@@ -172,7 +218,7 @@ class FeatureMap(QWidget):
     # --- mouse and keys
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """On a name: take it in or out; on the map: begin to point or to drag."""
+        """On a name: select or deselect it. On the map: start to point or to drag."""
         if event.button() != Qt.MouseButton.LeftButton or not self.values.size:
             return
         place = event.position()
@@ -190,7 +236,7 @@ class FeatureMap(QWidget):
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """A band was dragged, or the cursor put."""
+        """Select the dragged band, or move the cursor."""
         if self._pressed is None:
             return
         pressed, self._pressed = self._pressed, None
@@ -207,15 +253,15 @@ class FeatureMap(QWidget):
         steps = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
         key = Qt.Key(event.key())
         if key in steps and self.values.size:
-            row, column = (a + b for a, b in zip(self.cursor, steps[key], strict=True))
+            row, column = (a + b for a, b in zip(self.pointed_at, steps[key], strict=True))
             self.point_at(min(max(row, 0), len(self.channels) - 1), min(max(column, 0), len(self.freqs_hz) - 1))
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.values.size:
-            self.toggled.emit(self.channels[self.cursor[0]])
+            self.toggled.emit(self.channels[self.pointed_at[0]])
         else:
             super().keyPressEvent(event)
 
     def _rounded(self, low: float, high: float) -> Band:
-        """Ends on half hertz, at least one hertz apart, inside the map."""
+        """Return a band with ends on half hertz, at least one hertz apart, inside the map."""
         lowest, highest = float(self.freqs_hz[0]), float(self.freqs_hz[-1])
         low = min(max(round(2 * low) / 2, lowest), highest - LEAST_BAND_HZ)
         return low, min(max(round(2 * high) / 2, low + LEAST_BAND_HZ), highest)

@@ -1,4 +1,4 @@
-"""Painting a table of signed values: colours from the map, and what may be chance paler and without a dot."""
+"""Painting of a table of signed values. Cells that may be chance are paler and have no dot."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from gui import theme
 from gui.widgets.topography import MAP_COLOURS
 
 PALE = 0.42
-"""Share of the ground in a cell that may be chance."""
+"""Share of the ground colour in a cell that may be chance."""
 DOT_PX = 7.0
-"""Smallest cell that has room for a dot."""
+"""Size of the smallest cell that gets a dot, pixels."""
 
 
 def cells(values: FloatArray, sure: BoolArray, reach: float, ground: str) -> npt.NDArray[np.uint32]:
-    """Colours of a table, shape (n_rows, n_columns), 0xffRRGGBB; NaN is ground.
+    """Return the colours of a table, shape (n_rows, n_columns), 0xffRRGGBB; NaN gets the ground colour.
 
     Parameters
     ----------
     values : ndarray, shape (n_rows, n_columns)
     sure : ndarray of bool, same shape
-        Where it is not chance.
+        Where the value is significant.
     reach : float
         Value of the last colour; minus this is the first.
     ground : str
@@ -40,7 +40,7 @@ def cells(values: FloatArray, sure: BoolArray, reach: float, ground: str) -> npt
 
 
 def paint(painter: QPainter, rect: QRectF, colours: npt.NDArray[np.uint32], sure: BoolArray) -> None:
-    """Put a table into a rectangle, first row at the top, with a dot in every cell that is sure and large enough."""
+    """Paint a table into a rectangle, first row at the top, with a dot in every significant cell that is large enough."""
     rows, columns = colours.shape
     image = QImage(colours.data, columns, rows, 4 * columns, QImage.Format.Format_RGB32)
     painter.drawImage(rect, image)
@@ -59,7 +59,7 @@ def paint(painter: QPainter, rect: QRectF, colours: npt.NDArray[np.uint32], sure
 
 
 def ticks(painter: QPainter, values: FloatArray, place: object, step: float, unit: str, rect: QRectF, ink: str) -> None:
-    """Numbers below a table.
+    """Write the numbers of an axis below a table.
 
     Parameters
     ----------

@@ -6,18 +6,18 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from bci.session.explore.separability import REST, Separability
-from bci.session.explore.time_frequency import Erds
-from bci.session.explore.topography import topography
+from bci.explore.separability import REST, Separability
+from bci.explore.time_frequency import Erds
+from bci.explore.topography import topography
 from gui.context import Context
 from gui.explorer.curves import ClassSpectra, ErdsMaps
 from gui.explorer.feature_map import FeatureMap
-from gui.explorer.head import PickMap
+from gui.explorer.selectable_map import SelectableMap
 from gui.explorer.selection import Selection
-from gui.explorer.shapes import Look, Opened, places_of
 from gui.explorer.splits import splitter
+from gui.explorer.values import ClassDifferences, ExplorerRecordings, places_of
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
 from gui.widgets.topography import ColourBar
 
 MEASURES = ("power", "connectivity (node strength)")
@@ -25,8 +25,8 @@ BAND_PERMUTATIONS = 199
 LEAST_REACH = 0.1
 
 
-class Pictures(QWidget):
-    """What tells the classes apart.
+class ClassPictures(QWidget):
+    """The pictures that show where the classes differ.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class Pictures(QWidget):
     banded : Signal(float, float, bool)
         A band was dragged; whether it is one more.
     comparison, measure : QComboBox
-        Which classes, and what of the signal; for whoever has room for them.
-    look : Look or None
+        Which classes, and what of the signal; the window decides where they are.
+    look : ClassDifferences or None
     change : dict of str to Erds
     """
 
@@ -49,7 +49,7 @@ class Pictures(QWidget):
 
     def __init__(self, context: Context) -> None:
         super().__init__()
-        self.look: Look | None = None
+        self.look: ClassDifferences | None = None
         self.change: dict[str, Erds] = {}
         self._selection: Selection | None = None
         self._columns: list[int] = []
@@ -58,15 +58,15 @@ class Pictures(QWidget):
         self.measure.setAccessibleName("measure")
         self.measure.addItems(MEASURES)
         self.map, self.map_note = FeatureMap(context), Label("", "muted", elastic=True)
-        self.head, self.head_note = PickMap(context), Label("", "title", elastic=True)
+        self.head, self.head_note = SelectableMap(context), Label("", "title", elastic=True)
         self.head_bar = ColourBar(context)
         self.spectra, self.spectra_note = ClassSpectra(context), Label("", "title", elastic=True)
         self.erds, self.erds_note = ErdsMaps(context), Label("", "title", elastic=True)
         self._lay_out()
         for one in (self.map, self.head):
             one.toggled.connect(self.toggled)
-        for one in (self.map, self.spectra):
-            one.banded.connect(self.banded)
+        for source in (self.map, self.spectra):
+            source.banded.connect(self.banded)
         self.map.pointed.connect(lambda *_: self.show_cursor())
         for choice in (self.comparison, self.measure):
             choice.currentIndexChanged.connect(lambda _: self.refresh())
@@ -92,23 +92,41 @@ class Pictures(QWidget):
 
     # --- what is shown
 
-    def use(self, opened: Opened) -> None:
-        """Other recordings."""
+    def use(self, opened: ExplorerRecordings) -> None:
+        """Show other recordings.
+
+        Parameters
+        ----------
+        opened : ExplorerRecordings
+            The open recordings.
+        """
         self.look, self.change = None, {}
         self._columns, places = places_of(opened)
         self.head.use_labels(tuple(opened.channels[i] for i in self._columns), places)
 
     def say(self, why: str) -> None:
-        """Why there is nothing to see yet."""
+        """Say why there is nothing to show yet.
+
+        Parameters
+        ----------
+        why : str
+            The reason.
+        """
         if self.look is None:
             self.map.note = why
             self.map.update()
 
-    def show_look(self, look: Look) -> None:
-        """Another look; the first one puts the cursor where the classes differ most."""
+    def show_look(self, look: ClassDifferences) -> None:
+        """Show another analysis; the first one puts the cursor where the classes differ most.
+
+        Parameters
+        ----------
+        look : ClassDifferences
+            The analysis of the trials.
+        """
         first, self.look = self.look is None, look
         found = look.found.power
-        words = [f"{tidy(a, 24)} – {tidy(b, 24)}" for a, b in found.comparisons]
+        words = [f"{sanitise(a, 24)} – {sanitise(b, 24)}" for a, b in found.comparisons]
         if [self.comparison.itemText(i) for i in range(self.comparison.count())] != words:
             self.comparison.blockSignals(True)
             self.comparison.clear()
@@ -120,13 +138,26 @@ class Pictures(QWidget):
         self.refresh()
 
     def show_change(self, change: dict[str, Erds], why: str = "") -> None:
-        """ERD/ERS of each class; none, and why."""
+        """Show ERD/ERS of each class; if there are none, why.
+
+        Parameters
+        ----------
+        change : mapping of str to Erds
+            ERD/ERS by class.
+        why : str, optional
+            Why there are none.
+        """
         self.change = change
         self.erds.note.tell(f"no ERD/ERS: {why}" if why else "")
         self.show_cursor()
 
     def show_selection(self, selection: Selection) -> None:
-        """What is selected."""
+        """Show the selection.
+
+        Parameters
+        ----------
+        selection : Selection
+        """
         self._selection = selection
         self.map.show_selection(selection.channels, selection.bands)
         self.spectra.show_bands(selection.bands)
@@ -137,22 +168,22 @@ class Pictures(QWidget):
         if self.look is not None:
             peak = np.abs(self.look.found.power.r2[0])
             freq, channel = (int(i) for i in np.unravel_index(int(peak.argmax()), peak.shape))
-            self.map.cursor = (channel, freq)
+            self.map.pointed_at = (channel, freq)
 
     # --- showing
 
     def _measured(self) -> Separability | None:
-        """What the map shows."""
+        """Return what the map shows."""
         if self.look is None:
             return None
         return self.look.found.power if self.measure.currentIndex() == 0 else self.look.found.connectivity
 
     def _which(self, found: Separability) -> int:
-        """Which comparison."""
+        """Return the number of the chosen comparison."""
         return min(max(0, self.comparison.currentIndex()), len(found.comparisons) - 1)
 
     def refresh(self) -> None:
-        """Show the map of the comparison that is chosen, and all that follows the cursor."""
+        """Show the map of the chosen comparison, and the pictures that follow the cursor."""
         found = self._measured()
         if found is None or self.look is None:
             return
@@ -164,20 +195,20 @@ class Pictures(QWidget):
         self.show_cursor()
 
     def show_cursor(self) -> None:
-        """Show head, spectra and ERD/ERS of where the cursor is."""
+        """Show head, spectra and ERD/ERS at the cursor."""
         found = self._measured()
         if found is None or self.look is None or not self.map.values.size:
             return
-        channel, freq = self.map.cursor
-        name = tidy(self.look.found.channels[channel], 24)
+        channel, freq = self.map.pointed_at
+        name = sanitise(self.look.found.channels[channel], 24)
         self._show_head(self.look, found, channel, freq)
         self.spectra_note.tell(f"{name}: spectra of the classes")
         self.spectra.show_channel(self.look.found.classes, self.look.found.freqs_hz, channel)
         self.erds_note.tell(f"{name}: ERD/ERS (pale: may be chance)")
         self.erds.show_channel(self.change, channel)
 
-    def _show_head(self, look: Look, found: Separability, channel: int, freq: int) -> None:
-        """r² over the head: of the selected band where the cursor is in it, else of the cursor's frequency."""
+    def _show_head(self, look: ClassDifferences, found: Separability, channel: int, freq: int) -> None:
+        """Show r² over the head: for the selected band if the cursor is inside it, else for the frequency of the cursor."""
         which, hz = self._which(found), float(look.found.freqs_hz[freq])
         bands = self._selection.bands if self._selection is not None else ()
         band = next((b for b in bands if b[0] <= hz <= b[1]), None)
@@ -186,7 +217,7 @@ class Pictures(QWidget):
             head = topography(look.spectra, look.labels, *band, look.blocks, BAND_PERMUTATIONS).difference
             values, sure, said = head.r2[which], head.significant[which], f"{band[0]:g}–{band[1]:g} Hz"
         reach = max(LEAST_REACH, float(np.abs(values).max()))
-        first, second = (tidy(c, 18) for c in found.comparisons[which])
+        first, second = (sanitise(c, 18) for c in found.comparisons[which])
         chosen = self._selection.channels if self._selection is not None else ()
         self.head_note.tell(f"r² at {said}")
         self.head.show_values(values[self._columns], -reach, reach)

@@ -1,4 +1,4 @@
-"""What a person has selected, as values: with undo, as settings that ``bci train`` takes, and as a TOML file."""
+"""What a person has selected: with undo, as settings of ``bci train``, and as a TOML file."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bci.engine.stream_info import StreamInfo
-from bci.session.fit import load_family
-from bci.session.judging.candidates import Candidate, on_grid
+from bci.judging.candidates import Candidate, on_grid
+from bci.model.family import load_family
 from bci.settings import SessionConfig
 
 Band = tuple[float, float]
 SECTIONS = ("stream", "markers", "preprocessing", "trial", "decoder")
-"""What of a configuration decides about training."""
+"""Sections of a configuration that training depends on."""
 LEAST_AVERAGED = 8
-"""Channels from which an average reference is kept."""
+"""With fewer channels the average reference is switched off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Features and decoder that a person has in mind.
+    """Features and decoder that a person has selected.
 
     Parameters
     ----------
@@ -43,12 +43,19 @@ class Selection:
 
     @classmethod
     def of(cls, config: SessionConfig) -> Selection:
-        """What a configuration selects."""
+        """Return what a configuration selects.
+
+        Parameters
+        ----------
+        config : SessionConfig
+        """
         p, trial = config.preprocessing, config.trial
         return cls(p.channels, p.bands, trial.start_s, trial.stop_s, config.decoder.name, p.reference)
 
     def toggled(self, channel: str, order: tuple[str, ...]) -> Selection:
-        """With a channel more or less; from all channels to this one alone, and from the last one back to all.
+        """Return the selection with a channel added or removed.
+
+        From all channels, only this one is kept; when the last one is removed, all are selected.
 
         Parameters
         ----------
@@ -60,17 +67,33 @@ class Selection:
         return self.with_channels(tuple(c for c in order if c in chosen))
 
     def with_channels(self, channels: tuple[str, ...]) -> Selection:
-        """With these channels alone; an average over few channels would take the signal away with it, so it is left out."""
+        """Return the selection with these channels only.
+
+        An average reference is switched off with few channels, from which it would remove the signal.
+
+        Parameters
+        ----------
+        channels : tuple of str
+            Names of channels.
+        """
         averaged = self.reference == "average" and 0 < len(channels) < LEAST_AVERAGED
         return replace(self, channels=channels, reference="none" if averaged else self.reference)
 
     def with_band(self, band: Band, more: bool = False) -> Selection:
-        """With another band, or with one more."""
+        """Return the selection with another band, or with one more.
+
+        Parameters
+        ----------
+        band : tuple of float
+            Lower and upper end, Hz.
+        more : bool, optional
+            Whether it is added to the others.
+        """
         kept = tuple(b for b in self.bands if b[1] <= band[0] or b[0] >= band[1]) if more else ()
         return replace(self, bands=tuple(sorted((*kept, band))))
 
     def configured(self, config: SessionConfig, info: StreamInfo) -> tuple[SessionConfig, Candidate]:
-        """The settings and the candidate that this selection is: what is judged here is what ``bci train`` trains.
+        """Return the settings and the candidate of this selection, which are what ``bci train`` trains.
 
         Parameters
         ----------
@@ -103,16 +126,16 @@ class Selection:
         return candidate.configured(chosen, info.rate_hz), candidate
 
     def channel_words(self) -> str:
-        """The channels, in few words."""
+        """Return the channels as text."""
         return " ".join(self.channels) if self.channels else "all"
 
     def band_words(self) -> str:
-        """The bands, in few words."""
+        """Return the bands as text."""
         return ", ".join(f"{low:g}–{high:g}" for low, high in self.bands)
 
 
-class History:
-    """What was selected, with a way back and forth.
+class SelectionHistory:
+    """The selections so far, with undo and redo.
 
     Parameters
     ----------
@@ -124,21 +147,26 @@ class History:
 
     @property
     def now(self) -> Selection:
-        """The selection as it is."""
+        """The current selection."""
         return self._states[self._at]
 
     @property
     def can_undo(self) -> bool:
-        """Whether there was something before."""
+        """Whether there is an earlier selection."""
         return self._at > 0
 
     @property
     def can_redo(self) -> bool:
-        """Whether something was undone."""
+        """Whether there is an undone selection."""
         return self._at + 1 < len(self._states)
 
     def do(self, selection: Selection) -> bool:
-        """Select something else; what had been undone is forgotten. Whether anything has changed."""
+        """Select something else, forget what was undone, and return whether anything has changed.
+
+        Parameters
+        ----------
+        selection : Selection
+        """
         if selection == self.now:
             return False
         self._states[self._at + 1 :] = [selection]
@@ -146,18 +174,18 @@ class History:
         return True
 
     def undo(self) -> Selection:
-        """One step back."""
+        """Undo one step."""
         self._at = max(0, self._at - 1)
         return self.now
 
     def redo(self) -> Selection:
-        """One step forth."""
+        """Redo one step."""
         self._at = min(len(self._states) - 1, self._at + 1)
         return self.now
 
 
 def toml_of(config: SessionConfig, head: str = "") -> str:
-    """The sections of a configuration that decide about training, as TOML that ``--config`` reads.
+    """Return the sections of a configuration that training depends on, as TOML for ``--config``.
 
     Parameters
     ----------
@@ -178,7 +206,7 @@ def toml_of(config: SessionConfig, head: str = "") -> str:
 
 
 def _value(value: Any) -> str:
-    """A value as TOML writes it."""
+    """Write a value in TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -189,5 +217,5 @@ def _value(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string: the escapes of JSON are TOML's, but for DEL, which JSON leaves as it is."""
+    """Write a string in TOML. Its escapes are those of JSON, except for DEL, which JSON does not escape."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""Two parts that share a window."""
+"""Two widgets that share a window."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QSplitter, QWidget
 
 
 def splitter(way: Qt.Orientation, parts: tuple[QWidget, QWidget], shares: tuple[int, int]) -> QSplitter:
-    """Two parts with a handle between them.
+    """Make a splitter of two widgets with a handle between them.
 
     Parameters
     ----------

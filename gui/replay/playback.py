@@ -1,4 +1,4 @@
-"""A recorded signal as if it were coming in, up to where playing is, so that every view of a live signal can show it."""
+"""A recorded signal, up to the current time, in the form of a live one, so that the views of live signals can show it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import StreamInfo
 from gui.analysis import Analysis
 from gui.context import Context
-from gui.said import Marker, Session
+from gui.stream_state import SessionState, ShownMarker
 from gui.theme import Palette
 
 SHOWN_MARKERS = 200
@@ -49,16 +49,30 @@ class PlayedRows:
         return len(self._rows)
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """Rows by number, as far as they were played."""
+        """Rows by number, as far as they were played.
+
+        Parameters
+        ----------
+        start : int
+            First row.
+        stop : int
+            Row after the last one.
+        """
         return self._rows[max(0, start) : max(0, min(stop, self.total))]
 
     def newest(self, n: int) -> np.ndarray:
-        """The last ``n`` rows or fewer."""
+        """The last ``n`` rows or fewer.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        """
         return self.rows(self.total - n, self.total)
 
 
 class PlayedSignal:
-    """As :class:`gui.store.SignalStore`, out of a file.
+    """Like :class:`gui.store.SignalStore`, but from a file.
 
     Parameters
     ----------
@@ -89,19 +103,35 @@ class PlayedSignal:
         return self.info.rate_hz
 
     def go(self, row: int) -> None:
-        """Play, or wind, to a row."""
+        """Play, or wind, to a row.
+
+        Parameters
+        ----------
+        row : int
+        """
         self.rows.total = min(max(row, 0), self.rows.end)
         self.arrival_s = time.monotonic()
 
     def time_of(self, row: float) -> float:
-        """Time of a row, sender's clock."""
+        """Time of a row, sender's clock.
+
+        Parameters
+        ----------
+        row : float
+        """
         rows = self._anchors[:, 0]
         if row < rows[0]:
             return float(self._ordered[0] - (rows[0] - row) / self.info.rate_hz)
         return float(np.interp(row, rows, self._ordered))
 
     def row_of(self, time_s: float) -> float:
-        """Row at a time."""
+        """Row at a time.
+
+        Parameters
+        ----------
+        time_s : float
+            Sender's clock.
+        """
         if time_s < self._ordered[0]:
             return float(self._anchors[0, 0] - (self._ordered[0] - time_s) * self.info.rate_hz)
         if time_s > self._ordered[-1]:
@@ -110,41 +140,51 @@ class PlayedSignal:
 
 
 class PlayedFeed:
-    """What a view of signals asks a feed for.
+    """The part of a feed that a view of signals uses.
 
     Attributes
     ----------
     signal : PlayedSignal or None
     meanings : dict of str to str
-    session : Session
+    session : SessionState
     """
 
     def __init__(self) -> None:
         self.signal: PlayedSignal | None = None
         self.meanings: dict[str, str] = {}
-        self.session = Session()
+        self.session = SessionState()
         self.time_s = 0.0
-        self._markers: Sequence[Marker] = ()
+        self._markers: Sequence[ShownMarker] = ()
         self._times: list[float] = []
 
-    def use(self, signal: PlayedSignal, markers: Sequence[Marker], meanings: dict[str, str]) -> None:
-        """Another recording."""
+    def use(self, signal: PlayedSignal, markers: Sequence[ShownMarker], meanings: dict[str, str]) -> None:
+        """Another recording.
+
+        Parameters
+        ----------
+        signal : PlayedSignal
+            The signal that is shown.
+        markers : sequence of ShownMarker
+            In order of time.
+        meanings : mapping of str to str
+            Class of a marker's text.
+        """
         self.signal, self._markers, self.meanings = signal, markers, meanings
         self._times = [m.time_s for m in markers]
 
     @property
-    def markers(self) -> Sequence[Marker]:
+    def markers(self) -> Sequence[ShownMarker]:
         """The newest that were played."""
         end = bisect_right(self._times, self.time_s)
         return self._markers[max(0, end - SHOWN_MARKERS) : end]
 
     def now(self) -> float:
-        """Where playing is, sender's clock."""
+        """Current time of the recording, sender's clock."""
         return self.time_s
 
 
 class PlayedContext(QObject):
-    """What a view of signals asks a context for.
+    """The part of a context that a view of signals uses.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""The parts that windows are made of, one a file."""
+"""The panels and other parts of the windows, one in each file."""

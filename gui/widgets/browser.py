@@ -1,12 +1,23 @@
-"""A line for the path of a file, with a button that looks for one."""
+"""A text field for the path of a file, with a button that opens a file dialog."""
 
 from __future__ import annotations
 
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
+RECORDINGS = "Recordings (*.xdf *.xdf.gz *.xdfz *.edf *.bdf *.gdf *.vhdr *.fif *.fif.gz *.set *.cnt *.ov);;All files (*)"
+"""Files that a dialog offers as recordings."""
+
 
 def with_browser(line: QLineEdit, files: str) -> QWidget:
-    """A line with a button that looks for a file."""
+    """Return a text field with a button that opens a file dialog.
+
+    Parameters
+    ----------
+    line : QLineEdit
+        The text field.
+    files : str
+        Filter of the file dialog.
+    """
     both = QWidget()
     row = QHBoxLayout(both)
     row.setContentsMargins(0, 0, 0, 0)

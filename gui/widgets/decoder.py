@@ -1,4 +1,4 @@
-"""What the decoder says: probabilities over time, threshold, dwell, decision, and how often it was right."""
+"""The decoder panel: probabilities over time, threshold, dwell time, decision and accuracy."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QProgressBar, QVBoxLa
 from bci.engine.outcome import Reason
 from gui import theme
 from gui.context import Context
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
-from gui.trials import Tally, confirmed
-from gui.widgets.plot import Key, Plot, pen
+from gui.trials import Tally, confirmed, window_ends
+from gui.widgets.plot import Legend, Plot, pen
 
 SHOWN_S = 20.0
 STROKES = ("━", "╍", "┅", "┉")
 DASHES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 REASONS = {
-    Reason.DECIDED: "", Reason.IDLE: "evidence below threshold", Reason.REFILL: "window is filling",
+    Reason.DECIDED: "", Reason.IDLE: "evidence below threshold", Reason.REFILL: "window is not full yet",
     Reason.BRIDGED: "too many lost samples", Reason.NONFINITE: "impossible values", Reason.QUALITY: "bad signal",
     Reason.DECODER: "decoder failed", Reason.SKIPPED: "late: skipped", Reason.FROZEN: "paused",
-    Reason.STALE: "data too old", Reason.LOST: "no data",
+    Reason.STALE: "data too old", Reason.LOST: "no data", Reason.OPENING: "the unit is checked",
 }  # fmt: skip
 
 
 class ConfusionTable(QWidget):
-    """Rows: what was asked; columns: what was decoded."""
+    """The confusion matrix: cued classes as rows, decoded classes as columns."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -36,7 +36,12 @@ class ConfusionTable(QWidget):
         self.setMinimumSize(QSize(110, 64))
 
     def show_tally(self, tally: Tally) -> None:
-        """Paint this one."""
+        """Paint this one.
+
+        Parameters
+        ----------
+        tally : Tally
+        """
         self._tally = tally
         self.update()
 
@@ -48,17 +53,17 @@ class ConfusionTable(QWidget):
         metrics = QFontMetrics(painter.font())
         if not names:
             return
-        head = min(70, max(metrics.horizontalAdvance(tidy(n, 12)) for n in names) + 8)
+        head = min(70, max(metrics.horizontalAdvance(sanitise(n, 12)) for n in names) + 8)
         n, top = len(names), metrics.height() + 2
         cell_w, cell_h = (self.width() - head) / n, min(56.0, (self.height() - top) / n)
         painter.setPen(QColor(palette.muted))
-        painter.drawText(QRectF(0, 0, head - 4, top), int(Qt.AlignmentFlag.AlignRight), "asked")
+        painter.drawText(QRectF(0, 0, head - 4, top), int(Qt.AlignmentFlag.AlignRight), "cued")
         most = max(1, int(table.sum(axis=1).max()))
         for i, name in enumerate(names):
             painter.setPen(QColor(palette.muted))
-            word = metrics.elidedText(tidy(name, 24), Qt.TextElideMode.ElideRight, int(min(head, cell_w)) - 4)
+            word = metrics.elidedText(sanitise(name, 24), Qt.TextElideMode.ElideRight, int(min(head, cell_w)) - 4)
             painter.drawText(QRectF(head + i * cell_w, 0, cell_w, top), int(Qt.AlignmentFlag.AlignCenter), word)
-            word = metrics.elidedText(tidy(name, 24), Qt.TextElideMode.ElideRight, head - 4)
+            word = metrics.elidedText(sanitise(name, 24), Qt.TextElideMode.ElideRight, head - 4)
             box = QRectF(0, top + i * cell_h, head - 4, cell_h)
             painter.drawText(box, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), word)
             for j in range(n):
@@ -69,8 +74,8 @@ class ConfusionTable(QWidget):
                 painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), str(table[i, j]))
 
 
-class Decoder(QWidget):
-    """The decoder at a glance.
+class DecoderPanel(QWidget):
+    """The panel that shows the decoder.
 
     Parameters
     ----------
@@ -88,6 +93,7 @@ class Decoder(QWidget):
         self._classes: tuple[str, ...] = ()
         self._session = ""
         self._seen = (0, 0)
+        self._generation = 0
         self.tally = Tally(())
         self.word = Label("waiting", "big")
         self.reason = Label("", "muted", elastic=True)
@@ -97,7 +103,7 @@ class Decoder(QWidget):
         self.dwell.setAccessibleName("dwell")
         self.dwell.hide()
         self.dwell_word = Label("", "muted")
-        self.key = Key(context)
+        self.key = Legend(context)
         self.plot = Plot(context, "seconds", "evidence")
         self.plot.setMaximumHeight(460)
         self.plot.setXRange(-SHOWN_S, 0, padding=0)
@@ -112,7 +118,7 @@ class Decoder(QWidget):
         self.after.setSingleStep(0.5)
         self.after.setDecimals(1)
         self.after.setSuffix(" s after cue")
-        self.after.setValue(float(context.settings.value("decoder/stop_s", 2.5)))
+        self.after.setValue(float(str(context.settings.value("decoder/stop_s", 2.5))))
         self.after.setAccessibleName("trials count so long after their cue")
         self.after.valueChanged.connect(self._count_anew)
         context.themed.connect(self._dress)
@@ -169,7 +175,7 @@ class Decoder(QWidget):
         self._curves = [
             self.plot.plot([], [], pen=pen(palette.of_class(i), 1.6, DASHES[i % len(DASHES)])) for i in range(len(classes))
         ]
-        entries = [(STROKES[i % len(STROKES)], tidy(name, 18), palette.of_class(i)) for i, name in enumerate(classes)]
+        entries = [(STROKES[i % len(STROKES)], sanitise(name, 18), palette.of_class(i)) for i, name in enumerate(classes)]
         self.key.show_entries([*entries, ("╌", "threshold", palette.ink), ("┈", "chance", palette.muted)] if classes else [])
 
     def _count_anew(self) -> None:
@@ -181,7 +187,7 @@ class Decoder(QWidget):
         feed = self._context.feed
         if feed.decisions is None or not len(feed.decisions):
             self.word.tell("waiting")
-            self.reason.tell("no decisions: is a session running?")
+            self.reason.tell("There are no decisions. Is a session running?")
             return
         decided, reason = int(feed.decisions.last("decision")), feed.decisions.last("reason")
         if 0 <= decided < len(self._classes):
@@ -195,9 +201,9 @@ class Decoder(QWidget):
         self._show_dwell()
 
     def _show_dwell(self) -> None:
-        """For how long the strongest class has stayed above threshold, of the time it needs."""
+        """Show for how long the strongest class has been above threshold, of the dwell time."""
         feed, settings = self._context.feed, self._context.feed.session.settings
-        need = float(settings.get("dwell_s", 0) or 0)
+        need = settings.get("dwell_s", 0.0)
         self.dwell.setVisible(need > 0)
         self.dwell_word.tell(f"dwell {need:g} s" if need > 0 else "no dwell time")
         if need <= 0 or feed.outcomes is None or not len(feed.outcomes):
@@ -206,7 +212,7 @@ class Decoder(QWidget):
         evidence = np.column_stack([feed.outcomes.column(f"evidence:{c}", n) for c in self._classes])
         times = feed.outcomes.times(n)
         best = np.where(np.isfinite(evidence).all(axis=1), evidence.argmax(axis=1), -1)
-        above = (np.nanmax(np.nan_to_num(evidence), axis=1) >= float(settings.get("threshold", 1))) & (best == best[-1])
+        above = (np.nanmax(np.nan_to_num(evidence), axis=1) >= float(settings.get("threshold", 1.0))) & (best == best[-1])
         held = times[-1] - times[len(above) - int(np.argmin(above[::-1]))] if above[-1] and not above.all() else 0.0
         self.dwell.setValue(round(1000 * min(1.0, held / need)))
 
@@ -220,16 +226,17 @@ class Decoder(QWidget):
         for curve, name in zip(self._curves, self._classes, strict=True):
             curve.setData(ago, feed.outcomes.column(f"evidence:{name}", n), connect="finite")  # type: ignore[attr-defined]
         level = feed.session.settings.get("threshold")
-        if isinstance(level, int | float):
+        if level is not None:
             self._threshold.setData([-SHOWN_S, 0], [level, level])
         self._chance.setData([-SHOWN_S, 0], [self.tally.chance] * 2)
 
     def _count(self) -> None:
-        """Judge the trials that have become due."""
+        """Judge the trials that have ended."""
         feed = self._context.feed
         if feed.outcomes is None or feed.timing is None:
             return
-        if self.tally.classes != feed.session.classes:
+        if self.tally.classes != feed.session.classes or feed.generation != self._generation:
+            self._generation = feed.generation
             self._count_anew()
         events, windows = self._seen
         for event in list(feed.events)[len(feed.events) - min(len(feed.events), feed.events_total - events) :]:
@@ -237,24 +244,26 @@ class Decoder(QWidget):
             if cue is not None:
                 self.tally.cue(*cue)
         rows = feed.outcomes.since(windows)
-        places, moments = feed.timing.column("index", len(rows) + 100), feed.timing.column("time", len(rows) + 100)
-        ends = dict(zip(places.tolist(), moments.tolist(), strict=True))
         first = 1 + feed.outcomes.names.index(f"p:{feed.session.classes[0]}") if feed.session.classes else 0
         done = windows if rows.size == 0 else feed.outcomes.total - len(rows)
-        for row in rows:
-            end = ends.get(row[2])
-            if end is None:
-                break  # its timing is still on its way
+        ends = window_ends(rows, feed.timing)
+        for row, end in zip(rows, ends, strict=False):
             self.tally.window(end, row[first : first + len(feed.session.classes)])
-            done += 1
-        self._seen = (feed.events_total, done)
+        self._seen = (feed.events_total, done + len(ends))
         self.table.show_tally(self.tally)
         self.accuracy.tell(self.tally.summary())
 
 
 def reason_words(reason: float) -> str:
-    """Why there is no decision, for people.
+    """Return why there is no decision, for people.
 
+    Parameters
+    ----------
+    reason : float
+        As the stream of decisions sends it.
+
+    Examples
+    --------
     >>> reason_words(5.0)
     'bad signal'
     """

@@ -1,4 +1,4 @@
-"""A head from above, nose up: the ground for maps."""
+"""The outline of a head from above, nose up."""
 
 from __future__ import annotations
 
@@ -10,19 +10,43 @@ from gui.theme import Palette
 
 
 def head_rect(area: QRectF) -> QRectF:
-    """The largest head that fits, with room for nose and ears."""
+    """Return the circle of the largest head that fits, with nose and ears.
+
+    Parameters
+    ----------
+    area : QRectF
+        The area of the widget.
+    """
     radius = max(8.0, min(area.width() / 2.2, area.height() / 2.3) - 2)
     return QRectF(area.center().x() - radius, area.center().y() + 0.05 * radius - radius, 2 * radius, 2 * radius)
 
 
 def place(head: QRectF, at: FloatArray) -> QPointF:
-    """A place on the disc (x to the right, y to the front, 1 at the rim) on screen."""
+    """Return the screen position of a point on the disc (x to the right, y to the front, 1 at the rim).
+
+    Parameters
+    ----------
+    head : QRectF
+        Circle of the head.
+    at : ndarray
+        x and y on the disc.
+    """
     radius = head.width() / 2
     return QPointF(head.center().x() + float(at[0]) * radius, head.center().y() - float(at[1]) * radius)
 
 
 def outline(painter: QPainter, head: QRectF, palette: Palette, ground: str | None = None) -> None:
-    """Nose, ears and rim."""
+    """Nose, ears and rim.
+
+    Parameters
+    ----------
+    painter : QPainter
+    head : QRectF
+        Circle of the head.
+    palette : Palette
+    ground : str or None, optional
+        Colour inside, ``#rrggbb``; None: transparent.
+    """
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     pen = QPen(QColor(palette.muted), 1.4)

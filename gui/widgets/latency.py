@@ -1,4 +1,4 @@
-"""How late things are: age of data, time of a step, what waits, what was skipped."""
+"""The latency panel: age of data, duration of a step, waiting and skipped windows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SHOWN_S = 60.0
 BINS = 40
 TOP_MS = 250.0
 ROWS = {"age": "age of data", "step": "engine step", "command": "to actuator", "late": "late"}
-TURNS = {"first": "engine first", "equal": "engine in turn"}
-"""How the engine comes to a processor: before other programs, or like any of them (``bci doctor`` says what to do)."""
+TURNS = {"first": "engine has priority", "equal": "engine without priority"}
+"""Whether the engine has priority over other programs (``bci doctor`` says what to do)."""
 
 
-class Latency(QWidget):
+class LatencyPanel(QWidget):
     """Numbers over the last minute, and how the age of data is distributed.
 
     Parameters
@@ -77,7 +77,7 @@ class Latency(QWidget):
         age, step = 1e3 * timing.column("age_s", n), 1e3 * timing.column("step_s", n)
         self._values["age"].tell(_spread(age))
         self._values["step"].tell(_spread(step))
-        delays = [1e3 * c["delay_s"] for c in self._context.feed.commands if isinstance(c.get("delay_s"), int | float)]
+        delays = [1e3 * c.delay_s for c in self._context.feed.commands if np.isfinite(c.delay_s)]
         self._values["command"].tell(_spread(np.array(delays)) if delays else "no actuator")
         self._values["late"].tell(self._lateness())
         self._turn.tell(TURNS.get(self._context.feed.session.scheduling, ""))

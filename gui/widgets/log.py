@@ -1,4 +1,4 @@
-"""What happened, when, said by whom, and why."""
+"""The log panel: what happened, when, and why."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.context import Context
-from gui.said import Line
+from gui.stream_state import LogLine
 from gui.widgets.tables import WrappedTable
 
 SIGNS = {"info": "·", "warn": "▲", "bad": "■"}
 SHOWN = 500
 
 
-class Log(QWidget):
+class LogPanel(QWidget):
     """The newest lines, newest first.
 
     Parameters
@@ -35,7 +35,7 @@ class Log(QWidget):
         self._wall_s = time.time() - context.feed.now()
         self.important = QCheckBox("only warnings")
         self.important.toggled.connect(self._anew)
-        self.table = WrappedTable(("time", "from", "what and why"), "log")
+        self.table = WrappedTable(("time", "source", "message"), "log")
         self.table.setColumnWidth(0, 66)
         self.table.setColumnWidth(1, 78)
         bar = QHBoxLayout()
@@ -67,7 +67,7 @@ class Log(QWidget):
         self._seen = max(0, self._context.feed.log_total - len(self._context.feed.log))
         self.refresh()
 
-    def _insert(self, line: Line) -> None:
+    def _insert(self, line: LogLine) -> None:
         palette = self._context.palette
         ink = {"warn": palette.warn, "bad": palette.bad}.get(line.level, palette.ink)
         self.table.insertRow(0)

@@ -1,4 +1,4 @@
-"""Plots in the look of the program. Their words are ours: names from streams go into plain labels beside them."""
+"""Plots in the style of the program. Names from streams go into plain labels beside them, never into a plot."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gui.text import Label
 DASHES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 
 
-class Plot(pg.PlotWidget):
-    """A plot that cannot be dragged away by accident.
+class Plot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
+    """A plot that cannot be moved by the mouse.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Plot(pg.PlotWidget):
         self.dress()
 
     def dress(self) -> None:
-        """Take on the colours of the theme."""
+        """Use the colours of the theme."""
         palette = self._context.palette
         self.setBackground(palette.surface)
         for side in ("bottom", "left"):
@@ -56,14 +56,23 @@ class Plot(pg.PlotWidget):
 
 
 def pen(colour: str, width: float = 1.0, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    """A pen that is as thin on every screen."""
+    """Return a pen of the same width on every screen.
+
+    Parameters
+    ----------
+    colour : str
+        ``#rrggbb``.
+    width : float, optional
+        Pixels.
+    style : Qt.PenStyle, optional
+    """
     made = QPen(QColor(colour), width, style)
     made.setCosmetic(True)
     return made
 
 
-class Key(QWidget):
-    """What the lines of a plot mean: a stroke in each line's colour and style, and a plain name.
+class Legend(QWidget):
+    """The legend of a plot: a stroke in each line's colour and style, and a name.
 
     Parameters
     ----------
@@ -80,16 +89,23 @@ class Key(QWidget):
         self._shown: tuple[tuple[str, str, str], ...] = ()
 
     def show_entries(self, entries: list[tuple[str, str, str]]) -> None:
-        """Show (stroke, name, colour) for each line."""
+        """Show (stroke, name, colour) for each line.
+
+        Parameters
+        ----------
+        entries : list[tuple[str, str, str]]
+            Stroke, name and colour of each line.
+        """
         if tuple(entries) == self._shown:
             return
         self._shown = tuple(entries)
         while self._row.count() > 1:
             item = self._row.takeAt(0)
-            if item.widget():
-                item.widget().deleteLater()
+            label = item.widget() if item is not None else None
+            if label is not None:
+                label.deleteLater()
         for stroke, name, colour in reversed(entries):
-            label = Label()
-            label.tell(f"{stroke} {name}")
-            label.setStyleSheet(f"color: {colour}; font-weight: 600;")
-            self._row.insertWidget(0, label)
+            entry = Label()
+            entry.tell(f"{stroke} {name}")
+            entry.setStyleSheet(f"color: {colour}; font-weight: 600;")
+            self._row.insertWidget(0, entry)

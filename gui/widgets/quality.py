@@ -1,4 +1,4 @@
-"""Signal quality: every electrode on a head, and what to fix."""
+"""The quality panel: all electrodes on a head, and what to do about bad ones."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPo
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui import theme
-from gui.analysis import Verdict
+from gui.analysis import ChannelVerdict
 from gui.context import Context
+from gui.sanitise import sanitise
 from gui.scalp import flat_places
 from gui.store import SignalStore
 from gui.text import Label
-from gui.tidy import tidy
 from gui.widgets.head import head_rect, outline, place
 from gui.widgets.tables import WrappedTable
 
 SIGNS = {"good": "●", "warn": "▲", "bad": "■", "none": "○"}
 CELL_PX = 10
 NARROW_PX = 200
-"""A table narrower than this leaves its numbers out, for what is to be done to have room."""
+"""A table that is narrower than this has no numbers, so that there is space for what to do."""
 WORDS = {"good": "good", "warn": "doubtful", "bad": "bad", "none": "no data"}
 
 
@@ -33,12 +33,20 @@ class QualityHead(QWidget):
         self._context = context
         self._signal: SignalStore | None = None
         self._where: tuple[list[int], object] = ([], None)
-        self.verdicts: list[Verdict] = []
+        self.verdicts: list[ChannelVerdict] = []
         self.setMinimumSize(QSize(120, 110))
         self.setAccessibleName("signal quality on the head")
 
-    def show_verdicts(self, signal: SignalStore, verdicts: list[Verdict]) -> None:
-        """Paint these."""
+    def show_verdicts(self, signal: SignalStore, verdicts: list[ChannelVerdict]) -> None:
+        """Paint these.
+
+        Parameters
+        ----------
+        signal : SignalStore
+            The signal that is shown.
+        verdicts : list of ChannelVerdict
+            One for each channel.
+        """
         if signal is not self._signal:
             self._signal, self._where = signal, flat_places(signal.info)
         self.verdicts = verdicts
@@ -65,7 +73,7 @@ class QualityHead(QWidget):
             verdict = self.verdicts[i]
             self._paint_electrode(painter, place(head, at), size, verdict.level)
             if named or verdict.level == "bad":
-                label = metrics.elidedText(tidy(self._signal.info.labels[i], 12), Qt.TextElideMode.ElideRight, 40)
+                label = metrics.elidedText(sanitise(self._signal.info.labels[i], 12), Qt.TextElideMode.ElideRight, 40)
                 painter.setPen(QColor(palette.ink))
                 below = place(head, at) + QPointF(0, size + metrics.height() / 2 - 1)
                 painter.drawText(QRectF(below.x() - 24, below.y() - 8, 48, 16), int(Qt.AlignmentFlag.AlignCenter), label)
@@ -92,8 +100,8 @@ class QualityHead(QWidget):
             painter.drawEllipse(at, size * 0.9, size * 0.9)
 
 
-class Quality(QWidget):
-    """Head and list of what is wrong.
+class QualityPanel(QWidget):
+    """The panel with the head and the list of bad channels.
 
     Parameters
     ----------
@@ -123,26 +131,25 @@ class Quality(QWidget):
         row.addLayout(right, 5)
 
     def refresh(self) -> None:
-        """Judge the last two seconds, and show the worst channels first."""
+        """Show the quality over the last two seconds, the worst channels first."""
         signal = self._context.feed.signal
         if signal is None:
             self.summary.tell("no signal", "muted")
             return
         verdicts = self._context.analysis.verdicts(signal, self._context.feed.session.bad)
         self.head.show_verdicts(signal, verdicts)
-        counted = [(v, tidy(c.label, 24)) for v, c in zip(verdicts, signal.info.channels, strict=True) if c.type == "EEG"]
+        counted = [(v, sanitise(c.label, 24)) for v, c in zip(verdicts, signal.info.channels, strict=True) if c.type == "EEG"]
         worst = sorted(counted, key=lambda x: ("bad", "warn", "none", "good").index(x[0].level))
         n_bad = sum(v.level == "bad" for v, _ in counted)
         n_warn = sum(v.level == "warn" for v, _ in counted)
         role = "bad" if n_bad else "warn" if n_warn else "none" if any(v.level == "none" for v, _ in counted) else "good"
         words = [f"{n} {word}" for n, word in ((n_bad, "bad"), (n_warn, "doubtful")) if n]
-        self.summary.tell(
-            f"{SIGNS[role]} {', '.join(words) or ('no data' if role == 'none' else 'all good')} of {len(counted)} channels",
-            "muted" if role == "none" else role,
-        )
+        n = len(counted)
+        found = f"{', '.join(words)} of {n} channels" if words else "no data" if role == "none" else f"all {n} channels are good"
+        self.summary.tell(f"{SIGNS[role]} {found}", "muted" if role == "none" else role)
         self._fill(worst)
 
-    def _fill(self, rows: list[tuple[Verdict, str]]) -> None:
+    def _fill(self, rows: list[tuple[ChannelVerdict, str]]) -> None:
         palette = self._context.palette
         if self.table.rowCount() != len(rows):
             self.table.setRowCount(len(rows))
@@ -157,7 +164,7 @@ class Quality(QWidget):
         self._fit(lines)
 
     def _fit(self, lines: list[tuple[str, str, str]]) -> None:
-        """Columns as wide as their texts: a table that measures its cells itself does so at every change of one."""
+        """Set the widths of the columns. A table that does so itself measures all cells at every change."""
         metrics = self.table.fontMetrics()
         self.table.setColumnHidden(1, self.table.viewport().width() < NARROW_PX)
         for column in (0, 1):

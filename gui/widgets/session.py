@@ -1,7 +1,8 @@
-"""The session: who, with what, how far; notes that go on record."""
+"""The session panel: person, amplifier, progress, and notes for the recording."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +22,9 @@ from PySide6.QtWidgets import (
 from bci import plugins
 from bci.stream.stream_query import StreamQuery
 from gui.context import Context
-from gui.launch import Started
+from gui.launch import StartedProcess
+from gui.sanitise import recording_name, sanitise
 from gui.text import Label
-from gui.tidy import recording_name, tidy
 from gui.trials import confirmed
 from gui.widgets.browser import with_browser
 
@@ -33,8 +34,8 @@ STREAM = "stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a person filled in.
+class SessionChoices:
+    """The entries of the session panel.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class Plan:
     out: str = ""
 
     def words(self) -> tuple[str, ...]:
-        """Words after ``bci`` that run this session."""
+        """Return the arguments of ``bci`` that run this session."""
         words = ["run", "--headless", "--model", self.model, "--subject", self.subject, "--set", f"record.session={self.session}"]
         if self.out:
             words += ["--out", self.out]
@@ -74,13 +75,13 @@ class Plan:
         return (*words, "--device", "--set", f"source.name={self.amplifier}")
 
     def problem(self) -> str:
-        """Why this cannot be started, or ""."""
+        """Return why this session cannot be started, or ""."""
         if not self.subject.isalnum() or not self.session.isalnum():
-            return "pseudonym and session: letters and digits only"
+            return "Pseudonym and session may contain only letters and digits."
         if not Path(self.model).is_file():
-            return "choose a model file (bci calibrate or bci train makes one)"
+            return "Choose a model file. bci calibrate and bci train write one."
         if self.montage and not Path(self.montage).is_file():
-            return "the montage file is not there"
+            return "The montage file does not exist."
         return ""
 
 
@@ -100,7 +101,7 @@ class SessionPanel(QWidget):
         self.setProperty("panel", "true")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._context = context
-        self._run: Started | None = None
+        self._run: StartedProcess | None = None
         remembered = context.settings.value
         self.subject = _field("pseudonym", str(remembered("session/subject", "P001")))
         self.session = _field("session", str(remembered("session/session", "S001")))
@@ -112,7 +113,7 @@ class SessionPanel(QWidget):
         self.amplifier.setMinimumContentsLength(6)
         self.amplifier.addItem("the stream shown", STREAM)
         for name in plugins.names(plugins.SOURCES):
-            self.amplifier.addItem(tidy(name, 30), name)
+            self.amplifier.addItem(sanitise(name, 30), name)
         self.amplifier.setCurrentIndex(max(0, self.amplifier.findData(str(remembered("session/amplifier", STREAM)))))
         self.line = QComboBox()
         self.line.setAccessibleName("line frequency")
@@ -120,7 +121,7 @@ class SessionPanel(QWidget):
             self.line.addItem(f"{hz:g} Hz", hz)
         self.line.setCurrentIndex(max(0, self.line.findData(context.analysis.line_hz)))
         self.line.currentIndexChanged.connect(self._line_changed)
-        self.notes = _field("note: goes on record with Enter", "")
+        self.notes = _field("note: Enter records it", "")
         self.notes.setMaxLength(500)
         self.notes.returnPressed.connect(self._note)
         self.status = Label("no session", "value", wrap=True)
@@ -177,10 +178,10 @@ class SessionPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
 
-    def plan(self) -> Plan:
-        """What is filled in."""
+    def plan(self) -> SessionChoices:
+        """Return the entries."""
         stream = self._context.feed.signal_stream
-        return Plan(
+        return SessionChoices(
             self.subject.text().strip(),
             self.session.text().strip(),
             self.model.text().strip(),
@@ -199,22 +200,22 @@ class SessionPanel(QWidget):
             return
         for key in ("subject", "session", "model", "montage", "amplifier"):
             self._context.settings.setValue(f"session/{key}", getattr(plan, key))
-        self._run = self._context.launcher.start("session", plan.words())
+        self._run = self._context.begin_session(plan.words())
         self._context.feed.say("info", "window", f"session of {plan.subject} starts")
 
     def finish(self) -> None:
-        """End the session: neutral first, then recorder and all."""
+        """End the session: first neutral, then the recorder and the other processes."""
         self._context.control.stop("ended in the operator window")
         if self._run is not None:
             self._context.launcher.stop(self._run)
 
     def refresh(self) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         feed = self._context.feed
         phase = feed.session.phase(feed.now())
         running = phase not in ("none", "stopped", "silent")
         if self._run is not None and not self._run.alive and self._run.process.returncode not in (0, None) and not running:
-            self.status.tell(self._run.last_words() or "the session did not start", "bad")
+            self.status.tell(self._run.last_words() or "The session did not start.", "bad")
         elif self._run is not None and self._run.alive and phase == "none":
             self.status.tell("starting …", "value")
         else:
@@ -223,8 +224,9 @@ class SessionPanel(QWidget):
         self.pause.setEnabled(running)
         self.end.setEnabled(running or (self._run is not None and self._run.alive))
         cues = [found[0] for event in feed.events if (found := confirmed(event)) is not None]
-        counts = [f"{tidy(c, 20)} {cues.count(c)}" for c in feed.session.classes]
-        seconds = feed.session.state.get("consumed", 0) / max(1.0, float(feed.session.state.get("rate_hz") or 1))
+        counts = [f"{sanitise(c, 20)} {cues.count(c)}" for c in feed.session.classes]
+        state = feed.session.state
+        seconds = state.consumed / max(1.0, state.rate_hz) if state is not None and math.isfinite(state.rate_hz) else 0.0
         minutes = f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
         self.progress.tell(f"{minutes}, {len(cues)} trials ({', '.join(counts)})" if running else "")
         self.file.tell(f"recording {recording_name(feed.recording)}" if feed.recording else "")
@@ -248,7 +250,7 @@ class SessionPanel(QWidget):
 
 
 PHASES = {
-    "none": "no session", "waiting": "waiting for data", "settling": "filters settle", "running": "● running",
+    "none": "no session", "waiting": "waiting for data", "settling": "filters are settling", "running": "● running",
     "lost": "■ stream lost", "stopped": "ended", "silent": "■ the engine does not answer",
 }  # fmt: skip
 

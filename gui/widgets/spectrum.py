@@ -1,4 +1,4 @@
-"""Spectrum with mains hum and alpha rhythm read out."""
+"""The spectrum panel, with mains hum and alpha rhythm."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from gui.analysis import Alpha, alpha, hum
 from gui.context import Context
+from gui.sanitise import sanitise
 from gui.store import SignalStore
 from gui.text import Label
-from gui.tidy import tidy
 from gui.widgets.plot import Plot, pen
 
 TOP_HZ = 70.0
 ALPHA_DB = 3.0
 
 
-class Spectrum(QWidget):
+class SpectrumPanel(QWidget):
     """Power spectral density of one channel, or of the median channel with the range over all.
 
     Parameters
@@ -78,7 +78,7 @@ class Spectrum(QWidget):
             self.channel.clear()
             self.channel.addItem("median of all", -1)
             for i, label in enumerate(signal.info.labels):
-                self.channel.addItem(tidy(label, 24), i)
+                self.channel.addItem(sanitise(label, 24), i)
         found = self._context.analysis.spectra(signal)
         if found is None:
             return

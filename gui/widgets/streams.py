@@ -1,4 +1,4 @@
-"""Which streams are there, which one is looked at, and how well it is."""
+"""The streams panel: the streams that are found, and the health of the shown signal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QAbstractItemView, QGridLayout, QHeaderView, QTabl
 from bci.stream.lsl import FoundStream
 from bci.stream.stream_query import folded
 from gui.context import Context
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
 from gui.widgets.tables import ReadTable
 
 STALE_S = 0.5
@@ -21,13 +21,18 @@ WARN_RATE = 0.01
 
 
 def health(context: Context) -> tuple[str, str]:
-    """Level and words for the signal that is looked at."""
+    """Return level and description of the health of the shown signal.
+
+    Parameters
+    ----------
+    context : Context
+    """
     signal = context.feed.signal
     if signal is None:
         return "none", "no signal"
     silent_s = context.feed.now() - signal.arrival_s
     if silent_s > LOST_S:
-        return "bad", f"nothing for {silent_s:.0f} s" if math.isfinite(silent_s) else "nothing yet"
+        return "bad", f"no data for {silent_s:.0f} s" if math.isfinite(silent_s) else "no data yet"
     if silent_s > STALE_S:
         return "warn", f"late by {1e3 * silent_s:.0f} ms"
     error = signal.rate_hz / signal.info.rate_hz - 1
@@ -36,8 +41,8 @@ def health(context: Context) -> tuple[str, str]:
     return "good", f"{signal.info.rate_hz:g} Hz, {len(signal.info.channels)} channels"
 
 
-class Streams(QWidget):
-    """The streams in reach; a click on a signal looks at it.
+class StreamsPanel(QWidget):
+    """The panel with the streams that are found; a click on a signal shows it.
 
     Parameters
     ----------
@@ -53,14 +58,14 @@ class Streams(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._context = context
         self._shown: list[FoundStream] = []
-        self.table = ReadTable(("stream", "what it carries"), "streams in reach")
+        self.table = ReadTable(("stream", "what it carries"), "streams that were found")
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.table.cellClicked.connect(lambda row, _: self._choose(row))
         self.table.cellActivated.connect(lambda row, _: self._choose(row))
-        self.values = {name: Label("–", "value", elastic=True) for name in ("signal", "rate", "gaps", "clock", "age")}
+        self.values = {name: Label("–", "value", elastic=True) for name in ("signal", "rate", "gaps", "clock", "age", "messages")}
         grid = QGridLayout()
         grid.setContentsMargins(10, 4, 10, 8)
         grid.setVerticalSpacing(2)
@@ -74,7 +79,7 @@ class Streams(QWidget):
         box.addLayout(grid)
 
     def refresh(self) -> None:
-        """Show what is in reach now."""
+        """Show the streams that are found now."""
         self._list()
         self._show_health()
 
@@ -88,9 +93,9 @@ class Streams(QWidget):
         for row, stream in enumerate(shown):
             looked_at = feed.signal_stream is not None and feed.signal_stream.uid == stream.uid and feed.joined(stream.uid)
             sign = "▶ " if looked_at else "● " if feed.joined(stream.uid) else "○ "
-            kind = tidy(stream.type, 20)
+            kind = sanitise(stream.type, 20)
             what = f"{kind} {stream.n_channels} × {stream.rate_hz:g} Hz" if stream.rate_hz else kind.removeprefix("BCI-").lower()
-            for column, text in enumerate((sign + tidy(stream.name, 60), what)):
+            for column, text in enumerate((sign + sanitise(stream.name, 60), what)):
                 item = self.table.item(row, column)
                 if item is None:
                     item = QTableWidgetItem()
@@ -108,6 +113,8 @@ class Streams(QWidget):
         signal, feed = self._context.feed.signal, self._context.feed
         level, words = health(self._context)
         self.values["signal"].tell(words, {"none": "muted"}.get(level, level))
+        senseless = sum(feed.senseless.values())
+        self.values["messages"].tell(f"{senseless} invalid" if senseless else "all valid", "warn" if senseless else "")
         if signal is None:
             return
         self.values["rate"].tell(f"{signal.rate_hz:.2f} Hz of {signal.info.rate_hz:g}")

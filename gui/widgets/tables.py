@@ -1,4 +1,4 @@
-"""Tables to read."""
+"""Tables that are read only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TALL_PX = 10_000
 
 
 class ReadTable(QTableWidget):
-    """Rows that are read and chosen, never written in.
+    """A table whose rows can be selected but not edited.
 
     Parameters
     ----------
     columns : sequence of str
         Headings.
     name : str
-        For those who do not see it.
+        Name for screen readers.
     row_px : int
         Height of a row.
     """
@@ -42,14 +42,14 @@ class ReadTable(QTableWidget):
 
 
 class WrappedTable(ReadTable):
-    """Its last column breaks its lines instead of hiding their ends; rows are as high as what it says.
+    """A table whose last column breaks its lines; rows are as high as their text.
 
     Parameters
     ----------
     columns : sequence of str
         Headings.
     name : str
-        For those who do not see it.
+        Name for screen readers.
     """
 
     def __init__(self, columns: Sequence[str], name: str) -> None:
@@ -67,7 +67,16 @@ class WrappedTable(ReadTable):
         header.sectionResized.connect(lambda *_: self._later.start())
 
     def write(self, row: int, column: int, text: str, ink: str) -> None:
-        """One cell; telling a table what it shows already costs as much as telling it something new."""
+        """Write one cell. A cell that shows the text already is left alone, because setting it costs the same.
+
+        Parameters
+        ----------
+        row : int
+        column : int
+        text : str
+        ink : str
+            Colour ``#rrggbb``.
+        """
         item = self.item(row, column)
         if item is None:
             item = QTableWidgetItem()
@@ -82,7 +91,7 @@ class WrappedTable(ReadTable):
             item.setForeground(QColor(ink))
 
     def _fit(self) -> None:
-        """Every row as high as its text."""
+        """Make every row as high as its text."""
         for row in range(self.rowCount()):
             self._fit_row(row)
 

@@ -1,4 +1,4 @@
-"""Band power over the head."""
+"""The topography panel: band power over the head."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAP_COLOURS = theme.colour_map()
 
 
 class TopographicMap(QWidget):
-    """A map of one value for each electrode. Used wherever values lie on a head.
+    """A map of one value for each electrode.
 
     Parameters
     ----------
@@ -37,7 +37,13 @@ class TopographicMap(QWidget):
         self.setMinimumSize(QSize(120, 110))
 
     def use(self, places: FloatArray) -> None:
-        """Electrodes of the maps to come, shape (n_electrodes, 2)."""
+        """Set the electrodes of the following maps, shape (n_electrodes, 2).
+
+        Parameters
+        ----------
+        places : ndarray
+            x to the right and y to the front, 1 at the rim of the head.
+        """
         self._places = places
         self._map = ScalpMap(places) if can_spread(places) else None
         self._image = None
@@ -45,7 +51,17 @@ class TopographicMap(QWidget):
         self.update()
 
     def show_values(self, values: FloatArray, low: float, high: float) -> None:
-        """Paint values, shape (n_electrodes,), with colours from ``low`` to ``high``."""
+        """Paint values, shape (n_electrodes,), with colours from ``low`` to ``high``.
+
+        Parameters
+        ----------
+        values : ndarray
+            One for each electrode, class or cell.
+        low : float
+            Smallest value.
+        high : float
+            Largest value.
+        """
         if self._map is None:
             return
         share = (self._map(values) - low) / max(high - low, 1e-12)
@@ -85,7 +101,7 @@ class TopographicMap(QWidget):
 
 
 class ColourBar(QWidget):
-    """Which colour stands for which value."""
+    """The bar that explains the colours."""
 
     def __init__(self, context: Context) -> None:
         super().__init__()
@@ -94,7 +110,15 @@ class ColourBar(QWidget):
         self.setFixedHeight(30)
 
     def show_ends(self, low: str, high: str) -> None:
-        """Words at both ends."""
+        """Show texts at both ends.
+
+        Parameters
+        ----------
+        low : str
+            Text for the smallest value.
+        high : str
+            Text for the largest value.
+        """
         self._ends = (low, high)
         self.update()
 
@@ -113,8 +137,8 @@ class ColourBar(QWidget):
         painter.drawText(box, int(Qt.AlignmentFlag.AlignRight), self._ends[1])
 
 
-class Topography(QWidget):
-    """Power of a band over the head, relative to the electrodes' median.
+class TopographyPanel(QWidget):
+    """The panel that shows the power of a band over the head, relative to the median electrode.
 
     Parameters
     ----------
@@ -140,7 +164,7 @@ class Topography(QWidget):
         self.bar = ColourBar(context)
         top = QHBoxLayout()
         top.addWidget(self.band)
-        top.addWidget(Label("last 4 s, against the median electrode", "muted", wrap=True), 1)
+        top.addWidget(Label("last 4 s, relative to the median electrode", "muted", wrap=True), 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(8, 6, 8, 2)
         box.setSpacing(2)

@@ -1,4 +1,4 @@
-"""Names beside the signals."""
+"""The names beside the signals."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPixmap
 
 from gui import theme
 from gui.context import Context
+from gui.sanitise import sanitise
 from gui.store import SignalStore
-from gui.tidy import tidy
 
 LONGEST = 40
 
 
 class Gutter:
-    """Names in the gutter, painted again only when one of them changes.
+    """The names of the channels, painted again only if one of them changes.
 
     A cross stands before a bad channel, an exclamation mark before a doubtful one.
 
@@ -36,9 +36,9 @@ class Gutter:
     def paint(
         self, painter: QPainter, rect: QRect, signal: SignalStore, channels: list[int], bad: dict[str, str], ratio: float
     ) -> None:
-        """Put the names to the left of ``rect``."""
+        """Paint the names to the left of ``rect``."""
         if self._labels[0] is not signal:
-            self._labels = (signal, [tidy(label, LONGEST) for label in signal.info.labels])
+            self._labels = (signal, [sanitise(label, LONGEST) for label in signal.info.labels])
         labels = self._labels[1]
         verdicts = self._context.analysis.verdicts(signal, bad)
         levels = tuple("bad" if labels[i] in bad else verdicts[i].level for i in channels)

@@ -1,4 +1,4 @@
-"""The picture of the scrolling signals: lanes, seconds, gaps, markers."""
+"""The scrolling signals: lanes, seconds, gaps and markers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
@@ -22,12 +21,12 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from bci.engine.chunk import FloatArray
 from gui import theme
-from gui.columns import Columns, Picture, joined
+from gui.columns import ColumnImage, Columns, joined
 from gui.context import Context
 from gui.filtering import ViewFilter
+from gui.sanitise import sanitise
 from gui.store import SignalStore
 from gui.text import still_text
-from gui.tidy import tidy
 from gui.widgets.trace_gutter import Gutter
 
 SECONDS = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
@@ -48,9 +47,9 @@ class TraceView(QWidget):
     Attributes
     ----------
     marked : Signal(str, bool)
-        A person wants this channel to count as bad (true) or good again.
+        A person marked this channel as bad (true) or good again.
     moved : Signal()
-        What is shown has changed place: scrolled, paused, live again.
+        The picture was scrolled, paused or set live again.
     scaled : Signal()
         Scale or length were changed with the mouse.
     """
@@ -67,7 +66,7 @@ class TraceView(QWidget):
         self.paused_at: int | None = None
         self.local_bad: set[str] = set()
         self._columns: Columns | None = None
-        self._picture: Picture | None = None
+        self._picture: ColumnImage | None = None
         self._drawn = -1
         self._look: tuple[object, ...] = ()
         self._centre: FloatArray = np.empty(0)
@@ -83,26 +82,26 @@ class TraceView(QWidget):
 
     @property
     def signal(self) -> SignalStore | None:
-        """The signal that is looked at."""
+        """The signal that is shown."""
         return self._context.feed.signal
 
     def channels(self) -> list[int]:
-        """Columns of the signal that are shown: everything that is a biosignal, or all where nothing is."""
+        """Return the channels that are shown: all biosignals, or all channels if there are none."""
         if self.signal is None:
             return []
         shown = [i for i, c in enumerate(self.signal.info.channels) if c.type in ("EEG", "EOG", "EMG")]
         return shown or list(range(len(self.signal.info.channels)))
 
     def bad(self) -> dict[str, str]:
-        """Channels that count as bad, and why: the engine's word, and what was marked here."""
+        """Return the bad channels, and why: those of the engine, and those that were marked here."""
         return {**dict.fromkeys(self.local_bad, "marked"), **self._context.feed.session.bad}
 
     def plot_rect(self) -> QRect:
-        """Where signals are drawn."""
+        """Return the rectangle of the signals."""
         return QRect(GUTTER, TOP, max(1, self.width() - GUTTER - 8), max(1, self.height() - TOP - FOOT))
 
     def forget(self) -> None:
-        """Draw everything anew at the next frame."""
+        """Draw everything again in the next frame."""
         self._columns = None
         self.update()
 
@@ -112,7 +111,7 @@ class TraceView(QWidget):
             self.update()
 
     def look(self) -> tuple[object, ...]:
-        """All that decides how columns are drawn; where it changes, all are drawn anew."""
+        """Return all that the drawing depends on; if it changes, everything is drawn again."""
         bad = tuple(sorted(self.bad()))
         return (self.scale_uv, bad, self._context.palette.name, self.width(), self.height(), self.devicePixelRatioF())
 
@@ -126,7 +125,7 @@ class TraceView(QWidget):
             self.moved.emit()
 
     def count_from(self, time_s: float) -> None:
-        """Label seconds from this time on, not by the time of day: for what was recorded."""
+        """Label the axis with seconds from this time on, not with the time of day, for recordings."""
         self._wall_s = -time_s - time.localtime(0).tm_gmtoff
         self.update()
 
@@ -144,8 +143,8 @@ class TraceView(QWidget):
             self.forget()
             self.moved.emit()
 
-    def scroll(self, pages: float) -> None:
-        """Move by so many lengths of the picture; reaching the end goes on live."""
+    def scroll_pages(self, pages: float) -> None:
+        """Scroll by a number of pages; at the end the picture is live again."""
         if self.signal is None:
             return
         end = self.signal.rows.total if self.paused_at is None else self.paused_at
@@ -162,7 +161,7 @@ class TraceView(QWidget):
         painter = QPainter(self)
         rect, signal = self.plot_rect(), self.signal
         empty = signal is None or not len(signal.rows) or not self.channels()
-        for part in QRegion(self.rect()).subtracted(QRegion() if empty else QRegion(rect)):
+        for part in (self.rect(),) if empty else _around(self.rect(), rect):
             painter.fillRect(part, QColor(self._context.palette.surface))
         if signal is None or empty:
             self._say_nothing(painter)
@@ -195,7 +194,7 @@ class TraceView(QWidget):
         elif self.paused_at is None:
             columns.advance()
         if self._picture is None or self._picture.pixels.shape != (height, width):
-            self._picture, self._drawn = Picture(width, height), -1
+            self._picture, self._drawn = ColumnImage(width, height), -1
         if look != self._look or self._drifted(columns):
             self._look, self._drawn = look, -1
         if self._drawn < 0:
@@ -205,13 +204,13 @@ class TraceView(QWidget):
         self._draw(columns, self._picture)
 
     def _drifted(self, columns: Columns) -> bool:
-        """Without a high-pass, electrode offsets wander; once one has left its lane, all are centred again."""
+        """Return whether a channel has left its lane, which happens without a high-pass; all are then centred again."""
         if self.filter.high_pass_hz > 0 or self._drawn < 0 or len(self._centre) != len(columns.channels):
             return False
         low, high, _ = columns.spans(columns.total - 1, columns.total)
         return bool(len(low) and (np.abs((low[0] + high[0]) / 2 - self._centre) > 2 * self.scale_uv).any())
 
-    def _draw(self, columns: Columns, picture: Picture) -> None:
+    def _draw(self, columns: Columns, picture: ColumnImage) -> None:
         """Draw the columns that are new."""
         if columns.total <= self._drawn:
             return
@@ -234,7 +233,7 @@ class TraceView(QWidget):
         """Colour of each line."""
         palette, bad = self._context.palette, self.bad()
         labels = columns.signal.info.labels
-        names = [palette.bad if tidy(labels[i], 40) in bad else palette.trace for i in columns.channels]
+        names = [palette.bad if sanitise(labels[i], 40) in bad else palette.trace for i in columns.channels]
         return np.array([_rgb(name) for name in names], np.uint32)
 
     def _paint_picture(self, painter: QPainter, rect: QRect) -> None:
@@ -257,7 +256,7 @@ class TraceView(QWidget):
         return rect.right() + 1 - (self._columns.total * self._columns.rows_per_column - row) / per
 
     def _paint_grid(self, painter: QPainter, rect: QRect, signal: SignalStore) -> None:
-        """Seconds as vertical lines with the time of day below; gaps as bands."""
+        """Paint seconds as vertical lines with the time of day below, and gaps as bands."""
         if self._columns is None:
             return
         palette = self._context.palette
@@ -299,12 +298,12 @@ class TraceView(QWidget):
             painter.fillRect(band, Qt.BrushStyle.BDiagPattern)
 
     def _paint_markers(self, painter: QPainter, rect: QRect, signal: SignalStore) -> None:
-        """The newest markers that fall into the picture, their words in rows so that they do not cover each other."""
+        """Paint the newest markers in the picture, with their texts in rows so that they do not overlap."""
         palette = self._context.palette
         painter.setFont(theme.font(8))
         metrics = QFontMetrics(painter.font())
         ends = [-math.inf, -math.inf, -math.inf]
-        shown = []
+        shown: list[tuple[float, str]] = []
         for marker in reversed(self._context.feed.markers):
             x = self._x_of(signal.row_of(marker.time_s), rect)
             if x < rect.left() or len(shown) >= MAX_MARKERS:
@@ -328,7 +327,7 @@ class TraceView(QWidget):
             painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), word)
 
     def _paint_scale(self, painter: QPainter, rect: QRect) -> None:
-        """What the distance between two lines stands for."""
+        """Paint the scale: the voltage between two lines."""
         palette = self._context.palette
         painter.setFont(theme.font(8))
         text = f"line to line {self.scale_uv:g} µV"
@@ -341,7 +340,7 @@ class TraceView(QWidget):
     # --- mouse and size
 
     def label_at(self, place: QPoint) -> str:
-        """Channel whose lane is at this height, or ""."""
+        """Return the channel whose lane is at this height, or ""."""
         rect, channels = self.plot_rect(), self.channels()
         if self.signal is None or not channels or not rect.top() <= place.y() <= rect.bottom():
             return ""
@@ -349,16 +348,16 @@ class TraceView(QWidget):
         return self.signal.info.labels[channels[row]]
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A click on a channel's name marks it bad, or good again."""
+        """Mark a channel bad, or good again, by a click on its name."""
         label = self.label_at(event.position().toPoint())
         if event.button() == Qt.MouseButton.LeftButton and label and event.position().x() < GUTTER:
-            self.marked.emit(label, tidy(label, 40) not in self.bad())
+            self.marked.emit(label, sanitise(label, 40) not in self.bad())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Wheel: scale; with Ctrl: length; with Shift: back and forth."""
         up = (event.angleDelta().y() or event.angleDelta().x()) > 0
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self.scroll(-0.25 if up else 0.25)
+            self.scroll_pages(-0.25 if up else 0.25)
         elif event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.seconds = neighbour(SECONDS, self.seconds, -1 if up else 1)
             self.forget()
@@ -368,8 +367,19 @@ class TraceView(QWidget):
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Columns are as wide as pixels."""
+        """Reduce the signal to columns again, because these are one pixel wide."""
         self._columns = None
+
+
+def _around(outer: QRect, inner: QRect) -> tuple[QRect, ...]:
+    """What of one rectangle lies outside another one in it."""
+    below, beside = inner.bottom() + 1, inner.right() + 1
+    return (
+        QRect(outer.left(), outer.top(), outer.width(), inner.top() - outer.top()),
+        QRect(outer.left(), below, outer.width(), outer.bottom() + 1 - below),
+        QRect(outer.left(), inner.top(), inner.left() - outer.left(), inner.height()),
+        QRect(beside, inner.top(), outer.right() + 1 - beside, inner.height()),
+    )
 
 
 def _rgb(name: str) -> int:
@@ -378,6 +388,6 @@ def _rgb(name: str) -> int:
 
 
 def neighbour(values: tuple[float, ...], value: float, step: int) -> float:
-    """The neighbour of a value in a list."""
+    """Return the neighbour of a value in a list."""
     near = min(range(len(values)), key=lambda i: abs(values[i] - value))
     return values[min(max(near + step, 0), len(values) - 1)]

@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QPushButton, QScrollBar, QVBoxLayout, QWidget
 
 from gui.context import Context
-from gui.tidy import tidy
+from gui.sanitise import sanitise
 from gui.widgets.trace_view import SCALES_UV, SECONDS, TraceView, neighbour
 
 HIGH_PASS_HZ = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
@@ -19,8 +19,8 @@ NOTCH_HZ = (0.0, 50.0, 60.0)
 LEAST_PX, ONE_ROW_PX = 58, 690
 
 
-class Traces(QWidget):
-    """The signals with their controls.
+class TracesPanel(QWidget):
+    """The panel of the signals and their controls.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Traces(QWidget):
         box.addWidget(self.place)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Where there is little room, the filters are in a second row."""
+        """Put the filters in a second row if the panel is narrow."""
         super().resizeEvent(event)
         narrow = event.size().width() < ONE_ROW_PX
         self._bar.setDirection(QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight)
@@ -103,8 +103,16 @@ class Traces(QWidget):
             self.place.setValue(signal.rows.total if self.view.paused_at is None else self.view.paused_at)
 
     def mark(self, label: str, bad: bool) -> None:
-        """Ask the engine to count a channel as bad, or good again; it is shown at once."""
-        word = tidy(label, 40)
+        """Ask the engine to treat a channel as bad, or good again; it is shown at once.
+
+        Parameters
+        ----------
+        label : str
+            Name of the channel.
+        bad : bool
+            Whether it is bad, or good again.
+        """
+        word = sanitise(label, 40)
         (self.view.local_bad.add if bad else self.view.local_bad.discard)(word)
         if not bad:
             self._context.feed.session.bad.pop(word, None)
@@ -113,7 +121,7 @@ class Traces(QWidget):
         self.view.update()
 
     def fit_scale(self) -> None:
-        """A scale at which the lines just do not touch."""
+        """Choose the scale at which the lines do not touch."""
         columns = self.view._columns
         size = columns.size() if columns is not None else math.nan
         if math.isfinite(size):
@@ -122,7 +130,13 @@ class Traces(QWidget):
             self.view.update()
 
     def step_scale(self, step: int) -> None:
-        """One scale larger (1) or smaller (-1)."""
+        """Choose the next scale, larger (1) or smaller (-1).
+
+        Parameters
+        ----------
+        step : int
+            1 or -1.
+        """
         self.view.scale_uv = neighbour(SCALES_UV, self.view.scale_uv, step)
         self._scaled()
         self.view.update()
@@ -161,7 +175,7 @@ class Traces(QWidget):
 def _choice(name: str, entries: list[tuple[str, float]], value: float) -> QComboBox:
     made = QComboBox()
     made.setAccessibleName(name)
-    made.setToolTip(f"{name} (of the screen only; decoding has its own filters)")
+    made.setToolTip(f"{name} on the screen only. Decoding has its own filters.")
     for text, data in entries:
         made.addItem(text, data)
     made.setCurrentIndex(max(0, made.findData(value)))

@@ -1,4 +1,4 @@
-"""Small parts that the wizard's pages are made of."""
+"""Small widgets for the pages of the wizard."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ from PySide6.QtWidgets import (
 from gui.text import Label
 
 WIDE_PX = 1240
-"""Forms are read badly when they are wider."""
+"""Widest form, pixels: wider ones are hard to read."""
 
 
-class Page(QWidget):
-    """Ground for a page: nothing but its look."""
+class WizardPage(QWidget):
+    """A page of the wizard: its look and its names.
+
+    Attributes
+    ----------
+    TITLE, SHORT : str
+        Heading of the page, and its name in the list of steps.
+    """
+
+    TITLE = SHORT = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +38,12 @@ class Page(QWidget):
 
 
 def card(title: str, *inside: QWidget | QFormLayout, stretch: bool = True) -> QFrame:
-    """A frame with a heading."""
+    """Make a frame with a heading.
+
+    Parameters
+    ----------
+    title : str
+    """
     made = QFrame()
     made.setProperty("role", "card")
     box = QVBoxLayout(made)
@@ -48,7 +61,13 @@ def card(title: str, *inside: QWidget | QFormLayout, stretch: bool = True) -> QF
 
 
 def form(rows: Sequence[tuple[str, QWidget]]) -> QFormLayout:
-    """Names on the left, fields on the right."""
+    """Make a form with names on the left and fields on the right.
+
+    Parameters
+    ----------
+    rows : Sequence[tuple[str, QWidget]]
+        Name and field of each row.
+    """
     made = QFormLayout()
     made.setVerticalSpacing(8)
     made.setHorizontalSpacing(14)
@@ -61,7 +80,16 @@ def form(rows: Sequence[tuple[str, QWidget]]) -> QFormLayout:
 
 
 def field(name: str, text: str = "", hint: str = "") -> QLineEdit:
-    """A line to type in."""
+    """Make a text field.
+
+    Parameters
+    ----------
+    name : str
+        Name, for screen readers.
+    text : str, optional
+    hint : str, optional
+        Text of the empty field.
+    """
     made = QLineEdit(text)
     made.setPlaceholderText(hint)
     made.setAccessibleName(name)
@@ -70,7 +98,15 @@ def field(name: str, text: str = "", hint: str = "") -> QLineEdit:
 
 
 def choice(name: str, entries: Sequence[tuple[str, object]]) -> QComboBox:
-    """A list to choose from."""
+    """Make a list of choices.
+
+    Parameters
+    ----------
+    name : str
+        Name, for screen readers.
+    entries : Sequence[tuple[str, object]]
+        Text and value of each choice.
+    """
     made = QComboBox()
     made.setAccessibleName(name)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

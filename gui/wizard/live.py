@@ -9,22 +9,21 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSizePolicy, 
 
 from bci.errors import BciError
 from gui.context import Context
-from gui.launch import Started
-from gui.stage.displays import make_room
+from gui.launch import StartedProcess
+from gui.presentation.displays import share_display
 from gui.text import Label
-from gui.tidy import tidy
-from gui.widgets.decoder import Decoder
-from gui.widgets.guard import STATES, guard_state
+from gui.widgets.decoder import DecoderPanel
+from gui.widgets.guard import STATES, guard_state, told
 from gui.widgets.session import PHASES
 from gui.widgets.streams import health
-from gui.wizard.following import last_object
-from gui.wizard.form import Page
-from gui.wizard.plan import Plan
+from gui.wizard.calibration_run import last_object
+from gui.wizard.form import WizardPage
+from gui.wizard.plan import WizardPlan
 
 PATIENCE_S = 8.0
 
 
-class LivePage(Page):
+class LivePage(WizardPage):
     """Starts and ends the session; opens the windows that belong to it.
 
     Parameters
@@ -38,17 +37,17 @@ class LivePage(Page):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self._run: Started | None = None
+        self._run: StartedProcess | None = None
         self._end_s = 0.0
         self.recording: Path | None = None
         self.model = ""
-        self.plan = Plan()
+        self.plan = WizardPlan()
         self.state = Label("", "huge", wrap=True)
         self.detail = Label("", "value", wrap=True)
-        self.decoder = Decoder(context)
+        self.decoder = DecoderPanel(context)
         self.decoder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.file = Label("", "muted", wrap=True)
-        self.cues = QCheckBox("trials with cues, one after another (without: free running)")
+        self.cues = QCheckBox("show cues, one trial after another (off: free running)")
         self.cues.setChecked(True)
         self.participant = QCheckBox("participant's window")
         self.participant.setChecked(True)
@@ -89,29 +88,29 @@ class LivePage(Page):
 
     @property
     def running(self) -> bool:
-        """Whether our session goes on."""
+        """Whether the session of this page is running."""
         return self._run is not None and self._run.alive
 
     def begin(self) -> None:
-        """Start the session in a process that outlives this window, with the participant's window; and the operator's here."""
+        """Start the session in a process of its own, with the participant's window, and open the operator window."""
         if self.running or not self.model:
             return
         self._end_s, self.recording = 0.0, None
         self._context.beside = self.participant.isChecked()
         if self._context.beside:
-            make_room(self.window())
+            share_display(self.window())
         words = self.plan.run_words(self.model, self.cues.isChecked(), self.participant.isChecked())
-        self._run = self._context.launcher.start("session", words)
+        self._run = self._context.begin_session(words)
         self._context.feed.say("info", "window", f"session of {self.plan.subject} starts")
         self._open("operator")
 
     def finish(self) -> None:
-        """End the session: neutral first, then recorder and all."""
+        """End the session: first neutral, then the recorder and the other processes."""
         self._context.control.stop("ended in the wizard")
         self._end_s = self._context.feed.now()
 
     def play_again(self) -> None:
-        """Look at the session that was recorded, in the window for that; else as a stream."""
+        """Open the recorded session in the replay window; if there is none, play it as a stream."""
         if self.recording is None:
             return
         if "replay" not in self._context.names():
@@ -124,7 +123,7 @@ class LivePage(Page):
             opened(self.recording)
 
     def tick(self) -> None:
-        """Whether it has ended."""
+        """Check whether the session has ended."""
         if self._context.ticks % self.decoder.EVERY == 0:
             self.decoder.refresh()
         if self._run is None:
@@ -140,20 +139,22 @@ class LivePage(Page):
                 self.recording = Path(str(found["recording"]))
 
     def refresh(self) -> None:
-        """Show how it goes."""
+        """Show the state of the session."""
         feed = self._context.feed
         phase = feed.session.phase(feed.now())
         running = self.running
         failed = self._run is not None and not running and self._run.process.returncode and not self._end_s
         if failed and self._run is not None:
-            self.state.tell("■ The session ended before its time", "huge")
+            self.state.tell("■ The session ended unexpectedly", "huge")
             self.detail.tell(self._run.last_words(), "bad")
         elif running:
             self.state.tell("Ending …" if self._end_s else PHASES.get(phase, phase) if phase != "none" else "Starting …", "huge")
-            state, line = guard_state(self._context)
+            state, report = guard_state(self._context)
             sign, word, meaning, _ = STATES[state]
-            why = tidy(line.get("why", ""), 80) or meaning
-            self.detail.tell(f"signal: {health(self._context)[1]}   ·   {sign} {word.lower()}: {why}", "value")
+            loud = state == "unconfirmed"
+            why = f"{meaning}: {told(report)}" if loud else told(report) or meaning
+            self.detail.tell(f"{sign} {word if loud else word.lower()}: {why}   ·   signal: {health(self._context)[1]}",
+                             "alarm" if loud else "value")  # fmt: skip
         else:
             self.state.tell("Session ended" if self.recording else "Ready" if self.model else "There is no model yet", "huge")
             self.detail.tell("" if self.model else "Finish the trials first.", "value")

@@ -1,4 +1,4 @@
-"""Page one: who, and with what."""
+"""Page one: the person and the amplifier."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QPlainText
 
 from bci import plugins
 from gui.context import Context
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
 from gui.widgets.browser import with_browser
 from gui.widgets.session import LINES_HZ
-from gui.wizard.form import WIDE_PX, Page, card, choice, field, form
-from gui.wizard.plan import SIMULATED, STREAM, Plan
+from gui.wizard.form import WIDE_PX, WizardPage, card, choice, field, form
+from gui.wizard.plan import SIMULATED, STREAM, WizardPlan
 
 MOST_NOTES = 500
 NOTES_PX = 320
 
 
-class PersonPage(Page):
+class PersonPage(WizardPage):
     """Pseudonym, session, amplifier, montage, mains, notes.
 
     Parameters
@@ -37,7 +37,7 @@ class PersonPage(Page):
         self.amplifier = choice("amplifier", [("a simulated subject", (SIMULATED, ""))])
         for name in plugins.names(plugins.SOURCES):
             if name != SIMULATED:
-                self.amplifier.addItem(tidy(name, 30), (name, ""))
+                self.amplifier.addItem(sanitise(name, 30), (name, ""))
         self.device = field("settings of the device", str(remembered("wizard/device", "")), "port=/dev/ttyUSB0")
         self.fast = QCheckBox("faster than real time")
         self.fast.setChecked(True)
@@ -50,12 +50,12 @@ class PersonPage(Page):
         self.seed.setAccessibleName("seed")
         self.seed.setRange(0, 9999)
         self.seed.setValue(1)
-        self.montage = field("montage file", str(remembered("session/montage", "")), "only where the stream says too little")
+        self.montage = field("montage file", str(remembered("session/montage", "")), "only if the stream lacks information")
         self.line = choice("line frequency", [(f"{hz:g} Hz", hz) for hz in LINES_HZ])
         self.line.setCurrentIndex(max(0, self.line.findData(context.analysis.line_hz)))
         self.notes = QPlainTextEdit()
         self.notes.setAccessibleName("notes")
-        self.notes.setPlaceholderText("Anything worth remembering. Goes on record when the trials begin.")
+        self.notes.setPlaceholderText("Anything worth remembering. It is recorded when the trials begin.")
         self.notes.setMaximumHeight(NOTES_PX)
         self.amplifier.currentIndexChanged.connect(self._changed)
         self._lay_out()
@@ -79,10 +79,10 @@ class PersonPage(Page):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.addWidget(self.device)
         inner.addWidget(Label("Settings of the device, as in bci stream NAME --set key=value.", "muted", wrap=True))
-        who = card("Who", form([("Pseudonym", self.subject), ("Session", self.session)]), self._hint(), stretch=False)
+        who = card("Person", form([("Pseudonym", self.subject), ("Session", self.session)]), self._hint(), stretch=False)
         montage = with_browser(self.montage, "Montages (*.toml)")
         rows = [("Amplifier", self.amplifier), ("Montage", montage), ("Mains", self.line)]
-        what = card("With what", form(rows), self._simulated, self._device)
+        what = card("Equipment", form(rows), self._simulated, self._device)
         notes = card("Notes", self.notes, stretch=False)
         left, right = QVBoxLayout(), QVBoxLayout()
         left.setSpacing(12)
@@ -98,7 +98,7 @@ class PersonPage(Page):
         both.addLayout(right, 1)
 
     def _hint(self) -> Label:
-        return Label("Letters and digits, never a name: it is part of the names of all files.", "muted", wrap=True)
+        return Label("Letters and digits, never a name: the pseudonym is part of all file names.", "muted", wrap=True)
 
     def _changed(self) -> None:
         name, _ = self.amplifier.currentData() or ("", "")
@@ -106,9 +106,9 @@ class PersonPage(Page):
         self._device.setVisible(name not in (SIMULATED, STREAM))
 
     def refresh(self) -> None:
-        """List the EEG streams that are there, beside the devices."""
+        """List the EEG streams that are found, after the devices."""
         streams = [s for s in self._context.feed.streams if s.rate_hz > 0]
-        wanted = {(STREAM, s.source_id): f"stream {tidy(s.name, 30)}, {s.n_channels} × {s.rate_hz:g} Hz" for s in streams}
+        wanted = {(STREAM, s.source_id): f"stream {sanitise(s.name, 30)}, {s.n_channels} × {s.rate_hz:g} Hz" for s in streams}
         have = [self.amplifier.itemData(i) for i in range(self.amplifier.count())]
         for data, text in wanted.items():
             if data not in [tuple(x) for x in have]:
@@ -119,14 +119,25 @@ class PersonPage(Page):
                 self.amplifier.removeItem(i)
 
     def choose_stream(self, source_id: str) -> None:
-        """Take the stream with this identity."""
+        """Choose the stream with this source identifier.
+
+        Parameters
+        ----------
+        source_id : str
+            Source identifier of the stream.
+        """
         self.refresh()
         for i in range(self.amplifier.count()):
             if tuple(self.amplifier.itemData(i)) == (STREAM, source_id):
                 self.amplifier.setCurrentIndex(i)
 
-    def filled_in(self, plan: Plan) -> dict[str, object]:
-        """Fields of a plan."""
+    def filled_in(self, plan: WizardPlan) -> dict[str, object]:
+        """Fields of a plan.
+
+        Parameters
+        ----------
+        plan : WizardPlan
+        """
         amplifier, source_id = self.amplifier.currentData() or (SIMULATED, "")
         return {
             "subject": self.subject.text().strip(), "session": self.session.text().strip(), "amplifier": amplifier,
@@ -136,7 +147,7 @@ class PersonPage(Page):
         }  # fmt: skip
 
     def remember(self) -> None:
-        """For the next time."""
+        """Remember the entries for the next time."""
         context = self._context
         for key, widget in (("session/subject", self.subject), ("session/session", self.session),
                             ("session/montage", self.montage), ("wizard/device", self.device)):  # fmt: skip

@@ -1,14 +1,14 @@
-"""What is filled in on the wizard's pages, and the commands that it stands for."""
+"""The entries of the wizard's pages, and the commands that they stand for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from bci.calibration.virtual import subject_classes
 from bci.errors import ConfigError
-from bci.session.calibration.protocol import CalibrationProtocol, load_protocol
-from bci.session.calibration.virtual import subject_classes
-from bci.session.timeline import CLASS_CODES
+from bci.paradigm.protocol import CalibrationProtocol, load_protocol
+from bci.paradigm.timeline import CLASS_CODES
 from bci.stream.paths import label
 from bci.stream.stream_query import StreamQuery
 
@@ -17,7 +17,7 @@ CHECKED = "name=simulated"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WizardPlan:
     """A calibration and the session after it.
 
     Parameters
@@ -39,7 +39,7 @@ class Plan:
     protocol, instruction, language : str
     per_class, most_blocks : int
     fast : bool
-        The simulated subject faster than real time, without anything to look at.
+        Whether the simulated subject runs faster than real time, without windows to follow it.
     skill : float
         Of the simulated subject.
     seed : int
@@ -65,29 +65,29 @@ class Plan:
 
     @property
     def virtual(self) -> bool:
-        """Whether nobody has to wait for it."""
+        """Whether the calibration runs faster than real time."""
         return self.amplifier == SIMULATED and self.fast
 
     def person_problem(self) -> str:
-        """What is wrong with person or amplifier, or ""."""
+        """Return what is wrong with person or amplifier, or ""."""
         for kind, value in (("pseudonym", self.subject), ("session", self.session)):
             try:
                 label(kind, value)
             except ConfigError as error:
                 return str(error)
         if not any(c.isdigit() for c in self.subject):
-            return f"pseudonym = {self.subject!r} looks like a name: take one with a number, such as P003"
+            return f"The pseudonym {self.subject!r} looks like a name. Take one with a number, such as P003."
         if self.amplifier == STREAM and not self.source_id:
-            return "no stream is there: start the amplifier's program, or choose another amplifier"
+            return "There is no stream. Start the program of the amplifier, or choose another amplifier."
         wrong = [word for word in self.device.split() if "=" not in word]
         if wrong:
-            return f"settings of the device: write {wrong[0]!r} as key=value"
+            return f"Write each setting of the device as key=value: {wrong[0]!r} is none."
         if self.montage and not Path(self.montage).is_file():
             return f"{self.montage}: there is no such montage file"
         return ""
 
     def chosen(self) -> CalibrationProtocol:
-        """The protocol with what was changed.
+        """Return the protocol with the changed numbers.
 
         Raises
         ------
@@ -97,18 +97,23 @@ class Plan:
         return load_protocol(self.protocol, **changes)
 
     def protocol_problem(self) -> str:
-        """What is wrong with the protocol, or ""."""
+        """Return what is wrong with the protocol, or ""."""
         try:
             protocol = self.chosen()
         except ConfigError as error:
             return str(error)
         unknown = [c for c, code in protocol.class_codes.items() if code not in CLASS_CODES.values()]
         if self.amplifier == SIMULATED and not self.fast and unknown:
-            return f"in real time the simulated subject knows no {unknown[0]!r}: let it run faster than real time"
+            return f"In real time the simulated subject cannot imagine {unknown[0]!r}. Let it run faster than real time."
         return ""
 
-    def same_trials(self, other: Plan) -> bool:
-        """Whether trials of the other plan are trials of this one."""
+    def same_trials(self, other: WizardPlan) -> bool:
+        """Return whether trials that were recorded with the other plan are valid for this one.
+
+        Parameters
+        ----------
+        other : WizardPlan
+        """
         return self._key() == other._key()
 
     def _key(self) -> tuple[object, ...]:
@@ -119,7 +124,7 @@ class Plan:
     # --- words after "bci"
 
     def check_words(self) -> tuple[str, ...]:
-        """Put the amplifier on LSL to look at it; nothing where it is there."""
+        """Return the command that puts the amplifier on LSL; empty if it is there already."""
         if self.amplifier == STREAM:
             return ()
         if self.amplifier == SIMULATED:
@@ -127,7 +132,7 @@ class Plan:
         return ("stream", self.amplifier, *_sets(self.device.split()))
 
     def calibrate_words(self) -> tuple[str, ...]:
-        """A new calibration."""
+        """Return the command for a new calibration."""
         protocol = ["--protocol", self.protocol, "--per-class", self.per_class, "--most-blocks", self.most_blocks]
         how = ["--instruction", self.instruction, "--seed", self.seed, "--subject", self.subject]
         sets = _sets([f"record.session={self.session}", f"preprocessing.notch_hz={self.line_hz:g}"])
@@ -136,12 +141,29 @@ class Plan:
         return _texts("calibrate", *protocol, *how, *sets, *montage, *out, *self._source(), *self._manner())
 
     def resume_words(self, folder: Path, more: bool) -> tuple[str, ...]:
-        """Go on with the newest calibration in a folder; with a further block first, where ``more``."""
+        """Return the command that continues the newest calibration in a folder; with ``more``, by a further block.
+
+        Parameters
+        ----------
+        folder : Path
+        more : bool
+            Whether a further block is recorded first.
+        """
         device = ["--device"] if self.amplifier != STREAM and not self.virtual else []
         return _texts("calibrate", "--resume", folder, *(["--more"] if more else []), *device, *self._manner())
 
     def run_words(self, model: str, cues: bool, participant: bool) -> tuple[str, ...]:
-        """The live session."""
+        """Return the command for the live session.
+
+        Parameters
+        ----------
+        model : str
+            Model file.
+        cues : bool
+            Whether cues are shown.
+        participant : bool
+            Whether the participant's window is opened.
+        """
         words = ["run", "--json", "--model", model, "--subject", self.subject, "--seed", self.seed]
         words += _sets([f"record.session={self.session}"])
         words += ["--out", self.out] if self.out else []
@@ -168,7 +190,7 @@ class Plan:
         return ["--device", *_sets([f"source.name={self.amplifier}", *own])]
 
     def _simulated(self) -> list[str]:
-        """The subject that will be calibrated."""
+        """Return the words that describe the simulated subject."""
         classes = subject_classes(load_protocol(self.protocol))
         return ["simulated", "--skill", f"{self.skill:g}", "--seed", str(self.seed), "--classes", ",".join(classes)]
 

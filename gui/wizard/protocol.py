@@ -1,4 +1,4 @@
-"""Page three: what the person is asked to do."""
+"""Page three: the protocol."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QSpinBox, QVBoxLayout, QWidget
 
 from bci.errors import ConfigError
-from bci.session.calibration.protocol import INSTRUCTIONS, CalibrationProtocol, protocols
-from bci.session.calibration.texts import Texts, languages
+from bci.paradigm.protocol import INSTRUCTIONS, CalibrationProtocol, load_protocol, protocols
+from bci.paradigm.texts import Texts, languages
 from gui.context import Context
 from gui.text import Label
-from gui.wizard.form import WIDE_PX, Page, card, choice, form
-from gui.wizard.plan import Plan
+from gui.wizard.form import WIDE_PX, WizardPage, card, choice, form
+from gui.wizard.plan import WizardPlan
 from gui.wizard.trial_picture import TrialPicture
 
 FIRST = "short"
 
 
-class ProtocolPage(Page):
-    """The protocols that are shipped; one trial as a picture, how long it takes, what is said.
+class ProtocolPage(WizardPage):
+    """The list of protocols, with a picture of one trial, the duration and the instructions.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class ProtocolPage(Page):
         self._chosen()
 
     def _lay_out(self) -> None:
-        rows = [("Trials of each class", self.per_class), ("Blocks at most", self.most_blocks)]
+        rows = [("Trials per class", self.per_class), ("Maximum of blocks", self.most_blocks)]
         more = [("Instruction", self.instruction), ("Language", self.language)]
         how = QWidget()
         both = QHBoxLayout(how)
@@ -71,7 +71,7 @@ class ProtocolPage(Page):
         right = QVBoxLayout()
         right.setSpacing(12)
         right.addWidget(card("One trial", self.picture, self.facts, stretch=False))
-        right.addWidget(card("How", how, self.said))
+        right.addWidget(card("Settings", how, self.said))
         right.addStretch(1)
         lists = QHBoxLayout()
         lists.setSpacing(12)
@@ -83,8 +83,8 @@ class ProtocolPage(Page):
         box.addLayout(lists, 1)
 
     def _chosen(self) -> None:
-        """Another protocol: its own numbers."""
-        protocol = Plan(protocol=self._name(), **_as_shipped(self._name())).chosen()
+        """Show the numbers of the protocol that was chosen."""
+        protocol = load_protocol(self._name())
         for widget, value in ((self.per_class, protocol.per_class), (self.most_blocks, protocol.most_blocks)):
             widget.blockSignals(True)
             widget.setValue(value)
@@ -104,9 +104,9 @@ class ProtocolPage(Page):
         }  # fmt: skip
 
     def refresh(self) -> None:
-        """Say what that means."""
+        """Show what the settings mean."""
         try:
-            protocol = Plan(**self.filled_in()).chosen()  # type: ignore[arg-type]
+            protocol = WizardPlan(**self.filled_in()).chosen()  # type: ignore[arg-type]
         except ConfigError as error:
             self.facts.tell(str(error), "bad")
             return
@@ -118,28 +118,27 @@ class ProtocolPage(Page):
         self.said.tell(f"The person is told: {told}")
 
     def remember(self, context: Context) -> None:
-        """For the next time."""
+        """Remember the entries for the next time.
+
+        Parameters
+        ----------
+        context : Context
+        """
         context.settings.setValue("wizard/protocol", self._name())
         context.settings.setValue("wizard/language", self.language.currentData())
 
 
-def _as_shipped(name: str) -> dict[str, object]:
-    from bci.session.calibration.protocol import load_protocol
-
-    protocol = load_protocol(name)
-    return {"per_class": protocol.per_class, "most_blocks": protocol.most_blocks, "instruction": protocol.instruction}
-
-
 def _facts(p: CalibrationProtocol) -> str:
-    """How long it takes, in a few lines."""
+    """Return classes and durations as text."""
     trial_s = p.paradigm.stop_s + sum(p.paradigm.pause_s) / 2
     block_s = p.block_size * trial_s
     classes = ", ".join(c.replace("_", " ") for c in p.classes)
     before_s = sum(b.seconds for b in p.baselines) + p.practice * len(p.classes) * trial_s
-    first = f"{_minutes(before_s)} of baselines and practice first. " if before_s else ""
-    blocks = f"A block is {p.block_size} trials, {_minutes(block_s)}; a verdict after each, {p.most_blocks} at most."
+    first = f"Baselines and practice take {_minutes(before_s)} first. " if before_s else ""
+    blocks = f"A block has {p.block_size} trials and takes {_minutes(block_s)}. "
+    blocks += f"A verdict follows each block; there are at most {p.most_blocks}."
     longest = _minutes(before_s + p.most_blocks * (block_s + p.break_s))
-    return f"{classes}. {first}{blocks} It ends as soon as it is enough, at the latest after {longest}."
+    return f"{classes}. {first}{blocks} The calibration ends as soon as the verdict is clear, after {longest} at the latest."
 
 
 def _minutes(seconds: float) -> str:

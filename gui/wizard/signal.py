@@ -1,4 +1,4 @@
-"""Page two: is the signal good?"""
+"""Page two: the signal check."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from bci.engine.quality import QualitySettings
 from gui.context import Context
-from gui.launch import Started
+from gui.launch import StartedProcess
 from gui.text import Label
-from gui.widgets.quality import Quality
+from gui.widgets.quality import QualityPanel
 from gui.widgets.streams import health
 from gui.widgets.trace_view import TraceView
-from gui.wizard.form import Page
-from gui.wizard.plan import SIMULATED, STREAM, Plan
+from gui.wizard.form import WizardPage
+from gui.wizard.plan import SIMULATED, STREAM, WizardPlan
 
 EVERY = 6
 SIGN = {"good": "●", "warn": "▲", "bad": "■", "none": "○"}
 
 
-class SignalPage(Page):
-    """Signals, every electrode on a head, and what to do about those that are bad.
+class SignalPage(WizardPage):
+    """Signals, all electrodes on a head, and what to do about bad ones.
 
-    The amplifier is on LSL for as long as this page is looked at; the calibration starts it anew for itself.
+    The amplifier is on LSL while this page is shown; the calibration starts it again for itself.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class SignalPage(Page):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
-        self._device: Started | None = None
-        self._plan = Plan()
+        self._device: StartedProcess | None = None
+        self._plan = WizardPlan()
         self.verdict = Label("", "big", wrap=True)
         self.advice = Label("", "muted", wrap=True)
-        self.quality = Quality(context)
+        self.quality = QualityPanel(context)
         self.traces = TraceView(context)
         row = QHBoxLayout()
         row.setSpacing(10)
@@ -53,8 +53,15 @@ class SignalPage(Page):
         box.addWidget(self.advice)
         box.addWidget(holder, 1)
 
-    def begin(self, plan: Plan, running: bool) -> None:
-        """Somebody looks: the signal comes, where a calibration does not send it already."""
+    def begin(self, plan: WizardPlan, running: bool) -> None:
+        """Show the signal: start the amplifier, unless a calibration uses it already.
+
+        Parameters
+        ----------
+        plan : WizardPlan
+        running : bool
+            Whether a calibration or a session uses the amplifier.
+        """
         self._plan = plan
         words = plan.check_words()
         if self._device is not None and (self._device.words != words or not self._device.alive):
@@ -66,13 +73,13 @@ class SignalPage(Page):
                 self._context.feed.choose(stream)
 
     def end(self) -> None:
-        """The amplifier is free for somebody else."""
+        """Stop the amplifier, so that another program can use it."""
         if self._device is not None:
             self._context.launcher.stop(self._device)
         self._device = None
 
     def tick(self) -> None:
-        """A step for what moves."""
+        """Update the traces, and at intervals the quality."""
         self._choose()
         self.traces.refresh()
         if self._context.ticks % EVERY == 0:
@@ -80,12 +87,12 @@ class SignalPage(Page):
             self._judge()
 
     def problem(self) -> str:
-        """Why the trials should not begin, or "". A bad signal is the person's to decide."""
+        """Return why the trials cannot begin, or "". Whether a bad signal is accepted is the person's decision."""
         failed = self._device is not None and not self._device.alive and self._device.process.returncode
         return (self._device.last_words() if failed and self._device else "") or ""
 
     def _choose(self) -> None:
-        """Look at our own device where there are several streams."""
+        """Show the simulated subject if there are several streams."""
         if self._plan.amplifier == SIMULATED and self._context.feed.signal_stream is None:
             for stream in self._context.feed.streams:
                 if stream.name == "simulated":
@@ -96,24 +103,24 @@ class SignalPage(Page):
         problem = self.problem()
         if problem or feed.signal is None:
             self.verdict.tell("■ The amplifier does not start" if problem else "○ Waiting for the signal …", "big")
-            self.advice.tell(problem or "It is looked for on LSL.")
+            self.advice.tell(problem or "Looking for it on LSL.")
             return
         verdicts = self._context.analysis.verdicts(feed.signal, feed.session.bad)
         eeg = [v for v, c in zip(verdicts, feed.signal.info.channels, strict=True) if c.type == "EEG"]
         bad, few = sum(v.level == "bad" for v in eeg), QualitySettings().bad_share * len(eeg)
         level, words = health(self._context)
         if level != "good":
-            text, advice = f"{SIGN[level]} The signal {words}", "Put that right first: trials with gaps are asked for again."
+            text, advice = f"{SIGN[level]} The signal {words}", "Correct this first: trials with gaps are repeated."
         elif not bad:
             text, advice = (
                 "● The signal is good",
-                "Let the person blink and clench the teeth, and watch the traces follow.",
+                "Ask the person to blink and to clench the teeth. The traces must show it.",
             )
         elif bad < few:
             text = f"▲ {bad} of {len(eeg)} channels {'is' if bad == 1 else 'are'} bad"
-            advice = "Put them right as the list says, or go on: the decoder then does without them."
+            advice = "Correct them as the list says, or go on: the decoder then works without them."
         else:
             text = f"■ {bad} of {len(eeg)} channels are bad: too many to begin"
-            advice = f"Fewer than {few:g} may be. Do what the list says."
+            advice = f"Fewer than {few:g} may be bad. Correct them as the list says."
         self.verdict.tell(text, "big")
         self.advice.tell(f"{advice} {words}." if level == "good" else advice)

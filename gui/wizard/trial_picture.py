@@ -1,4 +1,4 @@
-"""One trial of a protocol, drawn: what is seen and heard, and when."""
+"""A picture of one trial of a protocol: what the person sees and hears, and when."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from bci.session.calibration.protocol import CalibrationProtocol
+from bci.paradigm.protocol import CalibrationProtocol
 from gui import theme
 from gui.context import Context
 
@@ -31,13 +31,18 @@ class TrialPicture(QWidget):
         context.themed.connect(self.update)
 
     def show_protocol(self, protocol: CalibrationProtocol) -> None:
-        """Draw a trial of this one."""
+        """Draw a trial of this protocol.
+
+        Parameters
+        ----------
+        protocol : CalibrationProtocol
+        """
         self._protocol = protocol
         self.setFixedHeight(len(self.bars()) * (LANE + GAP) + FOOT)
         self.update()
 
     def bars(self) -> list[tuple[str, float, float, int]]:
-        """Name, begin, end in seconds and number of the colour of everything in a trial."""
+        """Return name, begin and end in seconds, and colour number of each part of a trial."""
         if self._protocol is None:
             return []
         p = self._protocol.paradigm

@@ -1,52 +1,53 @@
-"""Page four: the trials, and what they tell so far."""
+"""Page four: the trials and their results so far."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from bci.session.explore.exploration import Exploration
+from bci.explore.exploration import Exploration
 from gui.background import Background
 from gui.context import Context
 from gui.explorer.curves import ErdsMaps
 from gui.explorer.feature_map import FeatureMap
+from gui.message_values import CalibrationProgress, Question
+from gui.sanitise import sanitise
 from gui.text import Label
-from gui.tidy import tidy
-from gui.wizard.following import OVER, Calibrating
-from gui.wizard.form import Page
+from gui.wizard.calibration_run import OVER, CalibrationRun
+from gui.wizard.form import WizardPage
 from gui.wizard.learning import LearningCurve
-from gui.wizard.separation import Seen
+from gui.wizard.separation import Separation
 
-WORK = "gui.wizard.separation:Looker"
+WORK = "gui.wizard.separation:SeparationJobs"
 PHASES = {
-    "idle": "Nothing is running", "starting": "Starting …", "checking": "The signal is looked at", "ready": "Ready to begin?",
-    "baseline": "Baseline", "practice": "Practice: these trials do not count", "judging": "Break. The judge is working …",
-    "break": "Break", "fitting": "Fitting the decoder, writing the report …", "done": "Finished",
-    "stopped": "Stopped. Everything recorded is kept", "failed": "■ It ended before its time",
+    "idle": "Nothing is running", "starting": "Starting …", "checking": "Checking the signal …", "ready": "Ready to begin?",
+    "baseline": "Baseline", "practice": "Practice: these trials do not count", "judging": "Break. Computing the verdict …",
+    "break": "Break", "fitting": "Fitting the decoder and writing the report …", "done": "Finished",
+    "stopped": "Stopped. All recorded trials are kept", "failed": "■ The calibration ended unexpectedly",
 }  # fmt: skip
 LEAST_REACH = 0.1
+MOST, MOST_ANSWERS = 1_000_000, 9
+"""Largest number of trials of a block, and of answers to a question, that is shown."""
 
 
-class TrialsPage(Page):
+class TrialsPage(WizardPage):
     """Progress, questions, and live class separation: r² map, ERD/ERS, learning curve, verdict so far.
 
     Parameters
     ----------
     context : Context
-    calibrating : Calibrating
+    calibration : CalibrationRun
     """
 
     TITLE = "Trials"
     SHORT = "Trials"
 
-    def __init__(self, context: Context, calibrating: Calibrating) -> None:
+    def __init__(self, context: Context, calibration: CalibrationRun) -> None:
         super().__init__()
-        self._context, self._calibrating = context, calibrating
+        self._context, self._calibration = context, calibration
         self._looker = Background(WORK)
         self._looker.done.connect(self._seen)
-        self._looker.failed.connect(lambda _number, _method, why: self.where.tell(why))
+        self._looker.failed.connect(self._not_looked)
         self._looked: tuple[object, ...] = ()
         self._asked: object = None
         self._found: Exploration | None = None
@@ -54,21 +55,21 @@ class TrialsPage(Page):
         self.detail = Label("", "muted", wrap=True)
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
-        self.verdict = Label("No verdict yet: the judge looks after each block.", "value", wrap=True)
+        self.verdict = Label("There is no verdict yet. One follows after each block.", "value", wrap=True)
         self.hold = QPushButton("Break")
         self.hold.setCheckable(True)
-        self.hold.clicked.connect(calibrating.hold)
+        self.hold.clicked.connect(calibration.hold)
         self.stop = QPushButton("Stop")
         self.stop.clicked.connect(self._stop)
         self.question = Label("", "value", wrap=True)
         self.answers: dict[str, QPushButton] = {}
         self.map = FeatureMap(context)
-        self.map.note = "r² of channels and frequencies: after the first block"
+        self.map.note = "The map of r² appears after the first block."
         self.map.pointed.connect(lambda channel, _freq: self._show_erds(channel))
         self.where = Label("", "muted", elastic=True)
         self.erds = ErdsMaps(context)
         self.erds.show_channel({}, 0)
-        self.erds.note.tell("Change of power against the time before the cue: after the first block.")
+        self.erds.note.tell("The maps of ERD/ERS appear after the first block.")
         self.curve = LearningCurve(context)
         self._lay_out()
 
@@ -92,9 +93,9 @@ class TrialsPage(Page):
         pictures, right = QHBoxLayout(), QVBoxLayout()
         pictures.setSpacing(10)
         right.setSpacing(8)
-        right.addWidget(_titled("ERD/ERS at the channel of the cursor", self.erds), 1)
+        right.addWidget(_titled("ERD/ERS at the marked channel", self.erds), 1)
         right.addWidget(_titled("Accuracy so far", self.curve), 1)
-        pictures.addWidget(_titled("Signed r²: what tells the classes apart", self.map, self.where), 5)
+        pictures.addWidget(_titled("Signed r²: where the classes differ", self.map, self.where), 5)
         pictures.addLayout(right, 5)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -105,53 +106,52 @@ class TrialsPage(Page):
         box.addLayout(pictures, 1)
 
     def forget(self) -> None:
-        """Another calibration."""
+        """Forget the last calibration."""
         self._looked, self._found = (), None
         self.curve.forget()
-        self.verdict.tell("No verdict yet: the judge looks after each block.", "value")
+        self.verdict.tell("There is no verdict yet. One follows after each block.", "value")
 
     def close_all(self) -> None:
-        """End what works for this page."""
+        """End the background process of this page."""
         self._looker.close()
 
     def _stop(self) -> None:
-        self._calibrating.stop()
+        self._calibration.stop()
         self.refresh()
 
     def refresh(self) -> None:
-        """Show how far it is."""
-        calibrating, heard = self._calibrating, self._calibrating.heard
-        phase = calibrating.phase
-        block, blocks = _whole(heard.get("block")), _whole(heard.get("blocks"))
-        done, of = _whole(heard.get("done")), max(1, _whole(heard.get("of")))
-        words = PHASES.get(phase, tidy(phase, 40))
+        """Show the progress."""
+        calibration, heard = self._calibration, self._calibration.heard
+        phase = calibration.phase
+        block, blocks = heard.block, heard.blocks
+        of = min(max(1, heard.of), MOST)
+        done = min(max(0, heard.done), of)
+        words = PHASES.get(phase, sanitise(phase, 40))
         if phase == "trials":
-            held = ", break after this trial" if heard.get("held") else ""
+            held = ", break after this trial" if heard.held else ""
             words = f"Block {block} of at most {blocks}: {done} of {of} trials{held}"
-        self.phase.tell("Stopping …" if calibrating.stopping else words, "big")
-        self.detail.tell(calibrating.problem or self._detail(heard), "bad" if calibrating.problem else "muted")
+        self.phase.tell("Stopping …" if calibration.stopping else words, "big")
+        self.detail.tell(calibration.problem or self._detail(heard), "bad" if calibration.problem else "muted")
         self.progress.setMaximum(of)
         self.progress.setValue(done if phase == "trials" else of if phase in ("judging", "break", "fitting", "done") else 0)
-        self.hold.setEnabled(phase in ("trials", "ready", "practice") and not heard.get("virtual"))
-        self.hold.setChecked(bool(heard.get("held")))
-        self.hold.setText("Go on" if heard.get("held") else "Break")
-        self.stop.setEnabled(phase not in (*OVER, "fitting") and not calibrating.stopping)
-        self._ask(heard.get("question") if calibrating.running else None)
+        self.hold.setEnabled(phase in ("trials", "ready", "practice") and not heard.virtual)
+        self.hold.setChecked(heard.held)
+        self.hold.setText("Go on" if heard.held else "Break")
+        self.stop.setEnabled(phase not in (*OVER, "fitting") and not calibration.stopping)
+        self._ask(heard.question if calibration.running else None)
         self._judge(heard)
 
-    def _detail(self, heard: dict[str, Any]) -> str:
-        """Counts, and what is shown now."""
-        kept = heard.get("kept")
-        counts = ", ".join(f"{tidy(c, 24)} {n}" for c, n in kept.items()) if isinstance(kept, dict) else ""
-        rejected = f"; {heard['rejected']} rejected" if heard.get("rejected") else ""
-        cue = f"   shown now: {tidy(heard['cue'], 24).replace('_', ' ')}" if heard.get("cue") else ""
-        lines = heard.get("said")
-        said = tidy(lines[-1], 120) if isinstance(lines, list) and lines else ""
-        return f"trials that count: {counts}{rejected}{cue}" if counts else said
+    def _detail(self, heard: CalibrationProgress) -> str:
+        """Return the counts of trials, and the current cue."""
+        counts = ", ".join(f"{sanitise(c, 24)} {n}" for c, n in heard.kept.items())
+        rejected = f"; {heard.rejected} rejected" if heard.rejected else ""
+        cue = f"   shown now: {sanitise(heard.cue, 24).replace('_', ' ')}" if heard.cue else ""
+        said = sanitise(heard.said[-1], 120) if heard.said else ""
+        return f"valid trials: {counts}{rejected}{cue}" if counts else said
 
-    def _ask(self, question: object) -> None:
-        """Show what is asked, a button for each answer."""
-        number = question.get("number") if isinstance(question, dict) else None
+    def _ask(self, question: Question | None) -> None:
+        """Show the question, with a button for each answer."""
+        number = question.number if question is not None else None
         if number == self._asked:
             return
         self._asked = number
@@ -159,33 +159,31 @@ class TrialsPage(Page):
             self._answers.removeWidget(button)
             button.deleteLater()
         self.answers = {}
-        self._box.setVisible(isinstance(question, dict))
-        if not isinstance(question, dict) or not isinstance(question.get("choices"), dict):
+        self._box.setVisible(question is not None)
+        if question is None:
             return
-        self.question.tell(tidy(question.get("text", ""), 300))
-        for i, (key, what) in enumerate(question["choices"].items()):
-            button = QPushButton(tidy(what, 40).capitalize())
+        self.question.tell(question.text)
+        for i, (key, what) in enumerate(list(question.choices.items())[:MOST_ANSWERS]):
+            button = QPushButton(sanitise(what, 40).capitalize())
             button.setProperty("role", "primary" if i == 0 else "")
             button.setMinimumSize(QSize(110, 34))
-            button.clicked.connect(lambda _=False, k=str(key): self._calibrating.answer(k))
+            button.clicked.connect(lambda _=False, k=key: self._calibration.answer(k))
             self._answers.addWidget(button)
-            self.answers[str(key)] = button
+            self.answers[key] = button
 
-    def _judge(self, heard: dict[str, Any]) -> None:
-        """Verdict so far, learning curve, and a look at the trials after each block."""
-        question = heard.get("question")
-        asked = isinstance(question, dict) and question.get("text") == heard.get("line")
+    def _judge(self, heard: CalibrationProgress) -> None:
+        """Show the verdict so far, and analyse the trials after each block."""
+        asked = heard.question is not None and heard.question.text == sanitise(heard.line, 300)
         self.verdict.setVisible(not asked)  # it stands in the question
-        if heard.get("line"):
-            self.verdict.tell(f"After block {_whole(heard.get('look'))}: {tidy(heard['line'], 300)}", "value")
-        recordings = heard.get("recordings")
-        wanted = (heard.get("id"), heard.get("look"))
-        if wanted != self._looked and heard.get("look") and isinstance(recordings, list) and not self._looker.busy:
+        if heard.line:
+            self.verdict.tell(f"After block {heard.look}: {sanitise(heard.line, 300)}", "value")
+        wanted = (heard.id, heard.look)
+        if wanted != self._looked and heard.look > 0 and not self._looker.busy:
             self._looked = wanted
-            self._looker.ask("look", recordings, heard.get("config"))
+            self._looker.ask("look", list(heard.recordings), dict(heard.config))
 
-    def _seen(self, _number: int, _method: str, seen: Seen) -> None:
-        """The background has looked."""
+    def _seen(self, _number: int, _method: str, seen: Separation) -> None:
+        """Show the analysis of the trials."""
         self._found = found = seen.exploration
         if found is None:
             self.where.tell(seen.why)
@@ -198,12 +196,15 @@ class TrialsPage(Page):
         at = int(abs(found.power.r2[0][:, best]).argmax())
         self.map.point_at(best, at)
         n = int(sure.sum())
-        told = f"{n or 'no'} {'place' if n == 1 else 'places'} beyond chance"
-        self.where.tell(f"{tidy(first, 20)} against {tidy(second, 20)}: largest at {found.channels[best]}; {told}")
+        told = f"{n or 'none'} of the cells {'is' if n == 1 else 'are'} significant"
+        self.where.tell(f"{sanitise(first, 20)} against {sanitise(second, 20)}: largest at {found.channels[best]}; {told}")
+
+    def _not_looked(self, _number: int, _method: str, why: str) -> None:
+        self.where.tell(why)
 
     def _show_erds(self, channel: int) -> None:
         if self._found is not None:
-            self.erds.note.tell("" if self._found.change else "There is too little before the cues for ERD/ERS.")
+            self.erds.note.tell("" if self._found.change else "The time before the cues is too short for ERD/ERS.")
             self.erds.show_channel(self._found.change, channel)
 
 
@@ -216,7 +217,3 @@ def _titled(title: str, *inside: QWidget) -> QWidget:
     for one in inside:
         box.addWidget(one, 1 if one is inside[0] else 0)
     return made
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0

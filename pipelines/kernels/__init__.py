@@ -1,0 +1,1 @@
+"""Kernels: what of a decoder runs live, with numpy and scipy only."""

@@ -38,6 +38,8 @@ def embed(window: FloatArray, order: int, lag: int, out: FloatArray | None = Non
     -------
     ndarray, shape (n_samples - (order - 1) * lag, order * n_channels)
 
+    Examples
+    --------
     >>> embed(np.arange(5.0)[:, None], order=2, lag=2).tolist()
     [[0.0, 2.0], [1.0, 3.0], [2.0, 4.0]]
     """
@@ -95,6 +97,17 @@ class AugmentedTangent:
 
 def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> AugmentedTangent:
     """Build the kernel from a model's arrays: those of ``tangent-linear``, and ``embedding`` (order, lag).
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        The model's arrays, by name.
+    classes : tuple of str
+        Class names, in the order of the probabilities.
+
+    Returns
+    -------
+    AugmentedTangent
 
     Raises
     ------

@@ -67,6 +67,17 @@ class CspLinear:
 def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> CspLinear:
     """Build the kernel from a model's arrays ``filters``, ``weights`` and ``intercept``.
 
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        The model's arrays, by name.
+    classes : tuple of str
+        Class names, in the order of the probabilities.
+
+    Returns
+    -------
+    CspLinear
+
     Raises
     ------
     ModelError

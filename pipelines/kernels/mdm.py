@@ -47,7 +47,7 @@ class Distances:
         return float(logs.dot(logs))
 
 
-class MinimumDistance:
+class MinimumDistanceKernel:
     """Softmax of the negative squared Riemannian distances to the class means.
 
     Barachant et al. 2012 (IEEE Trans. Biomedical Engineering 59(4), 920), algorithm 1. A window
@@ -78,7 +78,7 @@ class MinimumDistance:
         return _nearest(self._distances(self._covariance.matrix, math.log(factor)), self._probabilities)
 
 
-class FilteredMinimumDistance:
+class FilteredMinimumDistanceKernel:
     """The same after projection onto the discriminant directions of the tangent space (FgMDM).
 
     Barachant, Bonnet, Congedo, Jutten 2010 (LVA/ICA, LNCS 6365, 629), section 3.2.
@@ -133,8 +133,19 @@ def _nearest(squares: list[float], out: FloatArray) -> FloatArray:
     return softmax([-d for d in squares], out)
 
 
-def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> MinimumDistance | FilteredMinimumDistance:
+def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> MinimumDistanceKernel | FilteredMinimumDistanceKernel:
     """Build the kernel from a model's arrays: ``roots``, and with filtering ``whitening`` and ``directions``.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        The model's arrays, by name.
+    classes : tuple of str
+        Class names, in the order of the probabilities.
+
+    Returns
+    -------
+    MinimumDistanceKernel or FilteredMinimumDistanceKernel
 
     Raises
     ------
@@ -146,8 +157,8 @@ def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> MinimumD
     channels = roots.shape[1]
     roots = take(arrays, "roots", (len(classes), channels, channels))
     if set(arrays) == {"roots"}:
-        return MinimumDistance(classes, roots)
+        return MinimumDistanceKernel(classes, roots)
     if "directions" not in arrays:
         raise ModelError(f"arrays are {', '.join(sorted(arrays))}: must be roots, or roots, whitening and directions")
     whitening = take(arrays, "whitening", (channels, channels))
-    return FilteredMinimumDistance(classes, whitening, take(arrays, "directions", (None, channels, channels)), roots)
+    return FilteredMinimumDistanceKernel(classes, whitening, take(arrays, "directions", (None, channels, channels)), roots)

@@ -76,6 +76,17 @@ def _session(graph: bytes) -> onnxruntime.InferenceSession:
 def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> Network:
     """Build the kernel from a model's array ``onnx``: the bytes of the graph.
 
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        The model's arrays, by name.
+    classes : tuple of str
+        Class names, in the order of the probabilities.
+
+    Returns
+    -------
+    Network
+
     Raises
     ------
     ModelError

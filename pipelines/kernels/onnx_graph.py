@@ -9,7 +9,7 @@ Format: https://onnx.ai/onnx/repo-docs/IR.html
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sized
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -28,7 +28,13 @@ MAX_KEPT = 64
 MAX_PRODUCTS = 1 << 31
 """Of one node: multiplications for one window."""
 OPSETS = range(13, 24)
-SIZES = {TensorProto.FLOAT: 4, TensorProto.INT64: 8, TensorProto.INT32: 4, TensorProto.BOOL: 1, TensorProto.DOUBLE: 8}
+SIZES: dict[int, int] = {
+    TensorProto.FLOAT: 4,
+    TensorProto.INT64: 8,
+    TensorProto.INT32: 4,
+    TensorProto.BOOL: 1,
+    TensorProto.DOUBLE: 8,
+}
 # fmt: off
 PLAIN = frozenset((
     "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Celu", "Clip", "Concat", "Constant", "ConstantOfShape",
@@ -140,11 +146,11 @@ def _tensor_problems(tensor: TensorProto) -> Iterator[str]:
         yield f"tensor {tensor.name!r} claims {elements} values of shape {tuple(tensor.dims)} and holds {held:g}"
 
 
-def _lists(tensor: TensorProto) -> tuple[object, ...]:
+def _lists(tensor: TensorProto) -> tuple[Sized, ...]:
     return tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data
 
 
-def _shape_of(values: Mapping[int, ValueInfoProto], name: str, rank: int) -> tuple[int, ...]:
+def _shape_of(values: Collection[ValueInfoProto], name: str, rank: int) -> tuple[int, ...]:
     """Shape of the only input or output, which must be single precision and known."""
     found = [v for v in values if v.name == name]
     if len(found) != 1 or len(values) != 1 or not found[0].type.HasField("tensor_type"):

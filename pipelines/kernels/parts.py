@@ -21,6 +21,10 @@ def take(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int | None, .
     shape : tuple of int or None
         None stands for any positive length.
 
+    Returns
+    -------
+    ndarray
+
     Raises
     ------
     ModelError
@@ -41,7 +45,17 @@ def take(arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int | None, .
 
 
 def rows_for(classes: Sequence[str]) -> int:
-    """Number of linear scores that stand for these classes: one for two, else one each."""
+    """Number of linear scores that stand for these classes: one for two, else one each.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Class names, in the order of the probabilities.
+
+    Returns
+    -------
+    int
+    """
     if len(classes) < 2:
         raise ModelError(f"classes are {', '.join(classes) or 'none'}: a decoder needs two or more")
     return 1 if len(classes) == 2 else len(classes)
@@ -52,6 +66,19 @@ def softmax(scores: Sequence[float], out: FloatArray) -> FloatArray:
 
     A single score is the log-odds of the second of two classes.
 
+    Parameters
+    ----------
+    scores : ndarray, shape (n_scores,)
+        Linear scores.
+    out : ndarray, shape (n_classes,)
+        Written to.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
     >>> softmax([0.0], np.empty(2)).tolist()
     [0.5, 0.5]
     """

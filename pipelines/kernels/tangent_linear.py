@@ -54,6 +54,17 @@ class TangentLinear:
 def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> TangentLinear:
     """Build the kernel from a model's arrays ``whitening``, ``weights`` and ``intercept``.
 
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        The model's arrays, by name.
+    classes : tuple of str
+        Class names, in the order of the probabilities.
+
+    Returns
+    -------
+    TangentLinear
+
     Raises
     ------
     ModelError

@@ -20,9 +20,11 @@ ROUNDING = 1e-9
 
 
 class Observation(Protocol):
-    """From projected features, shape (n_dims,), to what they say."""
+    """From projected features, shape (n_dims,), to a velocity and its uncertainty."""
 
-    def __call__(self, features: FloatArray) -> Information: ...
+    def __call__(self, features: FloatArray) -> Information:
+        """Velocity and its uncertainty from the features of one window."""
+        ...
 
 
 class BandPower:
@@ -95,7 +97,7 @@ class KernelRegression:
         return mean, left
 
 
-class Velocity:
+class VelocityKernel:
     """A linear map of tangent vectors or band powers, one number per dimension, and what the filter makes of it.
 
     Parameters
@@ -151,16 +153,35 @@ class Velocity:
     def observe(self, window: FloatArray) -> Information | None:
         """See :class:`~bci.engine.control.decoder.VelocityDecoder`."""
         projected = self.project(window)
-        return None if projected is None or not np.isfinite(projected).all() else self.said(projected)
+        return None if projected is None or not np.isfinite(projected).all() else self.observe_projected(projected)
 
-    def said(self, projected: FloatArray) -> Information:
-        """What the linear map's numbers, shape (n_dims,), say."""
+    def observe_projected(self, projected: FloatArray) -> Information:
+        """Velocity and its uncertainty from the linear map's numbers, shape (n_dims,).
+
+        Parameters
+        ----------
+        projected : ndarray
+
+        Returns
+        -------
+        Information
+        """
         length = math.sqrt(float(projected @ projected))
         whole = self._observation(projected * min(1.0, self._reach / max(length, self._reach)))
         return Information(self._share * whole.vector, self._share * whole.matrix)
 
     def project(self, window: FloatArray) -> FloatArray | None:
-        """The linear map, shape (n_dims,); None where a band has no covariance."""
+        """The linear map, shape (n_dims,); None where a band has no covariance.
+
+        Parameters
+        ----------
+        window : ndarray, shape (n_bands, n_samples, n_channels)
+            µV.
+
+        Returns
+        -------
+        ndarray or None, shape (n_dims,)
+        """
         projected = self._intercept.copy()
         for band, (log, weights) in enumerate(zip(self._logs, self._weights, strict=True)):
             if not log(window[band]):
@@ -170,7 +191,7 @@ class Velocity:
 
 
 class Plain:
-    """Linear regression as an observation: the map itself, with the same doubt everywhere.
+    """Linear regression as an observation: the map itself, with the same uncertainty everywhere.
 
     Parameters
     ----------
@@ -179,29 +200,42 @@ class Plain:
     """
 
     def __init__(self, spread: FloatArray, residual: FloatArray) -> None:
-        self._said, self._residual = Discriminative(spread), residual
+        self._information, self._residual = Discriminative(spread), residual
 
     def __call__(self, features: FloatArray) -> Information:
-        return self._said(features, self._residual)
+        """Velocity and its uncertainty from the features of one window."""
+        return self._information(features, self._residual)
 
 
 class Local:
     """Kernel regression as an observation."""
 
     def __init__(self, spread: FloatArray, regression: KernelRegression) -> None:
-        self._said, self._regression = Discriminative(spread), regression
+        self._information, self._regression = Discriminative(spread), regression
 
     def __call__(self, features: FloatArray) -> Information:
-        return self._said(*self._regression(features))
+        """Velocity and its uncertainty from the features of one window."""
+        return self._information(*self._regression(features))
 
 
-def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> Velocity:
+def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> VelocityKernel:
     """Build the kernel from a model's arrays.
 
     All have ``weights``, ``intercept``, ``score_slope``, ``score_offset``, ``transition``, ``noise``, ``spread``, ``share``,
     ``reach`` and ``gain``; tangent features ``whitening``; a Kalman filter ``slope``, ``offset`` and ``observation_noise``; a
     discriminative filter ``centres``, ``velocities``, ``residuals``, ``counts``, ``width`` and ``prior``; plain regression
     ``residual``.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        The model's arrays, by name.
+    classes : tuple of str
+        Class names, in the order of the probabilities.
+
+    Returns
+    -------
+    VelocityKernel
 
     Raises
     ------
@@ -224,11 +258,11 @@ def load(arrays: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> Velocity
     except (ConfigError, np.linalg.LinAlgError) as error:
         raise ModelError(str(error)) from error
     intercept = take(arrays, "intercept", (dims,))
-    return Velocity(classes, logs, weights, intercept, scores, dynamics, observation, share, reach, gain)
+    return VelocityKernel(classes, logs, weights, intercept, scores, dynamics, observation, share, reach, gain)
 
 
 def _observation(arrays: Mapping[str, np.ndarray], dims: int, spread: FloatArray) -> Observation:
-    """Which filter it is, is said by the arrays there are."""
+    """The observation model; the arrays that are there say which one it is."""
     if "observation_noise" in arrays:
         slope, noise = (take(arrays, name, (dims, dims)) for name in ("slope", "observation_noise"))
         return GenerativeObservation(slope, take(arrays, "offset", (dims,)), noise)

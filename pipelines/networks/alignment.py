@@ -21,6 +21,10 @@ def mean_covariance(windows: FloatArray) -> FloatArray:
     ----------
     windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
         µV, band-passed: their mean is zero.
+
+    Returns
+    -------
+    ndarray, shape (n_bands, n_channels, n_channels)
     """
     total = np.zeros((windows.shape[1], windows.shape[3], windows.shape[3]))
     for window in windows:
@@ -37,6 +41,12 @@ def whitening(covariance: FloatArray) -> FloatArray:
     covariance : ndarray, shape (n_bands, n_channels, n_channels)
         µV².
 
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
     >>> whitening(np.array([[[4.0, 0.0], [0.0, 1.0]]]))[0].tolist()
     [[0.5, 0.0], [0.0, 1.0]]
     """
@@ -47,7 +57,18 @@ def whitening(covariance: FloatArray) -> FloatArray:
 
 
 def scaling(covariance: FloatArray) -> FloatArray:
-    """One gain for all channels of a band, as matrices: for those who do without alignment."""
+    """One gain for all channels of a band, as matrices, for training without alignment.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (n_bands, n_channels, n_channels)
+        µV².
+
+    Returns
+    -------
+    ndarray
+    """
     n = covariance.shape[1]
     gain = 1 / np.sqrt(np.einsum("bii->b", covariance) / n)
-    return gain[:, None, None] * np.eye(n)
+    found: FloatArray = gain[:, None, None] * np.eye(n)
+    return found

@@ -25,6 +25,17 @@ def mirrored_channel(label: str) -> str | None:
 
     Oostenveld, Praamstra 2001 (Clinical Neurophysiology 112, 713): the 10-20 system and its extensions.
 
+    Parameters
+    ----------
+    label : str
+        Of an electrode.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
     >>> mirrored_channel("C3"), mirrored_channel("Cz"), mirrored_channel("FC10"), mirrored_channel("E7")
     ('c4', 'cz', 'fc9', None)
     """
@@ -46,6 +57,12 @@ def mirrored_columns(labels: Sequence[str]) -> list[int] | None:
     labels : sequence of str
         Channels.
 
+    Returns
+    -------
+    list of int or None
+
+    Examples
+    --------
     >>> mirrored_columns(["C3", "Cz", "C4"])
     [2, 1, 0]
     >>> mirrored_columns(["C3", "Cz"]) is None
@@ -61,6 +78,17 @@ def mirrored_columns(labels: Sequence[str]) -> list[int] | None:
 def mirrored_classes(classes: Sequence[str]) -> list[int] | None:
     """For each class the one that it is in the mirror; None where left or right lacks its counterpart.
 
+    Parameters
+    ----------
+    classes : sequence of str
+        Class names, in the order of the probabilities.
+
+    Returns
+    -------
+    list of int or None
+
+    Examples
+    --------
     >>> mirrored_classes(["feet", "left_hand", "right_hand"])
     [0, 2, 1]
     >>> mirrored_classes(["rest", "right"]) is None

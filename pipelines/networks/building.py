@@ -1,4 +1,4 @@
-"""Networks by their import path: ours, and whatever a user brings. Only training does this; loading a model never does."""
+"""Networks by their import path, ours and those of a user. Only training imports them; loading a model never does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ WHERE = "decoder.settings.module"
 
 
 def imported(path: str) -> Any:
-    """What an import path names, ``package.module:Class``; the folder that the command is started in counts too.
+    """Import what a path names, ``package.module:Class``; the current folder is searched too.
+
+    Parameters
+    ----------
+    path : str
+        ``package.module:Class``.
+
+    Returns
+    -------
+    object
 
     Raises
     ------
@@ -42,6 +51,16 @@ def built(path: str, shape: Shape) -> nn.Module:
 
     Arguments are given by name: ``shape`` for a network that takes windows (n, bands, channels, samples); else ``n_chans``,
     ``n_outputs``, ``n_times`` and ``sfreq``, as braindecode names them, for one that takes (n, bands * channels, samples).
+
+    Parameters
+    ----------
+    path : str
+        ``package.module:Class``.
+    shape : Shape
+
+    Returns
+    -------
+    nn.Module
 
     Raises
     ------
@@ -99,13 +118,31 @@ class Rows(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (n, classes) of aligned windows (n, bands, channels, samples)."""
+        """Scores (n, classes) of aligned windows (n, bands, channels, samples).
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         found: Tensor = self.network(x.flatten(1, 2))
         return found
 
 
 def head_of(network: nn.Module) -> nn.Module:
-    """The layer that a linear probe trains: ``head``, or the last one that has weights."""
+    """The layer that a linear probe trains: ``head``, or the last one that has weights.
+
+    Parameters
+    ----------
+    network : nn.Module
+
+    Returns
+    -------
+    nn.Module
+    """
     named = getattr(network, "head", None)
     if isinstance(named, nn.Module):
         return named

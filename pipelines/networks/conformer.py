@@ -34,7 +34,7 @@ class Conformer(nn.Module):
         self.norm = nn.BatchNorm1d(WIDTH)
         self.dropout = Dropout(dropout)
         self.project = nn.Conv1d(WIDTH, WIDTH, 1)
-        self.blocks = nn.Sequential(*(Block(dropout) for _ in range(DEPTH)))
+        self.blocks = nn.Sequential(*(ConformerBlock(dropout) for _ in range(DEPTH)))
         tokens = (left - self.pool) // self.stride + 1
         self.dense = nn.Sequential(
             nn.Linear(WIDTH * tokens, 256), nn.ELU(), Dropout(0.5), nn.Linear(256, 32), nn.ELU(), Dropout(0.3)
@@ -42,14 +42,24 @@ class Conformer(nn.Module):
         self.head = nn.Linear(32, shape.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (n, classes) of aligned windows (n, bands, channels, samples)."""
+        """Scores (n, classes) of aligned windows (n, bands, channels, samples).
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         x = F.elu(self.norm(self.filters(x.flatten(1, 2))))
         x = self.project(self.dropout(F.avg_pool1d(x, self.pool, self.stride)))
         x = self.dense(self.blocks(x.transpose(1, 2)).flatten(1))
-        return self.head(x)
+        out: Tensor = self.head(x)
+        return out
 
 
-class Block(nn.Module):
+class ConformerBlock(nn.Module):
     """Attention and two dense layers, each on top of what comes in, normalised before."""
 
     def __init__(self, dropout: float) -> None:
@@ -58,6 +68,16 @@ class Block(nn.Module):
         self.dense = nn.Sequential(nn.LayerNorm(WIDTH), FeedForward(WIDTH, dropout), Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape (n, tokens, width), in and out."""
+        """Shape (n, tokens, width), in and out.
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         x = x + self.attention(x)
-        return x + self.dense(x)
+        out: Tensor = x + self.dense(x)
+        return out

@@ -50,19 +50,29 @@ class CTNet(nn.Module):
         self.dropout = Dropout(dropout)
         self.place = nn.Parameter(torch.randn(1, tokens, WIDTH))
         self.drop_place, self.drop_features = Dropout(0.1), Dropout(0.5)
-        self.blocks = nn.Sequential(*(Block() for _ in range(DEPTH)))
+        self.blocks = nn.Sequential(*(CTNetBlock() for _ in range(DEPTH)))
         self.head = nn.Linear(WIDTH * tokens, shape.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (n, classes) of aligned windows (n, bands, channels, samples)."""
+        """Scores (n, classes) of aligned windows (n, bands, channels, samples).
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         x = F.elu(self.norm(self.temporal(self.spatial(x.flatten(1, 2)))))
         x = self.dropout(F.avg_pool1d(x, self.first))
         x = self.dropout(F.avg_pool1d(F.elu(self.norm2(self.conv(x))), self.second))
         x = self.drop_place(x.transpose(1, 2) * math.sqrt(WIDTH) + self.place)
-        return self.head(self.drop_features((x + self.blocks(x)).flatten(1)))
+        out: Tensor = self.head(self.drop_features((x + self.blocks(x)).flatten(1)))
+        return out
 
 
-class Block(nn.Module):
+class CTNetBlock(nn.Module):
     """Attention and two dense layers, each on top of what comes in, normalised after."""
 
     def __init__(self, dropout: float = 0.5) -> None:
@@ -72,6 +82,16 @@ class Block(nn.Module):
         self.norm, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape (n, tokens, width), in and out."""
+        """Shape (n, tokens, width), in and out.
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         x = self.norm(x + self.attention(x))
-        return self.norm2(x + self.dense(x))
+        out: Tensor = self.norm2(x + self.dense(x))
+        return out

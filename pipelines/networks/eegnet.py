@@ -51,9 +51,19 @@ class EEGNet(nn.Module):
         self.head = Bounded(signals * (between // self.second), shape.classes, DENSE_NORM)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (n, classes) of aligned windows (n, bands, channels, samples)."""
+        """Scores (n, classes) of aligned windows (n, bands, channels, samples).
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         x = self.norm(self.temporal(self.spatial(x.flatten(1, 2))))
         x = self.dropout(F.avg_pool1d(F.elu(x), self.first))
         x = self.norm2(self.pointwise(self.depthwise(x)))
         x = self.dropout(F.avg_pool1d(F.elu(x), self.second))
-        return self.head(x.flatten(1))
+        out: Tensor = self.head(x.flatten(1))
+        return out

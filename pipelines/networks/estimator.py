@@ -1,4 +1,4 @@
-"""A trained network with the face of a scikit-learn classifier, and the share that each channel has in it."""
+"""A trained network with the interface of a scikit-learn classifier, and the share of each channel in its decisions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_WINDOWS = 64
 
 
 class TrainedNetwork:
-    """Asks a network for probabilities.
+    """A trained network as a classifier.
 
     Parameters
     ----------
@@ -30,7 +30,17 @@ class TrainedNetwork:
         self.classes_ = np.array(classes)
 
     def scores(self, windows: FloatArray) -> FloatArray:
-        """Logarithms of the probabilities up to a constant, shape (n_windows, n_classes)."""
+        """Logarithms of the probabilities up to a constant, shape (n_windows, n_classes).
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+
+        Returns
+        -------
+        ndarray, shape (n_windows, n_classes)
+        """
         self.network.eval()
         given = torch.from_numpy(np.ascontiguousarray(windows, dtype=np.float32))
         with torch.inference_mode():
@@ -39,7 +49,17 @@ class TrainedNetwork:
         return scores
 
     def predict_proba(self, windows: FloatArray) -> FloatArray:
-        """Probabilities, shape (n_windows, n_classes)."""
+        """Probabilities, shape (n_windows, n_classes).
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+
+        Returns
+        -------
+        ndarray, shape (n_windows, n_classes)
+        """
         if not len(windows):
             return np.zeros((0, len(self.classes_)))
         scores = self.scores(windows)
@@ -48,7 +68,17 @@ class TrainedNetwork:
         return found
 
     def predict(self, windows: FloatArray) -> npt.NDArray[np.str_]:
-        """Most probable class of each window."""
+        """Most probable class of each window.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+
+        Returns
+        -------
+        ndarray of str
+        """
         found: npt.NDArray[np.str_] = self.classes_[self.predict_proba(windows).argmax(axis=1)]
         return found
 

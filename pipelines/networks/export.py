@@ -33,6 +33,10 @@ def exported(trained: TrainedNetwork, windows: FloatArray) -> npt.NDArray[np.uin
     windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
         To compare on.
 
+    Returns
+    -------
+    npt.NDArray[np.uint8]
+
     Raises
     ------
     TrainingError
@@ -47,7 +51,7 @@ def exported(trained: TrainedNetwork, windows: FloatArray) -> npt.NDArray[np.uin
             torch.onnx.export(
                 network,
                 (torch.zeros((1, *windows.shape[1:])),),
-                file,
+                file,  # type: ignore[arg-type]  # it writes to an open file too
                 dynamo=False,
                 input_names=[INPUT],
                 output_names=[OUTPUT],

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from bci.engine.chunk import FloatArray
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import PluginError
-from bci.session.fit import FittedDecoder, TrainingContext
+from bci.model.family import FittedDecoder, TrainingContext
 from pipelines.filter_bank import adjoining_bands
 from pipelines.networks.recipe import Recipe
 
@@ -99,11 +99,37 @@ class NetworkFamily:
         )
 
     def bands(self, low_hz: float, high_hz: float, rate_hz: float) -> tuple[tuple[float, float], ...]:
-        """One band; adjoining ones of about 4 Hz for a network that takes a filter bank."""
+        """One band; adjoining ones of about 4 Hz for a network that takes a filter bank.
+
+        Parameters
+        ----------
+        low_hz : float
+            Lower edge of the frequency range.
+        high_hz : float
+            Upper edge of the frequency range.
+        rate_hz : float
+            Sampling rate.
+
+        Returns
+        -------
+        tuple of (float, float)
+        """
         return adjoining_bands(low_hz, high_hz, rate_hz) if self._bank else ((low_hz, high_hz),)
 
     def fit(self, windows: FloatArray, labels: npt.NDArray[np.str_]) -> FittedDecoder:
-        """Train on windows, shape (n_windows, n_bands, n_samples, n_channels), µV, without knowing their rate or montage."""
+        """Train on windows, shape (n_windows, n_bands, n_samples, n_channels), µV, without knowing their rate or montage.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         _, bands, samples, channels = windows.shape
         rate_hz = samples / ASSUMED_WINDOW_S
         unknown = tuple(f"channel {i}" for i in range(channels))
@@ -112,7 +138,21 @@ class NetworkFamily:
         return self.fit_informed(windows, labels, TrainingContext(p, np.arange(len(labels))))
 
     def fit_informed(self, windows: FloatArray, labels: npt.NDArray[np.str_], context: TrainingContext) -> FittedDecoder:
-        """Train on windows of which all is known."""
+        """Train on windows of which all is known.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+            µV.
+        labels : ndarray of str, shape (n_windows,)
+            Class of each window.
+        context : TrainingContext
+            Where the windows come from.
+
+        Returns
+        -------
+        FittedDecoder
+        """
         try:
             from pipelines.networks.fitting import fitted
         except ModuleNotFoundError as error:

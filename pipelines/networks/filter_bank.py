@@ -37,9 +37,19 @@ class FBCNet(nn.Module):
         self.head = Bounded(signals * self.parts, shape.classes, DENSE_NORM)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (n, classes) of aligned windows (n, bands, channels, samples)."""
+        """Scores (n, classes) of aligned windows (n, bands, channels, samples).
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         x = F.silu(self.norm(self.spatial(x.flatten(1, 2))))
         x = x[:, :, x.shape[2] - self.parts * self.each :]
         mean = F.avg_pool1d(x, self.each)
         variance = F.avg_pool1d(x * x, self.each) - mean * mean
-        return self.head(torch.log(torch.clamp(variance, *POWERS)).flatten(1))
+        out: Tensor = self.head(torch.log(torch.clamp(variance, *POWERS)).flatten(1))
+        return out

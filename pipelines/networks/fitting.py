@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from bci.engine.chunk import FloatArray
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import TrainingError
-from bci.session.fit import FittedDecoder, TrainingContext
+from bci.model.family import FittedDecoder, TrainingContext
 from pipelines.networks import alignment
 from pipelines.networks.augment import mirrored_classes, mirrored_columns
 from pipelines.networks.building import built
 from pipelines.networks.estimator import TrainedNetwork, channel_shares
 from pipelines.networks.export import exported
 from pipelines.networks.layers import Front
-from pipelines.networks.pretrained import STATE, Start
+from pipelines.networks.pretrained import STATE, PretrainedWeights
 from pipelines.networks.recipe import Recipe
 from pipelines.networks.shape import Shape
-from pipelines.networks.training import Windows, chosen_device, one_thread, train
+from pipelines.networks.training import TrainingWindows, chosen_device, one_thread, train
 
 LEAST_RATE_HZ = 100.0
 RATE_FOR_BAND = 2.5
@@ -30,7 +30,16 @@ RATE_FOR_BAND = 2.5
 
 
 def decimation(preprocessing: Preprocessing) -> int:
-    """So many samples become one: networks are as good at 100 Hz as at 500, and five times as fast."""
+    """Number of samples that are averaged into one: networks are as good at 100 Hz as at 500 Hz, and five times as fast.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+
+    Returns
+    -------
+    int
+    """
     needed_hz = max(LEAST_RATE_HZ, RATE_FOR_BAND * max(high for _, high in preprocessing.bands))
     return max(1, int(preprocessing.rate_hz / needed_hz))
 
@@ -56,12 +65,16 @@ def fitted(
     labels : ndarray of str, shape (n_windows,)
     context : TrainingContext
     recipe : Recipe
+
+    Returns
+    -------
+    FittedDecoder
     """
     classes, codes = np.unique(labels, return_inverse=True)
     names = tuple(map(str, classes))
     people = np.zeros(len(labels), dtype=np.int64) if context.people is None else context.people
     factor = decimation(context.preprocessing)
-    start = Start(name, names, context.preprocessing, recipe) if recipe.pretrained else None
+    start = PretrainedWeights(name, names, context.preprocessing, recipe) if recipe.pretrained else None
     with one_thread():
         data = _aligned(windows, codes, names, people, context, recipe, factor)
         _, bands, channels, samples = data.x.shape
@@ -81,7 +94,7 @@ def fitted(
 
 
 def _white(windows: FloatArray, recipe: Recipe) -> FloatArray:
-    """What a session's channels are multiplied by."""
+    """The matrices by which a session's channels are multiplied."""
     covariance = alignment.mean_covariance(windows)
     return alignment.whitening(covariance) if recipe.align else alignment.scaling(covariance)
 
@@ -94,7 +107,7 @@ def _aligned(
     context: TrainingContext,
     recipe: Recipe,
     factor: int,
-) -> Windows:
+) -> TrainingWindows:
     """All windows as the network sees them, each person's aligned by themselves, and their mirror images."""
     device = chosen_device(recipe.device)
     columns = mirrored_columns(context.preprocessing.labels) if recipe.reflect else None
@@ -107,7 +120,7 @@ def _aligned(
         return torch.cat(parts)[torch.from_numpy(order)].to(device)
 
     mirror = columns is not None and other is not None
-    return Windows(
+    return TrainingWindows(
         seen(windows),
         seen(windows[..., columns]) if mirror else None,
         codes,
@@ -127,5 +140,5 @@ def _state(core: nn.Module) -> dict[str, npt.NDArray[Any]]:
     found = {STATE + name: value.detach().cpu().numpy() for name, value in floats.items()}
     broken = [name for name, array in found.items() if not np.isfinite(array).all()]
     if broken:
-        raise TrainingError(f"training went astray: {', '.join(broken)} are not finite; lower decoder.settings.learning_rate")
+        raise TrainingError(f"training diverged: {', '.join(broken)} are not finite; lower decoder.settings.learning_rate")
     return found

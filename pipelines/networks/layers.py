@@ -28,7 +28,17 @@ class Front(nn.Module):
         self.factor = factor
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Windows (n, n_bands, n_samples, n_channels), µV, to (n, n_bands, n_channels, n_samples // factor)."""
+        """Windows (n, n_bands, n_samples, n_channels), µV, to (n, n_bands, n_channels, n_samples // factor).
+
+        Parameters
+        ----------
+        windows : Tensor, shape (n, n_bands, n_samples, n_channels)
+            µV.
+
+        Returns
+        -------
+        Tensor
+        """
         x = torch.matmul(windows, self.white).transpose(2, 3)
         if self.factor == 1:
             return x
@@ -45,7 +55,12 @@ class Bounded(nn.Linear):
 
 
 def constrain(network: nn.Module) -> None:
-    """Bring the weights of every layer with a ``max_norm`` back to it; called after each step of the optimiser."""
+    """Bring the weights of every layer with a ``max_norm`` back to it; called after each step of the optimiser.
+
+    Parameters
+    ----------
+    network : nn.Module
+    """
     with torch.no_grad():
         for layer in network.modules():
             most = getattr(layer, "max_norm", None)
@@ -71,7 +86,16 @@ class Dropout(nn.Module):
         self.limit = round(256 * share)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The same while not training."""
+        """The same while not training.
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         if not self.training:
             return x
         words = torch.empty(x.numel() // 8 + 1, dtype=torch.int64, device=x.device).random_(-(2**63), None)
@@ -105,7 +129,16 @@ class TemporalFilters(nn.Module):
         self.conv = nn.Conv2d(groups, groups, (1, 2 * self.side + 1), padding=(0, self.side), groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape (n, groups * each, samples), in and out."""
+        """Shape (n, groups * each, samples), in and out.
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         return self._by_spectrum(x) if self.training else self.conv(x.unflatten(1, (self.groups, self.each))).flatten(1, 2)
 
     def _by_spectrum(self, x: Tensor) -> Tensor:
@@ -114,7 +147,8 @@ class TemporalFilters(nn.Module):
         n = _good_length(samples + 2 * self.side)
         spectrum = torch.fft.rfft(self.conv.weight[:, 0, 0].flip(1), n=n).repeat_interleave(self.each, dim=0)
         whole = torch.fft.irfft(torch.fft.rfft(x, n=n) * spectrum, n=n)
-        return whole[:, :, self.side : self.side + samples]
+        out: Tensor = whole[:, :, self.side : self.side + samples]
+        return out
 
 
 class SpatioTemporalFilters(nn.Module):
@@ -140,7 +174,16 @@ class SpatioTemporalFilters(nn.Module):
         nn.init.xavier_uniform_(self.spatial)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape (n, rows, samples) to (n, spatial, samples - length + 1)."""
+        """Shape (n, rows, samples) to (n, spatial, samples - length + 1).
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         return F.conv1d(x, torch.einsum("sfr,fl->srl", self.spatial, self.temporal))
 
 
@@ -162,10 +205,20 @@ class Attention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape (n, tokens, width), in and out."""
+        """Shape (n, tokens, width), in and out.
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         queries, keys, values = (self._split(layer(x)) for layer in (self.queries, self.keys, self.values))
         weights = torch.softmax(torch.matmul(queries, keys.transpose(2, 3)) / math.sqrt(self.each), dim=3)
-        return self.out(torch.matmul(self.dropout(weights), values).transpose(1, 2).flatten(2))
+        out: Tensor = self.out(torch.matmul(self.dropout(weights), values).transpose(1, 2).flatten(2))
+        return out
 
     def _split(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], -1, self.heads, self.each).transpose(1, 2)

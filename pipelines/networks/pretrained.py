@@ -12,7 +12,8 @@ from torch import nn
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import canonical
 from bci.errors import ConfigError
-from bci.session.model import KERNEL_PREFIX, ModelHeader, read_model
+from bci.model.file import KERNEL_PREFIX, read_model
+from bci.model.header import ModelHeader
 from pipelines.networks.building import head_of
 from pipelines.networks.recipe import Recipe
 
@@ -20,7 +21,7 @@ STATE = "state."
 WHERE = "decoder.settings.pretrained"
 
 
-class Start:
+class PretrainedWeights:
     """Weights to start from.
 
     Parameters

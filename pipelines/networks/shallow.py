@@ -39,7 +39,17 @@ class ShallowConvNet(nn.Module):
         self.head = nn.Linear(FILTERS * ((left - self.pool) // self.stride + 1), shape.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (n, classes) of aligned windows (n, bands, channels, samples)."""
+        """Scores (n, classes) of aligned windows (n, bands, channels, samples).
+
+        Parameters
+        ----------
+        x : Tensor
+
+        Returns
+        -------
+        Tensor
+        """
         x = self.norm(self.filters(x.flatten(1, 2)))
         x = torch.log(torch.clamp(F.avg_pool1d(x * x, self.pool, self.stride), min=LEAST_POWER))
-        return self.head(self.dropout(x).flatten(1))
+        out: Tensor = self.head(self.dropout(x).flatten(1))
+        return out

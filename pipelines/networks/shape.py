@@ -34,6 +34,13 @@ class Shape:
 
         Papers give lengths in samples of their own rate; a network is built for any.
 
+        Parameters
+        ----------
+        seconds : float
+            Length that a paper gives.
+
+        Examples
+        --------
         >>> Shape(1, 3, 250, 2, 125.0).length(0.5)
         62
         """

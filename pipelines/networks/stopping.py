@@ -40,14 +40,36 @@ class Patience:
     lowest: float = field(default=float("inf"), init=False)
 
     def improved(self, epoch: int, loss: float) -> bool:
-        """Whether this epoch's loss is the lowest so far."""
+        """Whether this epoch's loss is the lowest so far.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        loss : float
+            Validation loss of this epoch.
+
+        Returns
+        -------
+        bool
+        """
         if not loss < self.lowest:
             return False
         self.best, self.lowest = epoch, loss
         return True
 
     def over(self, epoch: int) -> bool:
-        """Whether to stop after this epoch."""
+        """Whether to stop after this epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+
+        Returns
+        -------
+        bool
+        """
         return epoch - self.best >= self.epochs
 
 

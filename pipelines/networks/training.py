@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bci.session.progress import Enough, Progress
+from bci.progress import Enough, Progress
 from pipelines.networks.augment import SHARE, recombined
 from pipelines.networks.layers import constrain
 from pipelines.networks.recipe import Recipe
@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Windows:
+class TrainingWindows:
     """What a network is trained on.
 
     Parameters
@@ -49,7 +49,17 @@ class Windows:
 
 
 def chosen_device(name: str) -> torch.device:
-    """The device of this name; the GPU where one is present, for ``auto``."""
+    """The device of this name; the GPU where one is present, for ``auto``.
+
+    Parameters
+    ----------
+    name : str
+        ``auto``, or a device of torch.
+
+    Returns
+    -------
+    torch.device
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
@@ -67,17 +77,17 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def train(build: Callable[[], nn.Module], windows: Windows, recipe: Recipe, progress: Progress) -> tuple[nn.Module, str]:
+def train(build: Callable[[], nn.Module], windows: TrainingWindows, recipe: Recipe, progress: Progress) -> tuple[nn.Module, str]:
     """Build and train a network as :mod:`pipelines.networks.stopping` says.
 
     Parameters
     ----------
     build : callable
         Gives a network with its first weights.
-    windows : Windows
+    windows : TrainingWindows
     recipe : Recipe
     progress : callable
-        Told after each epoch; where it raises :class:`~bci.session.progress.Enough`, the best so far is kept.
+        Told after each epoch; where it raises :class:`~bci.progress.Enough`, the best so far is kept.
 
     Returns
     -------
@@ -86,7 +96,7 @@ def train(build: Callable[[], nn.Module], windows: Windows, recipe: Recipe, prog
     note : str
         How long it was trained, and why.
     """
-    run = Run(build, windows, recipe)
+    run = TrainingRun(build, windows, recipe)
     if not run.trainable:
         return run.finished(), "not trained"
     everything = np.arange(len(windows))
@@ -99,23 +109,23 @@ def train(build: Callable[[], nn.Module], windows: Windows, recipe: Recipe, prog
     trials = len(np.unique(windows.trials[aside]))
     note = f"trained for {epochs} epochs: the loss over {trials} trials set aside was lowest there ({recipe.rule})"
     if ended:
-        return run.finished(), f"{note}; ended by hand, without those trials"
+        return run.finished(), f"{note}; somebody ended the training, so those trials were not used"
     more = max(1, round(GO_ON * epochs))
     run.go(everything, more, lambda done: progress("training on all trials", 0.8 + 0.2 * done))
     return run.finished(), f"{note}; then {more} with all trials"
 
 
-class Run:
+class TrainingRun:
     """One network being trained.
 
     Parameters
     ----------
     build : callable
-    windows : Windows
+    windows : TrainingWindows
     recipe : Recipe
     """
 
-    def __init__(self, build: Callable[[], nn.Module], windows: Windows, recipe: Recipe) -> None:
+    def __init__(self, build: Callable[[], nn.Module], windows: TrainingWindows, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed)
         self._rng = np.random.default_rng(recipe.seed)
         self._windows, self._recipe = windows, recipe
@@ -127,7 +137,17 @@ class Run:
             self._optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
     def go(self, which: IntArray, epochs: int, told: Callable[[float], None]) -> None:
-        """Train on these windows for so many epochs."""
+        """Train on these windows for so many epochs.
+
+        Parameters
+        ----------
+        which : ndarray of int
+            Places of the windows.
+        epochs : int
+            How often all trials are seen.
+        told : callable
+            Told what is being done and the share done, 0 to 1.
+        """
         try:
             for epoch in range(epochs):
                 told(epoch / epochs)
@@ -137,6 +157,15 @@ class Run:
 
     def until(self, which: IntArray, aside: IntArray, told: Callable[[float], None]) -> tuple[int, bool]:
         """Train until the loss over the windows set aside has stopped falling; the network goes back to where it was lowest.
+
+        Parameters
+        ----------
+        which : ndarray of int
+            Places of the windows.
+        aside : ndarray of int
+            Windows that say when to stop.
+        told : callable
+            Told what is being done and the share done, 0 to 1.
 
         Returns
         -------
@@ -200,8 +229,18 @@ class Run:
         return float(F.cross_entropy(scores, codes, weight=self._weights))
 
 
-def class_weights(windows: Windows) -> npt.NDArray[np.float64]:
-    """What a trial of each class counts, so that all classes count the same; 1 on average."""
+def class_weights(windows: TrainingWindows) -> npt.NDArray[np.float64]:
+    """What a trial of each class counts, so that all classes count the same; 1 on average.
+
+    Parameters
+    ----------
+    windows : ndarray, shape (n_windows, n_bands, n_samples, n_channels)
+        µV.
+
+    Returns
+    -------
+    ndarray
+    """
     _, first = np.unique(windows.trials, return_index=True)
     counts = np.bincount(windows.codes[first], minlength=int(windows.codes.max()) + 1)
     weights: npt.NDArray[np.float64] = counts.sum() / (np.maximum(counts, 1) * np.count_nonzero(counts))
@@ -209,14 +248,41 @@ def class_weights(windows: Windows) -> npt.NDArray[np.float64]:
 
 
 def one_of_each(which: IntArray, trials: IntArray, rng: np.random.Generator) -> IntArray:
-    """In random order, one window of each trial: so that a trial with more windows counts no more than another."""
+    """One window of each trial in random order, so that a trial with more windows counts no more than another.
+
+    Parameters
+    ----------
+    which : ndarray of int
+        Places of the windows.
+    trials : ndarray of int, shape (n_windows,)
+        Trial of each window.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of int
+    """
     shuffled = rng.permutation(which)
     _, first = np.unique(trials[shuffled], return_index=True)
     return rng.permutation(shuffled[first])
 
 
 def thinned(which: IntArray, trials: IntArray, most: int = 3) -> IntArray:
-    """So many windows of each trial at most, from its beginning to its end: neighbours tell the same."""
+    """At most a number of windows of each trial, spread from its beginning to its end, because neighbours are alike.
+
+    Parameters
+    ----------
+    which : ndarray of int
+        Places of the windows.
+    trials : ndarray of int, shape (n_windows,)
+        Trial of each window.
+    most : int
+        Windows of each trial.
+
+    Returns
+    -------
+    ndarray of int
+    """
     places = [which[trials[which] == trial] for trial in np.unique(trials[which])]
     return np.concatenate([own[np.unique(np.linspace(0, len(own) - 1, most).round().astype(int))] for own in places])
 
@@ -230,5 +296,17 @@ def _keep_frozen(network: nn.Module) -> None:
 
 
 def batches(which: IntArray, size: int = 128) -> list[IntArray]:
-    """In parts that fit into memory."""
+    """Split windows into parts that fit into memory.
+
+    Parameters
+    ----------
+    which : ndarray of int
+        Places of the windows.
+    size : int
+        Windows in a part.
+
+    Returns
+    -------
+    list of ndarray of int
+    """
     return np.array_split(which, max(1, -(-len(which) // size)))

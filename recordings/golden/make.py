@@ -15,12 +15,13 @@ import tempfile
 from pathlib import Path
 
 from bci.config import load_config
-from bci.session.model import load_model
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, train, write_model
-from bci.session.virtual import run_virtually
+from bci.model.file import load_model
+from bci.paradigm.timeline import short
+from bci.simulation.simulate import record_virtually
+from bci.simulation.virtual import run_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.labelled import open_labelled
+from bci.training.train import train, write_model
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 HERE = Path(__file__).parent

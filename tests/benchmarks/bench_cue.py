@@ -2,7 +2,7 @@
 
 ``python tests/benchmarks/bench_cue.py [--cues 200]`` starts Xvfb, ``bci gui participant`` and a presenter, sends cues, and reads
 the pixel of the photodiode's patch over X11 (XGetImage) as fast as it can. What it prints is the distribution of *pixel seen
-minus stamp*: what software adds. A display adds its own delay; docs/gui.md says how to measure that with a photodiode.
+minus stamp*: what software adds. A display adds its own delay; docs/guides/gui.md says how to measure that with a photodiode.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def measure(name: str, stage: Any, screen: Any, n_cues: int) -> list[tuple[float
     """When each cue was sent, stamped and seen, LSL seconds."""
     from Xlib.display import Display
 
-    from bci.session import wire
+    from bci.stream import messages
     from bci.stream.lsl import local_clock
 
     root = Display(name).screen().root
@@ -90,12 +90,12 @@ def measure(name: str, stage: Any, screen: Any, n_cues: int) -> list[tuple[float
     rows = []
     for number in range(1, n_cues + 1):
         sent = local_clock()
-        stage.push(wire.line("cue", number=number, code=769, **{"class": "left_hand", "text": "Left hand"}))
+        stage.push(messages.line("cue", number=number, code=769, **{"class": "left_hand", "text": "Left hand"}))
         seen = watch(root, bright=True)
         stamp = stamped(screen, number)
         rows.append((sent, stamp, seen))
         time.sleep(CUE_S)
-        stage.push(wire.line("cue", number=0, code=800))
+        stage.push(messages.line("cue", number=0, code=800))
         watch(root, bright=False)
         time.sleep(PAUSE_S + float(rng.uniform(0, JITTER_S)))
     return rows
@@ -118,12 +118,12 @@ def watch(root: Any, bright: bool) -> float:
 
 def stamped(screen: Any, number: int) -> float:
     """The stamp with which the window said that it has shown a cue."""
-    from bci.session import wire
+    from bci.stream import messages
 
     deadline = time.monotonic() + 5.0
     while time.monotonic() < deadline:
         for text, stamp in screen.pull(0.5):
-            message = wire.parse(text, "screen")
+            message = messages.parse(text, "screen")
             if message["kind"] == "shown" and message["number"] == number:
                 return float(stamp)
     raise SystemExit(f"cue {number} was not said to be shown within 5 s")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -24,7 +25,17 @@ from pathlib import Path
 import numpy as np
 
 from bci.config import load_config
-from bci.session.cursor_run import (
+from bci.model.file import load_model
+from bci.settings import SessionConfig
+from bci.simulation.simulate import record_virtually
+from bci.stream.clock import VirtualClock
+from bci.training.labelled import open_labelled
+from bci.training.resolved import resolve_decoder
+from bci.training.train import fit, run_epochs, write_model
+from devices.simulated import SimulatedSettings, SimulatedSubject
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from cursor_run import (
     EIGHT,
     TABLE,
     CursorTask,
@@ -35,12 +46,6 @@ from bci.session.cursor_run import (
     observation,
     run_cursor,
 )
-from bci.session.model import load_model
-from bci.session.simulate import record_virtually
-from bci.session.training import fit, open_labelled, trials, write_model
-from bci.settings import SessionConfig
-from bci.stream.clock import VirtualClock
-from devices.simulated import SimulatedSettings, SimulatedSubject
 
 DECODERS = ("velocity-ridge", "kalman", "dkf")
 LATER_S = 320.0
@@ -75,11 +80,12 @@ def compare(seed: int, args: argparse.Namespace, folder: Path) -> dict[str, Reac
     task = CursorTask(tuple(map(str, order)), across_s=args.across, limit_s=LIMIT_S)
     found = {}
     run = open_labelled(recording, config_of(DECODERS[0], args.memory))
-    epochs = trials(run, config_of(DECODERS[0], args.memory))  # the same windows for all
+    settings = config_of(DECODERS[0], args.memory)
+    epochs = run_epochs(run, resolve_decoder(run.info, settings), settings)  # the same windows for all
     for decoder in DECODERS:
         config = config_of(decoder, args.memory)
         path = folder / f"{seed}-{decoder}.safetensors"
-        write_model(path, fit([epochs], [run], config), config)
+        write_model(path, fit([epochs], [run], resolve_decoder(run.info, config), config), config)
         clock = VirtualClock(1000.0)
         subject = person(seed, args.skill, args.channels, clock)
         clock.wait_until(1000.0 + LATER_S)

@@ -16,7 +16,7 @@ import numpy as np
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.stream.metadata import header_xml, text_info
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.writer import XdfWriter
 
 N_CHANNELS, RATE_HZ, BLOCK = 64, 1000, 1000
 

@@ -26,10 +26,10 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo
-from gui.app import Options, make_context
+from gui.app import WindowOptions, make_context
 from gui.context import Context
 from gui.store import SignalStore
-from gui.widgets.traces import Traces
+from gui.widgets.traces import TracesPanel
 
 FRAME_S = 1 / 30
 
@@ -47,7 +47,7 @@ def main() -> int:
     args = parser.parse_args()
     QApplication([])
     with tempfile.TemporaryDirectory() as folder:
-        context = make_context(Options(settings=str(Path(folder) / "windows.ini"), theme="light"))
+        context = make_context(WindowOptions(settings=str(Path(folder) / "windows.ini"), theme="light"))
         context._timer.stop()
         result = {size: measure(context, args, *size) for size in ((1280, 720), (2560, 1440))}
         if args.repaints:
@@ -80,7 +80,7 @@ def measure(context: Context, args: argparse.Namespace, width: int, height: int)
     feeder = Feeder(args.channels, args.rate)
     feeder.push(args.seconds + 5)
     context.feed.signal = feeder.store
-    ours, theirs = Traces(context), Curves(feeder.store, args.seconds)
+    ours, theirs = TracesPanel(context), Curves(feeder.store, args.seconds)
     ours.view.seconds = args.seconds
     picture = QImage(width, height, QImage.Format.Format_RGB32)
     times: dict[str, list[float]] = {"ours": [], "curves": []}

@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from bci import plugins
-from bci.session import wire
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
+from bci.paradigm.timeline import short
+from bci.simulation.simulate import record_virtually
+from bci.stream import messages
 from bci.stream.clock import VirtualClock
 from bci.stream.lsl import LslRawInlet, StreamQuery, resolve
 
@@ -91,8 +91,8 @@ def rounds(timing: LslRawInlet, args: argparse.Namespace, folder: Path) -> dict[
                 window.kill()
                 window.wait()
                 time.sleep(SETTLE_S)
-            rows = np.asarray(pulled[0]) if pulled is not None else np.empty((0, len(wire.TIMING_FIELDS)))
-            found[state].append(1e3 * rows[:, wire.TIMING_FIELDS.index("age_s")])
+            rows = np.asarray(pulled[0]) if pulled is not None else np.empty((0, len(messages.TIMING_FIELDS)))
+            found[state].append(1e3 * rows[:, messages.TIMING_FIELDS.index("age_s")])
         print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
     return found
 

@@ -25,7 +25,8 @@ from threadpoolctl import threadpool_limits
 
 from bci.engine.decoder import scatter
 from bci.engine.preprocessing import Preprocessing
-from bci.session.fit import FittedModel, fit_decoder, load_family
+from bci.model.family import load_family
+from bci.training.fit import FittedModel, fit_decoder
 
 RATE_HZ = 250.0
 WINDOW = 500

@@ -22,7 +22,7 @@ from bci.engine.chunk import Chunk
 from bci.engine.engine import Engine
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.session.fit import fit_decoder
+from bci.training.fit import fit_decoder
 
 RATE, CHANNELS, CHUNK = 250.0, 22, 250
 ROUNDS = 5

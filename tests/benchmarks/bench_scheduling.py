@@ -2,7 +2,7 @@
 
 One live session of a simulated subject and one operator window, which is stopped (SIGSTOP) and let run again in turn, while
 the processes of the session change between real-time scheduling and that of any program. Blocks of all combinations are
-interleaved, in another order in each round. Setting real-time scheduling needs root, or ``rtprio`` (docs/performance.md).
+interleaved, in another order in each round. Setting real-time scheduling needs root, or ``rtprio`` (docs/results/performance.md).
 
 ``python tests/benchmarks/bench_scheduling.py [--rounds 10] [--seconds 3] [--channels 64] [--json]``
 """
@@ -27,8 +27,8 @@ import numpy as np
 import psutil
 from bench_gui_latency import high, open_window, train
 
-from bci.session import wire
-from bci.session.scheduling import ENGINE, SOURCE
+from bci.processes.scheduling import ENGINE, SOURCE
+from bci.stream import messages
 from bci.stream.lsl import LslRawInlet, StreamQuery, resolve
 
 PRIORITIES = {"any": {}, "engine first": {"engine": ENGINE}, "engine and source first": {"engine": ENGINE, "stream": SOURCE}}
@@ -87,7 +87,7 @@ def blocks(parts: dict[str, int], window: int, rounds: int, seconds: float) -> d
             timing.pull(0.0)
             time.sleep(seconds)
             rows = np.asarray(timing.pull(0.0)[0])  # type: ignore[index]
-            found[scheduling, state].append(1e3 * rows[:, wire.TIMING_FIELDS.index("age_s")])
+            found[scheduling, state].append(1e3 * rows[:, messages.TIMING_FIELDS.index("age_s")])
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
     timing.close()
     return found

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from bci.engine.preprocessing import Preprocessing
-from bci.session.fit import fit_family, load_family
+from bci.model.family import load_family
+from bci.training.fit import fit_family
 
 NETWORKS = ("eegnet", "shallow", "conformer", "ctnet", "fbcnet")
 LABELS = ("F3", "Fz", "F4", "FC3", "FC4", "C5", "C3", "Cz", "C4", "C6", "CP3", "CP4", "P3", "Pz", "P4")

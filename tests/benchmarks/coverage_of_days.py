@@ -32,13 +32,16 @@ from results.recordings import DATA, MONTAGE, config
 from bci.engine.chunk import Chunk
 from bci.engine.engine import Engine
 from bci.errors import TrainingError
-from bci.session.epochs import Epochs, decode_at_cues
-from bci.session.model import Model
-from bci.session.training import LabelledRun, fit, open_labelled, trials
+from bci.model.file import Model
 from bci.settings import SessionConfig
+from bci.training.decoding import decode_at_cues
+from bci.training.epochs import Epochs
+from bci.training.labelled import LabelledRun, open_labelled
+from bci.training.resolved import resolve_decoder
+from bci.training.train import fit, run_epochs
 
 try:
-    from bci.session.left_out import leave_out
+    from bci.training.left_out import leave_out
 except ImportError:  # a working tree of before
     leave_out = None  # type: ignore[assignment]
 
@@ -85,7 +88,7 @@ def measure(days: dict[str, list[LabelledRun]], settings: SessionConfig) -> Answ
         left = leave_out([run for runs in days.values() for run in runs], settings)
         settings = left.config
         print("\n".join(left.why.values()))
-    parts = {run.name: trials(run, settings) for runs in days.values() for run in runs}
+    parts = {run.name: run_epochs(run, resolve_decoder(run.info, settings), settings) for runs in days.values() for run in runs}
     for runs in days.values():
         for run in runs:
             others = [other for other in runs if other is not run]
@@ -101,7 +104,9 @@ def _decoded(
 ) -> list[Answer]:
     """The cues of ``runs``, each decoded by a model of the runs that are known."""
     try:
-        model = model_of(fit([parts[run.name] for run in known], known, settings), settings)
+        model = model_of(
+            fit([parts[run.name] for run in known], known, resolve_decoder(known[0].info, settings), settings), settings
+        )
     except TrainingError as error:
         return [Answer(cue, "", f"no model: {str(error)[:60]}") for run in runs for cue in run.cues]
     return [found for run in runs for found in _live(run, model, settings)]

@@ -1,4 +1,6 @@
-"""A long campaign of generated sessions (tests/generated_sessions.py): ``python tests/campaigns/cues.py --examples 2000``.
+"""A long campaign of generated sessions (tests/support/generated_sessions.py).
+
+``python tests/campaigns/cues.py --examples 2000``.
 
 Each is recorded, decoded live and exported; what differs from the truth by more than 2 ms, or fails, is printed with the
 session that shows it, made as small as can be. Exit code 1 where there was any.
@@ -13,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+sys.path[:0] = [str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])]
 
 from generated_runs import through, wrong  # noqa: E402
 from generated_sessions import GeneratedSession, sessions  # noqa: E402

@@ -12,10 +12,12 @@ import pytest
 from serial_peer import SerialPeer
 
 from bci import plugins
-from bci.contracts.actuator import actuator_breaches, settings_breaches
+from bci.contracts.actuator import actuator_breaches, cut_breaches, settings_breaches
 from bci.engine.command import Command
 from bci.errors import ActuatorError, ConfigError
 from bci.stream.bus import Actuator
+
+pytestmark = pytest.mark.live
 
 NAMES = ("left", "right")
 SERIAL = {"table": {"left": "L", "right": "R{value};"}, "neutral": "S"}
@@ -98,6 +100,23 @@ def test_every_actuator_that_is_registered_is_held_to_the_contract() -> None:
     assert set(plugins.names(plugins.ACTUATORS)) == tested | {"keys"}  # on a display of their own, in tests/live/test_keys.py
 
 
+@pytest.mark.parametrize("kind", ["serial", "serial, acknowledged", "trigger"])
+def test_an_actuator_whose_cable_is_out_says_at_every_neutral_that_it_was_not_done(kind: str) -> None:
+    name, _, more = kind.partition(", ")
+    peer = SerialPeer(echo)
+    settings = {"codes": {"left": 1}} if name == "trigger" else SERIAL | ({"acknowledge": "echo"} if more else {})
+    actuator = plugins.load(plugins.ACTUATORS, name).from_settings({"port": peer.port, **settings})
+    assert cut_breaches(actuator, peer.unplug) == []
+
+
+@pytest.mark.parametrize("kind", ["udp", "osc"])
+def test_an_actuator_whose_receiver_ended_says_at_every_neutral_that_it_was_not_done(kind: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        actuator = plugins.load(plugins.ACTUATORS, kind).from_settings({"port": receiver.getsockname()[1]})
+        assert cut_breaches(actuator, receiver.close) == []
+
+
 class Good:
     """Keeps the contract, moves nothing."""
 
@@ -143,6 +162,16 @@ class Slow(Good):
         time.sleep(0.06)
 
 
+class Talks(Good):
+    def neutral(self) -> None:
+        return "done"  # type: ignore[return-value]
+
+
+class Fails(Good):
+    def neutral(self) -> None:
+        raise ActuatorError("not now")
+
+
 class Refuses(Good):
     def send(self, command: Command) -> None:
         raise ActuatorError("not today")
@@ -159,11 +188,17 @@ def test_the_contract_has_nothing_against_an_actuator_that_keeps_it() -> None:
         (Undead, "send() after close() must raise"),
         (Raw, "control characters"),
         (Slow, "neutral(): took"),
+        (Talks, "neutral(): returned 'done'"),
+        (Fails, "neutral(): raised although nothing is wrong: not now"),
         (Refuses, "raised although nothing is wrong"),
     ],
 )
 def test_contract_names_what_an_actuator_does_wrong(broken: Callable[[], Actuator], told: str) -> None:
     assert any(told in line for line in actuator_breaches(broken, NAMES))
+
+
+def test_contract_names_a_neutral_that_claims_to_be_done_when_nobody_is_there() -> None:
+    assert len(cut_breaches(Good(), lambda: None)) == 3
 
 
 def test_contract_names_text_that_reaches_the_wire() -> None:

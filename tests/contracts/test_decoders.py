@@ -13,7 +13,7 @@ from scipy.signal import butter, sosfilt, sosfilt_zi
 
 from bci.contracts.kernel import family_breaches
 from bci.engine.preprocessing import Preprocessing
-from bci.session.fit import load_family
+from bci.model.family import load_family
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 FAMILIES = sorted(entry_points(group="bci.decoders").names)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -19,15 +20,19 @@ import numpy as np
 import pytest
 
 from bci import plugins
+from bci.config import load_config
 from bci.contracts.actuator import actuator_breaches, settings_breaches
 from bci.contracts.kernel import family_breaches
 from bci.contracts.source import source_breaches
 from bci.engine.preprocessing import Preprocessing
-from bci.errors import ConfigError, ModelError
-from bci.session.fit import load_family
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
+from bci.errors import ConfigError, ModelError, RecordingError
+from bci.model.family import load_family
+from bci.paradigm.protocol import load_protocol
+from bci.paradigm.timeline import short
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.stream.files.readers import READERS, open_recording
+from bci.stream.files.summary import summarise_file
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "plugin"
@@ -100,6 +105,8 @@ def test_every_kind_of_plug_in_is_in_the_example(installed: Path) -> None:
         plugins.DECODERS,
         plugins.KERNELS,
         plugins.ACTUATORS,
+        plugins.WINDOWS,
+        plugins.PRESETS,
     }
 
 
@@ -143,6 +150,48 @@ def test_the_documented_actuator_keeps_the_contract(tmp_path: Path) -> None:
     assert settings_breaches(lamp.from_settings, good) == []
 
 
+@pytest.mark.usefixtures("found")
+def test_the_documented_preset_is_found_by_name() -> None:
+    session = load_config(preset="feet-and-hands", rate_hz=250.0)
+    assert (session.trial.stop_s, session.record.task) == (4.0, "feethands")
+
+
+def test_the_documented_protocol_has_a_code_for_each_class() -> None:
+    protocol = load_protocol(str(EXAMPLE.parent / "protocol" / "feet-and-hands.toml"))
+    assert protocol.class_codes == {"feet": 771, "both_hands": 774}
+
+
+def table(path: Path, rows: int) -> np.ndarray:
+    """A file as the documented reader takes it: three channels at 250 Hz, a cue at sample 100. Returns the samples."""
+    data = np.random.default_rng(0).normal(0, 15, (rows, 3)).round(3)
+    lines = [f"{i / 250},{','.join(map(str, row))},{'769' if i == 100 else ''}" for i, row in enumerate(data.tolist())]
+    path.write_text("\n".join(["time,C3,Cz,C4,marker", *lines]) + "\n")
+    return data
+
+
+def test_the_documented_reader_gives_what_the_table_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLE.parent / "reader"))
+    monkeypatch.setitem(READERS, ".csv", import_module("csv_table").read_csv)
+    data = table(tmp_path / "a.csv", 500)
+    recording = open_recording(tmp_path / "a.csv")
+    signal = recording.eeg()
+    assert (signal.info.labels, signal.info.rate_hz) == (("C3", "Cz", "C4"), 250.0)
+    np.testing.assert_array_equal(signal.data, data)
+    assert (recording.markers[0].texts, recording.markers[0].stamps.tolist()) == (("769",), [0.4])
+    assert recording.sha256
+    told = summarise_file(tmp_path / "a.csv")
+    assert (told.format, told.streams[0].samples) == ("CSV", 500)
+
+
+def test_the_documented_reader_refuses_other_files_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLE.parent / "reader"))
+    monkeypatch.setitem(READERS, ".csv", import_module("csv_table").read_csv)
+    for content in (b"", b"a,b,c\n", b"time,C3,marker\n0.0,1,\n", b"time,C3,marker\n0,x,\n1,2,\n", bytes(range(256)) * 9):
+        (tmp_path / "a.csv").write_bytes(content)
+        with pytest.raises(RecordingError, match=r"a\.csv"):
+            open_recording(tmp_path / "a.csv")
+
+
 @pytest.mark.live
 def test_commands_find_the_documented_source_and_actuator_by_name(installed: Path, tmp_path: Path) -> None:
     port = free_port()
@@ -166,7 +215,7 @@ def test_commands_train_the_documented_decoder_and_run_its_kernel_by_name(instal
     assert trained.returncode == 0, trained.stderr
     assert json.loads(trained.stdout)["decoder"] == "power-lda"
     # A process that only decodes needs the kernel's module, and none that trains.
-    decode = f"from bci.session.model import load_model; import sys; load_model({str(model)!r})"
+    decode = f"from bci.model.file import load_model; import sys; load_model({str(model)!r})"
     loads = f"{decode}; assert 'bci_example.power_kernel' in sys.modules and 'sklearn' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     subprocess.run([sys.executable, "-c", loads], check=True, timeout=60, env=environment)

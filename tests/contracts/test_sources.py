@@ -12,7 +12,8 @@ from bci.engine.chunk import Chunk
 from bci.errors import StreamError
 from bci.stream.bus import Source
 from bci.stream.clock import VirtualClock
-from devices.faulty import FaultySource, Loss
+from devices.faulty import FaultySource
+from devices.loss_faults import Loss
 from devices.simulated import SimulatedSubject
 
 
@@ -39,7 +40,7 @@ def test_source_keeps_the_contract(name: str) -> None:
 def test_every_source_that_is_registered_is_held_to_the_contract() -> None:
     boards = {"cyton", "cyton-daisy"}  # test_device_sources.py
     network = {"brainvision-rda", "fieldtrip"}  # test_network_sources.py
-    others = {"brainflow", "keyboard"}  # live/test_brainflow.py, unit/test_keyboard_source.py
+    others = {"brainflow", "keyboard", "mne-realtime"}  # live/test_brainflow.py, unit/test_keyboard_source.py, …
     assert set(plugins.names(plugins.SOURCES)) == {"simulated"} | boards | network | others
 
 

@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 from calibration_parts import HANDS, CountingJudge, Operator, calibrate, config_for, quick, subject
 
+from bci.calibration.finish import check_counts
 from bci.engine.chunk import Chunk
+from bci.engine.drift import SignalDrift
 from bci.engine.engine import Engine
 from bci.engine.frontend import Frontend
 from bci.engine.outcome import Reason
 from bci.errors import ConfigError, StreamError, TrainingError
-from bci.session.calibration.finish import check_counts
-from bci.session.drift import Drift
-from bci.session.training import open_labelled, open_with, train
 from bci.stream.clock import VirtualClock
-from devices.faulty import Bridged, Fault, FaultySource, Gain
-from devices.signals import Artefact
+from bci.training.labelled import open_labelled, open_with
+from bci.training.train import train
+from devices.faulty import Bridged, FaultySource, Gain, SourceFault
 from devices.simulated import SimulatedSubject
+from devices.simulated_settings import Artefact
 
 
 class FaultySubject(FaultySource):
     """A simulated person at a faulty amplifier."""
 
-    def __init__(self, person: SimulatedSubject, faults: Sequence[Fault]) -> None:
+    def __init__(self, person: SimulatedSubject, faults: Sequence[SourceFault]) -> None:
         super().__init__(person, faults)
         self.cue = person.cue
         self._person = person
@@ -37,7 +38,7 @@ class FaultySubject(FaultySource):
         return self._person.due_s
 
 
-def faulty(*faults: Fault, **settings: object) -> Callable[[VirtualClock], SimulatedSubject]:
+def faulty(*faults: SourceFault, **settings: object) -> Callable[[VirtualClock], SimulatedSubject]:
     make = subject(**settings)  # type: ignore[arg-type]
     return lambda clock: FaultySubject(make(clock), faults)  # type: ignore[return-value]
 
@@ -124,7 +125,7 @@ def test_fault_25_decisions_stay_bounded_and_the_drift_is_told(calibrated: Path,
         assert outcome.decision in (-1, 0, 1)
 
     frontend = Frontend(signal.info, trained.model.preprocessing, "samples", config.quality)
-    drift = Drift(trained.model.covariance)
+    drift = SignalDrift(trained.model.covariance)
     told: list[str] = []
     for at in range(0, len(raw), 10):
         for window in frontend.push(Chunk(raw.data[at : at + 10], raw.stamps[at : at + 10])):

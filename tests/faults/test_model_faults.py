@@ -19,8 +19,8 @@ from safetensors.numpy import save
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ModelError
-from bci.session.fit import fit_decoder
-from bci.session.model import MAX_FILE_BYTES, load_model, save_model
+from bci.model.file import MAX_FILE_BYTES, load_model, save_model
+from bci.training.fit import fit_decoder
 
 LABELS = ("C3", "C4")
 
@@ -160,6 +160,12 @@ def test_a_header_that_is_no_header_is_refused(good: bytes, tmp_path: Path, text
         ("trial_s", [0.5], "has 1 values, must have 2"),
         ("trial_s", [0.5, 1e999], "finite"),
         ("accuracy", "good", "accuracy"),
+        ("accuracy", 10**400, "accuracy: is a whole number of more than 64 bits"),
+        ("trials", {"left": 10**400}, "header.trials.left: is a whole number of more than 64 bits"),
+        ("trials", {"left": -1}, "trials: must be from 0"),
+        ("trials", {"left": True}, "must be of type int"),
+        ("trial_s", [-1e300, 1e300], "within 3600 s of the cue"),
+        ("notes", ["\ud800"], "half of a character"),
         ("surprise", 1, "header.surprise: unknown field"),
     ],
 )
@@ -170,10 +176,25 @@ def test_a_header_that_does_not_fit_is_refused_with_the_field(
     assert re.search(reason, refused(tmp_path / "field", forged({**header, field: value}, arrays)))
 
 
+BEYOND = {
+    "rate": ({"rate_hz": 1e308}, "rate_hz = 1e+308: must be a number from 1 to 100000"),
+    "slow rate": ({"rate_hz": 0.5}, "rate_hz = 0.5: must be"),
+    "window": ({"window": 4_000_000}, "at most 60 s"),
+    "one hop of a minute": ({"window": 6000, "hop": 6000}, "MiB of memory"),
+    "two thousand bands": ({"bands": [[8.0, 30.0]] * 2000}, "at most 64 are possible"),
+    "band from nothing": ({"bands": [[1e-300, 30.0]]}, "cannot be made"),
+    "band of no width": ({"bands": [[8.0, 8.0000000000001]]}, "not settle within 60 s"),
+    "notch at nothing": ({"notch_hz": 1e-9}, "not settle within 60 s"),
+}
+
+
 def test_nested_settings_are_checked_as_strictly(good: bytes, tmp_path: Path) -> None:
     header, arrays = parts(good)
     spoiled = {**header, "preprocessing": {**header["preprocessing"], "bands": [[30.0, 8.0]]}}
     assert "0 < low < high" in refused(tmp_path / "bands", forged(spoiled, arrays))
+    for changes, reason in BEYOND.values():
+        spoiled = {**header, "preprocessing": {**header["preprocessing"], **changes}}
+        assert reason in refused(tmp_path / "beyond", forged(spoiled, arrays))
     spoiled = {**header, "decision": {**header["decision"], "threshold": "0.6"}}
     assert "header.decision.threshold" in refused(tmp_path / "threshold", forged(spoiled, arrays))
     spoiled = {**header, "decision": {**header["decision"], "idle": "rest"}}
@@ -195,6 +216,15 @@ def test_every_array_that_is_missing_misshapen_or_not_finite_is_named(good: byte
             assert short in refused(tmp_path / "array", forged(header, {**arrays, name: bad}))
 
 
+def test_a_covariance_that_is_none_is_refused(good: bytes, tmp_path: Path) -> None:
+    header, arrays = parts(good)
+    for name in ("covariance", "centre"):
+        for wrong in (0 * arrays[name], -arrays[name], 1e300 * arrays[name], arrays[name] * np.array([[1.0, 1e4], [1e4, 1.0]])):
+            assert f"array '{name}': is not a covariance" in refused(
+                tmp_path / "covariance", forged(header, {**arrays, name: wrong})
+            )
+
+
 def test_a_model_from_before_there_was_a_centre_runs_and_knows_none(good: bytes, tmp_path: Path) -> None:
     header, arrays = parts(good)
     path = tmp_path / "older"
@@ -213,7 +243,7 @@ def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
 MEMORY = """
 import sys, time
 from safetensors.numpy import load
-from bci.session.model import load_model
+from bci.model.file import load_model
 from bci.errors import ModelError
 # Not ru_maxrss: that begins at what the process had that started this one.
 peak = lambda: int(next(x for x in open("/proc/self/status") if x.startswith("VmHWM")).split()[1]) / 1024

@@ -22,8 +22,9 @@ from bci.engine.outcome import Reason  # noqa: E402
 from bci.engine.preprocessing import Preprocessing  # noqa: E402
 from bci.engine.stream_info import Channel, StreamInfo  # noqa: E402
 from bci.errors import ModelError, TrainingError  # noqa: E402
-from bci.session.fit import FittedDecoder, FittedModel, load_family  # noqa: E402
-from bci.session.model import MAX_FILE_BYTES, load_model, save_model  # noqa: E402
+from bci.model.family import FittedDecoder, load_family  # noqa: E402
+from bci.model.file import MAX_FILE_BYTES, load_model, save_model  # noqa: E402
+from bci.training.fit import FittedModel  # noqa: E402
 from pipelines.kernels.network import load  # noqa: E402
 from pipelines.kernels.onnx_graph import MAX_BYTES, MAX_ELEMENTS  # noqa: E402
 
@@ -236,7 +237,7 @@ def test_a_graph_for_other_windows_than_the_header_says_is_refused(tmp_path: Pat
 MEMORY = """
 import sys, time
 import numpy, safetensors.numpy
-from bci.session.model import load_model
+from bci.model.file import load_model
 from bci.errors import ModelError
 # Not ru_maxrss: that begins at what the process had that started this one.
 peak = lambda: int(next(x for x in open("/proc/self/status") if x.startswith("VmHWM")).split()[1]) / 1024

@@ -16,10 +16,10 @@ import pytest
 import pyxdf
 
 from bci.errors import RecordingError
-from bci.stream.recorder import Recorder
-from bci.stream.sidecar import sidecar_path
-from bci.stream.xdf_reader import read_xdf
-from bci.stream.xdf_writer import XdfWriter
+from bci.recording.recorder import Recorder
+from bci.stream.xdf.reader import read_xdf
+from bci.stream.xdf.sidecar import sidecar_path
+from bci.stream.xdf.writer import XdfWriter
 
 HEADER = (
     "<info><name>eeg</name><type>EEG</type><channel_count>4</channel_count>"
@@ -32,7 +32,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="SIGKILL and file size lim
 WRITER = f"""
 import os, sys
 import numpy as np
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.writer import XdfWriter
 writer = XdfWriter(sys.argv[1])
 stream = writer.add_stream({HEADER!r})
 k = 0
@@ -83,7 +83,7 @@ FULL = f"""
 import resource, sys
 import numpy as np
 from bci.errors import RecordingError
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.writer import XdfWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_001, 50_001))
 with XdfWriter(sys.argv[1]) as writer:
     stream = writer.add_stream({HEADER!r})
@@ -110,7 +110,7 @@ def test_a_full_disk_is_an_error_and_what_is_written_stays_valid(tmp_path):
     assert process.returncode == 0, err.decode()
     first, second = out.decode().splitlines()
     written, _, message = first.partition(" ")
-    assert "what is written stays valid" in message
+    assert "what has been written stays valid" in message
     assert str(path) in message
     assert "no longer writable" in second
     file = read_xdf(path)
@@ -174,7 +174,7 @@ def test_a_recorder_whose_disk_fills_up_says_so_at_once_and_at_the_end(tmp_path)
 READ_ONLY = """
 import os, sys
 from bci.errors import RecordingError
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.writer import XdfWriter
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:
@@ -209,7 +209,7 @@ def test_a_folder_that_is_removed_while_recording_is_noticed_within_a_sync(tmp_p
     writer.write(stream, np.zeros((5, 4), np.float32), np.arange(5.0))
     writer.sync()
     shutil.rmtree(folder)
-    with pytest.raises(RecordingError, match="was removed while it was recorded"):
+    with pytest.raises(RecordingError, match="was removed while it was being recorded"):
         writer.sync()
     writer.close()
 

@@ -15,10 +15,10 @@ from lsl_sender import sender
 
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo
+from bci.engine.watch import RateWatch, Staleness
 from bci.errors import StreamAmbiguous, StreamError, StreamLost, StreamMismatch
-from bci.stream.false_head import FalseHead
 from bci.stream.lsl import FoundStream, LslRawInlet, LslSignalInlet, Reopen, StreamQuery, local_clock, require_same, resolve
-from bci.stream.watch import RateWatch, Staleness
+from bci.stream.lsl.false_head import FalseHead
 
 live = pytest.mark.live
 POSIX = pytest.mark.skipif(os.name != "posix", reason="SIGSTOP exists on POSIX systems only")
@@ -128,7 +128,7 @@ def test_fault_15_a_reader_that_never_looks_is_told_loudly_that_samples_are_miss
         pulled = inlet.pull(0.0)
         assert pulled is not None
         assert len(pulled[1]) > 900
-        with pytest.raises(StreamError, match=r"1000 samples wait and nobody takes them"):
+        with pytest.raises(StreamError, match=r"1000 samples wait and nothing reads them"):
             inlet.pull(0.0)
         inlet.close()
 

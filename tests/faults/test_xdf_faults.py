@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from bci.errors import RecordingError
-from bci.stream.salvage import salvage
-from bci.stream.sidecar import sidecar_path
-from bci.stream.xdf_format import MAGIC, SIGNATURE, Tag, chunk, varlen
-from bci.stream.xdf_reader import read_xdf
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.format import MAGIC, SIGNATURE, Tag, chunk, varlen
+from bci.stream.xdf.reader import read_xdf
+from bci.stream.xdf.salvage import salvage
+from bci.stream.xdf.sidecar import sidecar_path
+from bci.stream.xdf.writer import XdfWriter
 
 LIMIT_S = 1.0
 LIMIT_BYTES = 100e6

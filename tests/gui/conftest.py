@@ -15,18 +15,23 @@ pytest.importorskip("PySide6", reason="windows need the extra gui: pip install '
 from gui_rig import Ear, Engine, Subject
 from PySide6.QtWidgets import QApplication
 
-from gui.app import Options, make_context
+from gui.app import WindowOptions, make_context
 from gui.context import Context
 from gui.operator import OperatorWindow
 
 
 @pytest.fixture
-def context(qapp: QApplication, tmp_path: Path) -> Iterator[Context]:
-    """A running context with nothing open."""
-    made = make_context(Options(settings=str(tmp_path / "windows.ini")))
+def context(qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    """A running context with nothing open, and no key of programs that other tests began by hand."""
+    monkeypatch.setenv("BCI_KEYS", str(tmp_path / "keys"))
+    made = make_context(WindowOptions(settings=str(tmp_path / "windows.ini")))
     made.start()
     yield made
     made.close()
+    for started in made.launcher.started:  # a session outlives its windows; none may outlive its test
+        if started.alive:
+            started.process.terminate()
+            started.process.wait(30)
 
 
 @pytest.fixture
@@ -63,6 +68,6 @@ def window(context: Context) -> OperatorWindow:
 @pytest.fixture
 def ear(context: Context) -> Iterator[Ear]:
     """What the windows of this test ask for."""
-    made = Ear()
+    made = Ear(context)
     yield made
     made.close()

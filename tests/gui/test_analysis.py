@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 
 from bci.engine.stream_info import Channel, StreamInfo
+from bci.errors import StreamError
+from bci.stream import messages
 from gui.analysis import REMEDIES, alpha, hum, judge, spectra
+from gui.message_values import EngineEvent
+from gui.messages import event as read_event
+from gui.sanitise import sanitise
 from gui.scalp import ScalpMap, can_spread, flat_places
-from gui.tidy import tidy
-from gui.trials import Tally, confirmed
+from gui.store import RowStore
+from gui.trials import Tally, confirmed, window_ends
 
 RATE = 250.0
 T = np.arange(1000) / RATE
@@ -101,15 +106,35 @@ def test_accuracy_is_counted_by_the_first_window_that_ends_after_the_trial_and_c
         tally.window(10.0 * k + 2.1, np.array([1 - p, p]))
     assert tally.table.tolist() == [[1, 0], [1, 1]]
     assert tally.undecided == 1
-    assert tally.summary() == "2 of 3 right: 67 % (95 % interval 9–99), chance 50 %"
+    assert tally.summary() == "2 of 3 correct: 67 % (95 % interval 9–99), chance 50 %"
+
+
+def test_a_window_waits_for_its_timing_and_is_passed_over_where_that_was_sent_before_anybody_listened() -> None:
+    timing = RowStore(messages.TIMING_FIELDS)
+    windows = np.array([[10.0, 0, 1], [10.1, 0, 2], [10.2, 1, 1], [10.3, 1, 2]])  # sent, segment, index
+
+    def time_of(sent: float, segment: int, index: int, end: float) -> None:
+        timing.append(np.array([[0, segment, index, end, 0, 0, 0.0]]), np.array([sent]))
+
+    assert window_ends(windows, timing) == []
+    time_of(10.11, 0, 2, 5.0)
+    np.testing.assert_array_equal(window_ends(windows, timing), [np.nan, 5.0])
+    time_of(10.31, 1, 2, 7.0)  # an index of another segment is another window
+    np.testing.assert_array_equal(window_ends(windows, timing), [np.nan, 5.0, np.nan, 7.0])
+    assert window_ends(windows[:0], timing) == []
 
 
 def test_only_cues_with_a_class_and_a_time_start_trials() -> None:
-    assert confirmed({"kind": "cue", "class": "left", "stamp": 3.0}) == ("left", 3.0)
-    for wrong in ({"kind": "set"}, {"kind": "cue", "class": "", "stamp": 1.0}, {"kind": "cue", "class": "left", "stamp": "x"}):
-        assert confirmed(wrong) is None
+    def event(kind: str, **fields: object) -> EngineEvent:
+        return read_event(messages.line(kind, **fields), "bci-events", 0.0)
+
+    assert confirmed(event("cue", **{"class": "left", "stamp": 3.0})) == ("left", 3.0)
+    assert confirmed(event("set")) is None
+    assert confirmed(event("cue", **{"class": "", "stamp": 1.0})) is None
+    with pytest.raises(StreamError, match="stamp = x"):
+        event("cue", **{"class": "left", "stamp": "x"})
 
 
 def test_text_of_strangers_becomes_one_short_line() -> None:
-    assert tidy("a\r\nb\x00\x1b[31mc\u202e") == "a b [31mc"
-    assert len(tidy("x" * 1_000_000)) == 200
+    assert sanitise("a\r\nb\x00\x1b[31mc\u202e") == "a b [31mc"
+    assert len(sanitise("x" * 1_000_000)) == 200

@@ -79,6 +79,7 @@ def test_the_space_bar_stops_even_where_a_button_has_the_focus_and_enter_presses
     assert button.isChecked()
 
 
+@pytest.mark.alone
 def test_the_stop_is_on_its_way_within_a_few_milliseconds(
     context: Context, window: OperatorWindow, ear: Ear, qtbot: QtBot
 ) -> None:

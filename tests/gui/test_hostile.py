@@ -87,9 +87,14 @@ def test_a_hostile_stream_is_refused_in_words_and_the_window_lives_on(
         state.push(text)
     for rest in ('"bad": [1], "settings": 7, "phase": []}', '"consumed": "many", "rate_hz": {}}', '"bad": {"a": {}}}'):
         state.push(head + rest)
-    until(qtbot, lambda: context.feed.session.bad == {"a": "{}"})
+    until(qtbot, lambda: context.feed.senseless["bci-state"] == 9)
+    assert context.feed.session.state is None
+    state.push(head + '"bad": {"a": "flat"}, "what is new": [1]}')
+    until(qtbot, lambda: context.feed.session.bad == {"a": "flat"})
     until(qtbot, lambda: any("not shown" in line.text for line in context.feed.log))  # once there is a state
-    assert sum(line.source == "bci-state" and line.level == "warn" for line in context.feed.log) == 6
+    assert sum(line.source == "bci-state" and line.level == "warn" for line in context.feed.log) == 1
+    window.panels["streams"].refresh()
+    assert window.panels["streams"].values["messages"].text() == "9 invalid"
     window.refresh()
     window.grab()
     wrong.close()

@@ -12,18 +12,21 @@ from pathlib import Path
 import pytest
 from gui_rig import Engine
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication
 from pytestqt.qtbot import QtBot
 
 from bci import plugins
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
+from bci.paradigm.timeline import short
+from bci.simulation.simulate import record_virtually
+from bci.stream import keys
 from bci.stream.clock import VirtualClock
 from bci.stream.lsl import local_clock
 from gui.context import Context
 from gui.emergency import EmergencyKeys
 from gui.operator import OperatorWindow
 from gui.widgets.guard import guard_state
+from gui.wizard.plan import WizardPlan
+from gui.wizard.wizard_window import LIVE, WizardWindow
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -37,6 +40,12 @@ LIMIT_S = 0.05
 
 def until(qtbot: QtBot, ready: Callable[[], object], timeout_s: float = 30.0) -> None:
     qtbot.waitUntil(lambda: bool(ready()), timeout=round(1000 * timeout_s))
+
+
+def click(qtbot: QtBot, button: QAbstractButton) -> None:
+    """As a person does, who cannot press a button that is grey."""
+    until(qtbot, button.isEnabled)
+    qtbot.mouseClick(button, LEFT)
 
 
 class Deciding:
@@ -77,6 +86,7 @@ def hand(tmp_path: Path) -> Iterator[None]:
     deciding.close()
 
 
+@pytest.mark.alone
 def test_a_key_stops_a_real_actuator_host_within_50_ms_and_it_stays_stopped(
     qapp: QApplication, context: Context, window: OperatorWindow, hand: None, qtbot: QtBot
 ) -> None:
@@ -92,8 +102,8 @@ def test_a_key_stops_a_real_actuator_host_within_50_ms_and_it_stays_stopped(
         pressed = local_clock()
         qtbot.keyClick(window.windowHandle(), Qt.Key.Key_Escape)
         until(qtbot, lambda: guard_state(context)[0] == "safe")
-        until(qtbot, lambda t=pressed: any(c["kind"] == "neutral" and c["at"] > t for c in context.feed.commands))
-        took.append(next(c["ended"] for c in context.feed.commands if c["kind"] == "neutral" and c["at"] > pressed) - pressed)
+        until(qtbot, lambda t=pressed: any(c.kind == "neutral" and c.at > t for c in context.feed.commands))
+        took.append(next(c.ended for c in context.feed.commands if c.kind == "neutral" and c.at > pressed) - pressed)
         qtbot.wait(300)
         assert guard_state(context)[0] == "safe"
     qapp.removeEventFilter(keys)
@@ -115,9 +125,31 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_the_wizard_counts_the_trials_of_its_own_session_and_ends_that_one_with_another_beside_it(
+    context: Context, engine: Engine, model: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    feed, other = context.feed, engine.texts["state"].info.source_id.removeprefix("bci-state-")
+    until(qtbot, lambda: engine.state() or feed.session.id == other)  # left over, and shown: it was there first
+    wizard = context.open("wizard")
+    assert isinstance(wizard, WizardWindow)
+    wizard.live.plan, wizard.live.model = WizardPlan(out=str(tmp_path)), str(model)
+    wizard.live.participant.setChecked(False)
+    wizard._reached = LIVE
+    wizard.show_page(LIVE)
+    wizard.live.begin()
+    until(qtbot, lambda: engine.state() or wizard.live.decoder.tally.n >= 1, 150)
+    assert feed.session.id != other
+    assert feed.others == (other,)
+    assert feed.key is not None  # so that what is asked for here is its own session's alone
+    qtbot.mouseClick(wizard.live.end, LEFT)
+    until(qtbot, lambda: engine.state() or wizard.live.recording is not None, 60)
+    until(qtbot, lambda: engine.state() or feed.session.id == other)  # shown again, once nothing of our own is left
+
+
 def test_a_session_is_started_watched_and_ended_by_clicks_alone(
     context: Context, window: OperatorWindow, model: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
+    keys.own_key()  # programs were begun by hand here before, and left the key that they share
     context.settings.setValue("session/out", str(tmp_path))
     panel, feed = window.panels["session"], context.feed
     panel.subject.setText("P007")
@@ -129,13 +161,13 @@ def test_a_session_is_started_watched_and_ended_by_clicks_alone(
     window.refresh()
     assert panel.status.text() == "● running"
     assert not panel.start.isEnabled()
-    qtbot.mouseClick(panel.pause, LEFT)
-    until(qtbot, lambda: any(e["kind"] == "freeze" for e in feed.events))
-    qtbot.mouseClick(panel.pause, LEFT)
-    until(qtbot, lambda: any(e["kind"] == "resume" for e in feed.events))
+    click(qtbot, panel.pause)
+    until(qtbot, lambda: any(e.kind == "freeze" and "break" in e.line for e in feed.events))
+    click(qtbot, panel.pause)
+    until(qtbot, lambda: any(e.kind == "resume" for e in feed.events))
     qtbot.keyClicks(panel.notes, "all well")
     qtbot.keyClick(panel.notes, Qt.Key.Key_Return)
-    until(qtbot, lambda: any(e["kind"] == "note" and e["text"] == "all well" for e in feed.events))
-    qtbot.mouseClick(panel.end, LEFT)
+    until(qtbot, lambda: any(e.kind == "note" and e.text == "all well" for e in feed.events))
+    click(qtbot, panel.end)
     until(qtbot, lambda: not context.launcher.started[0].alive)
     assert list(tmp_path.rglob("sub-P007*_eeg.xdf"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,35 +14,38 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from connections import connected, cut
 from gui_rig import Ear, Engine
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from text_sender import text_sender
 
 from bci.errors import ConfigError, StreamLost
-from bci.session import wire
-from bci.session.timeline import BEEP, CROSS, FEEDBACK, HIT, MISS, OFF, TRIAL_END, TRIAL_START
+from bci.paradigm.timeline import BEEP, CROSS, FEEDBACK, HIT, MISS, OFF, TRIAL_END, TRIAL_START
+from bci.stream import messages
 from bci.stream.lsl import LslMarkerInlet, LslTextOutlet, StreamQuery, local_clock, resolve
 from bci.stream.metadata import bci_fields
 from gui import theme
 from gui.context import Context
 from gui.emergency import EmergencyKeys
 from gui.participant import ParticipantWindow
-from gui.stage import blind, settings
-from gui.stage.cues import Arrow, Picture, Word, cue_for
-from gui.stage.cursor import Cursor
-from gui.stage.director import Director
-from gui.stage.displays import choose, complaint
-from gui.stage.graz import Graz
-from gui.stage.look import Look, Scene
-from gui.stage.neurofeedback import Thermometer
-from gui.stage.page import Page
-from gui.stage.patch import Patch
-from gui.stage.settings import StageSettings
-from gui.stage.surface import Pace, paint
+from gui.presentation import blind, settings
+from gui.presentation.cues import Arrow, PictureCue, Word, cue_for
+from gui.presentation.cursor import Cursor
+from gui.presentation.director import Director
+from gui.presentation.displays import choose, complaint
+from gui.presentation.graz import Graz
+from gui.presentation.instruction_page import InstructionPage
+from gui.presentation.neurofeedback import Thermometer
+from gui.presentation.patch import Patch
+from gui.presentation.scene import Scene, SceneColours
+from gui.presentation.settings import PresentationSettings
+from gui.presentation.streams import MessageListener
+from gui.presentation.surface import FrameCounter, paint
 
-LOOK = Look.of(theme.LIGHT)
+LOOK = SceneColours.of(theme.LIGHT)
 SIZE = (640, 400)
 
 
@@ -84,7 +89,13 @@ def test_the_bar_is_as_long_as_the_evidence_and_on_its_side() -> None:
 @pytest.mark.usefixtures("qapp")
 def test_a_scene_is_a_function_of_its_state_alone() -> None:
     arrow, cursor = Graz(True, Arrow((1.0, 0.0)), (0.3, 0.0)), Cursor((0.2, 0.1), ((1.0, 0.0), (-1.0, 0.0)), (1.0, 0.0))
-    scenes: list[Scene] = [Page("Sit still.", "Enter: go on"), arrow, Graz(True, Word("Music")), cursor, Thermometer(0.4)]
+    scenes: list[Scene] = [
+        InstructionPage("Sit still.", "Enter: go on"),
+        arrow,
+        Graz(True, Word("Music")),
+        cursor,
+        Thermometer(0.4),
+    ]
     pictures = [picture(scene) for scene in scenes]
     assert all((picture(scene) == first).all() for scene, first in zip(scenes, pictures, strict=True))
     assert len({p.tobytes() for p in pictures}) == len(scenes)
@@ -92,7 +103,7 @@ def test_a_scene_is_a_function_of_its_state_alone() -> None:
 
 @pytest.mark.usefixtures("qapp")
 def test_text_of_strangers_is_shown_as_the_text_it_is() -> None:
-    inked = {text: of_colour(picture(Page(text)), LOOK.ink).sum() for text in ("<b>hi</b>", "hi")}
+    inked = {text: of_colour(picture(InstructionPage(text)), LOOK.ink).sum() for text in ("<b>hi</b>", "hi")}
     assert inked["<b>hi</b>"] > inked["hi"] * 2
 
 
@@ -100,7 +111,7 @@ def test_text_of_strangers_is_shown_as_the_text_it_is() -> None:
 @pytest.mark.parametrize("size", [(320, 240), (1280, 720), (2560, 1440), (1080, 1920)])
 def test_a_long_instruction_fits_on_every_display(size: tuple[int, int]) -> None:
     text = "Imagine the movement as you would feel it, from the cue on, until the cross goes away. Do not move. " * 5
-    inked = of_colour(picture(Page(text, "Enter: go on"), size=size), LOOK.ground)
+    inked = of_colour(picture(InstructionPage(text, "Enter: go on"), size=size), LOOK.ground)
     assert inked[[0, -1]].all()
     assert inked[:, [0, -1]].all()
 
@@ -109,7 +120,7 @@ def test_a_long_instruction_fits_on_every_display(size: tuple[int, int]) -> None
 def test_a_class_without_arrow_or_picture_is_a_word_and_a_folder_cannot_be_left(tmp_path: Path) -> None:
     QImage(8, 4, QImage.Format.Format_RGB888).save(str(tmp_path / "music.png"))
     (tmp_path / "in").mkdir()
-    assert cue_for("pictures", "music", "Music", str(tmp_path)) == Picture(str(tmp_path / "music.png"))
+    assert cue_for("pictures", "music", "Music", str(tmp_path)) == PictureCue(str(tmp_path / "music.png"))
     assert cue_for("pictures", "../music", "", str(tmp_path / "in")) == Word("../music")
     assert cue_for("pictures", "feet", "Feet", str(tmp_path)) == Word("Feet")
     assert cue_for("arrows", "music", "", "") == Word("music")
@@ -140,7 +151,7 @@ def trial(director: Director, class_: str = "left_hand", code: int = 769) -> Non
 
 
 def test_a_trial_goes_from_cross_to_cue_to_feedback_to_nothing() -> None:
-    director = Director(StageSettings())
+    director = Director(PresentationSettings())
     director.evidence({"left_hand": 0.9, "right_hand": 0.1})
     seen = []
     for code, class_ in (
@@ -166,7 +177,7 @@ def test_a_trial_goes_from_cross_to_cue_to_feedback_to_nothing() -> None:
 
 
 def test_without_fresh_evidence_there_is_no_bar() -> None:
-    director = Director(StageSettings())
+    director = Director(PresentationSettings())
     trial(director)
     director.evidence({})
     director.step(0.1)
@@ -174,22 +185,22 @@ def test_without_fresh_evidence_there_is_no_bar() -> None:
 
 
 def test_instructions_stay_until_the_next_trial_and_questions_say_how_to_answer() -> None:
-    director = Director(StageSettings())
+    director = Director(PresentationSettings())
     director.cue(CROSS)
     director.say("Block 1")
     director.say("Sit still.")
-    assert director.scene == Page("Block 1\nSit still.")
+    assert director.scene == InstructionPage("Block 1\nSit still.")
     director.ask("Ready?", "Enter: go on")
-    assert director.scene == Page("Ready?", "Enter: go on")
+    assert director.scene == InstructionPage("Ready?", "Enter: go on")
     director.answered()
-    assert director.scene == Page()
+    assert director.scene == InstructionPage()
     director.cue(TRIAL_START)
     assert director.scene == Graz(False)
 
 
 @pytest.mark.parametrize(("right", "code"), [(0.95, HIT), (0.05, MISS)])
 def test_evidence_moves_the_cursor_into_the_target_it_belongs_to_once(right: float, code: int) -> None:
-    director = Director(StageSettings(task="cursor1d"))
+    director = Director(PresentationSettings(task="cursor1d"))
     trial(director, "right_hand", 770)
     director.evidence({"left_hand": 1 - right, "right_hand": right})
     happened = [director.step(1 / 60) for _ in range(300)]
@@ -199,14 +210,14 @@ def test_evidence_moves_the_cursor_into_the_target_it_belongs_to_once(right: flo
 
 
 def test_a_cursor_in_two_dimensions_reaches_a_target_below() -> None:
-    director = Director(StageSettings(task="cursor2d"))
+    director = Director(PresentationSettings(task="cursor2d"))
     trial(director, "feet", 771)
     director.evidence({"left_hand": 0.02, "right_hand": 0.02, "feet": 0.96})
     assert HIT in [director.step(1 / 60) for _ in range(300)]
 
 
 def test_neurofeedback_follows_the_chosen_class_and_is_empty_without_evidence() -> None:
-    director = Director(StageSettings(task="neurofeedback", class_="rest"))
+    director = Director(PresentationSettings(task="neurofeedback", class_="rest"))
     director.free()
     director.step(1.0)
     assert director.scene == Thermometer(None, 0.5)
@@ -217,7 +228,7 @@ def test_neurofeedback_follows_the_chosen_class_and_is_empty_without_evidence() 
 
 
 def test_a_cue_that_nobody_ends_goes_away_by_itself() -> None:
-    director = Director(StageSettings())
+    director = Director(PresentationSettings())
     director.cue(0, "left_hand")
     assert director.cued
     for _ in range(140):
@@ -226,7 +237,7 @@ def test_a_cue_that_nobody_ends_goes_away_by_itself() -> None:
 
 
 def test_frames_that_were_not_there_in_time_are_counted() -> None:
-    pace = Pace(1 / 60)
+    pace = FrameCounter(1 / 60)
     assert [pace.dropped(t) for t in (0.0, 0.0167, 0.0335, 0.0850, 0.1)] == [0, 0, 0, 2, 0]
 
 
@@ -289,12 +300,12 @@ class Stage:
         return self._outlet.has_consumers
 
     def say(self, kind: str, **fields: object) -> None:
-        self._outlet.push(wire.line(kind, **fields))
+        self._outlet.push(messages.line(kind, **fields))
 
     def heard(self, kind: str) -> list[tuple[dict[str, Any], float]]:
         if self._inlet is not None:
             with suppress(StreamLost):  # all that it said comes first
-                self.said += [(wire.parse(text, "screen"), stamp) for text, stamp in self._inlet.pull(0.0)]
+                self.said += [(messages.parse(text, "screen"), stamp) for text, stamp in self._inlet.pull(0.0)]
         return [one for one in self.said if one[0]["kind"] == kind]
 
     def close(self) -> None:
@@ -359,7 +370,7 @@ def test_a_question_is_answered_by_enter_by_its_letter_or_by_a_click(
     stage.join()
     until(qtbot, stage.listened)
     stage.say("ask", number=5, text="Go on?", choices={"g": "go on", "s": "stop"})
-    until(qtbot, lambda: window.director.scene == Page("Go on?", "Enter: go on      s: stop"))
+    until(qtbot, lambda: window.director.scene == InstructionPage("Go on?", "Enter: go on      s: stop"))
     if how == "click":
         qtbot.mouseClick(window, Qt.MouseButton.LeftButton)
     else:
@@ -425,7 +436,7 @@ def test_another_refresh_rate_than_expected_is_said_on_the_display_and_on_record
     window = opened(context, qtbot)
     assert stage.join()["expected_hz"] == "144"
     scene = window.director.scene
-    assert isinstance(scene, Page)
+    assert isinstance(scene, InstructionPage)
     assert "not at 144 Hz" in scene.text
     assert any("144" in line.text and line.level == "warn" for line in context.feed.log)
 
@@ -468,3 +479,20 @@ def test_lines_of_a_presenter_that_make_no_sense_change_nothing(context: Context
     stage.say("cue", number=9, code=CROSS)
     until(qtbot, lambda: any(m["number"] == 9 for m, _ in stage.heard("shown")))
     assert window.director.scene == Graz(True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another process's sockets can be taken on Linux only")
+@pytest.mark.live
+def test_a_presenter_is_heard_again_after_its_connection_broke(qtbot: QtBot) -> None:
+    with text_sender("bci-stage", "BCI-Stage", f"bci-stage-{uuid.uuid4().hex[:8]}") as presenter:
+        ear = MessageListener(lambda text, _: text)
+        ear.hear(resolve(StreamQuery(type="BCI-Stage"), 10.0, settle_s=0))
+        until(qtbot, lambda: connected(presenter.pid, os.getpid()))
+        for k in range(3):
+            presenter.say(f"cue {k}")
+            until(qtbot, lambda k=k: ear.messages() == [f"cue {k}"])  # type: ignore[misc]
+            assert cut(presenter.pid, os.getpid()) == 1
+            until(qtbot, lambda: connected(presenter.pid, os.getpid()))
+        assert not ear.lost
+    until(qtbot, lambda: ear.lost)
+    ear.close()

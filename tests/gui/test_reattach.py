@@ -12,18 +12,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_rig import Subject
+from gui_rig import Engine, Subject
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from bci.recording.recorder import Recorder
 from bci.stream.clock import LslClock
 from bci.stream.lsl import LslMarkerInlet, LslRawInlet, LslTextOutlet, StreamQuery, resolve
-from bci.stream.recorder import Recorder
-from bci.stream.xdf_writer import XdfWriter
-from gui.app import Options, make_context
+from bci.stream.xdf.writer import XdfWriter
+from gui.app import WindowOptions, make_context
+from gui.context import Context
 from gui.history import growing, tail
+from gui.widgets.decoder import DecoderPanel
 
 pytestmark = pytest.mark.live
+
+COUNTED = {"BCI-Outcome", "BCI-Timing", "BCI-Event"}
 
 
 def until(qtbot: QtBot, ready: Callable[[], object], timeout_s: float = 20.0) -> None:
@@ -51,7 +55,7 @@ def recorded(tmp_path: Path, subject: Callable[..., Subject]) -> Iterator[Path]:
 def test_a_window_that_comes_late_shows_the_past_from_the_growing_recording(
     qapp: QApplication, recorded: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    context = make_context(Options(settings=str(tmp_path / "w.ini"), recording=str(recorded)))
+    context = make_context(WindowOptions(settings=str(tmp_path / "w.ini"), recording=str(recorded)))
     context.start()
     feed = context.feed
     until(qtbot, lambda: feed.signal is not None and feed.signal.generation > 0)
@@ -66,6 +70,38 @@ def test_a_window_that_comes_late_shows_the_past_from_the_growing_recording(
     assert np.isnan(data[:, 0]).mean() < 0.05
     assert [m.text for m in feed.markers] == [f"cue {k}" for k in range(6)]
     context.close()
+
+
+def test_a_past_that_is_read_after_trials_were_counted_adds_its_own_and_counts_none_twice(
+    context: Context, engine: Engine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    path, feed, panel = tmp_path / "growing.xdf", context.feed, DecoderPanel(context)
+    recorder = Recorder(XdfWriter(path), LslClock())
+    recorder.start()
+    for what in ("outcomes", "timing", "events"):
+        source_id = (engine.rows | engine.texts)[what].info.source_id
+        recorder.add(LslRawInlet(resolve(StreamQuery(source_id=source_id), 10.0, settle_s=0)), what)
+
+    def trial(k: int, asked: str, p: float) -> None:
+        engine.say("events", "cue", code="1", **{"class": asked}, stamp=100.0 + 10 * k, consumed=0)
+        engine.decide(2 * k, 0.5, 100.0 + 10 * k + 1)
+        engine.decide(2 * k + 1, p, 100.0 + 10 * k + 2.6)
+
+    for k in range(3):
+        trial(k, "left", 0.9)
+    until(qtbot, lambda: _recorded_rows(path, "BCI-Timing") == 6)
+    recorder.stop()
+    until(qtbot, lambda: engine.state() or {s.type for s in feed.streams if feed.joined(s.uid)} >= COUNTED)
+    trial(3, "right", 0.2)
+    until(qtbot, lambda: (panel.refresh() or panel.tally.n == 1) and feed.events_total == 1)
+    context.reader.pasts.put((feed.session.id, tail(path)))  # on a slow disk it comes that late
+    until(qtbot, lambda: any("The past was read" in line.text for line in feed.log))
+    until(qtbot, lambda: panel.refresh() or panel.tally.n >= 4)
+    assert panel.tally.table.tolist() == [[3, 0], [0, 1]]
+
+
+def _recorded_rows(path: Path, type_: str) -> int:
+    return sum(len(past.stamps) for past in tail(path) if past.info.type == type_)
 
 
 def test_the_growing_recording_is_found_in_a_folder_by_its_streams(recorded: Path) -> None:

@@ -21,21 +21,27 @@ from pytestqt.qtbot import QtBot
 
 from bci.config import load_config
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.session.fingerprint import fingerprint
-from bci.session.model import load_model
-from bci.session.replay import differences, find_model, instead, read_session
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, train, write_model
+from bci.model.beside import find_model
+from bci.model.file import load_model
+from bci.model.fingerprint import fingerprint
+from bci.paradigm.timeline import short
+from bci.replay.recorded_session import read_session
+from bci.replay.replay import differences, instead
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
 from bci.stream.metadata import header_xml, text_info
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.writer import XdfWriter
+from bci.training.labelled import open_labelled
+from bci.training.train import train, write_model
 from devices.simulated import SimulatedSettings, SimulatedSubject
-from gui.app import Options, make_context
+from gui.app import WindowOptions, make_context
 from gui.context import Context
-from gui.replay.strip import clock
-from gui.replay.window import ReplayWindow
-from gui.replay.work import Work
+from gui.replay.background_jobs import ReplayJobs
+from gui.replay.recording_strip import clock
+from gui.replay.replay_window import ReplayWindow
+
+# What is worked out beside a window gives way to everything else, and would never end beside tests that compute.
+pytestmark = pytest.mark.alone
 
 GOLDEN = Path(__file__).parents[2] / "recordings" / "golden" / "golden.xdf"
 CLASSES = ("left_hand", "right_hand")
@@ -62,7 +68,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def opened(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplayWindow]:
     """The window with the golden recording open: one for all tests, because processes take seconds to start."""
-    context = make_context(Options(settings=str(tmp_path_factory.mktemp("settings") / "w.ini"), recording=str(GOLDEN)))
+    context = make_context(WindowOptions(settings=str(tmp_path_factory.mktemp("settings") / "w.ini"), recording=str(GOLDEN)))
     context.start()
     made = context.open("replay")
     assert isinstance(made, ReplayWindow)
@@ -161,6 +167,7 @@ def test_another_model_shows_both_decisions_and_lists_what_differs(window: Repla
     assert window.time_s == first.time_s
 
 
+@pytest.mark.alone
 def test_it_plays_at_the_speed_that_is_chosen_pauses_and_ends(window: ReplayWindow, qtbot: QtBot) -> None:
     assert [window.speed.itemText(i) for i in (0, 2)] == ["1/4 ×", "1 ×"]
     for speed in (4.0, 0.25):
@@ -211,6 +218,7 @@ def test_what_is_shown_is_what_was_recorded(window: ReplayWindow) -> None:
     assert window.signal.time_of(place[1000]) == pytest.approx(raw.stamps[1000], abs=1e-3)  # type: ignore[union-attr]
 
 
+@pytest.mark.alone
 def test_it_paints_twenty_frames_a_second_while_it_computes(window: ReplayWindow, qtbot: QtBot) -> None:
     took: list[float] = []
     began = [time.thread_time()]
@@ -252,7 +260,7 @@ def test_a_recording_without_decisions_is_decoded_with_a_model_and_a_gap_is_a_ga
     with XdfWriter(path) as writer:
         eeg = writer.add_stream(header_xml(info, "float32"))
         writer.write(eeg, rng.normal(0, 10, (len(stamps), len(labels))).astype(np.float32), stamps)
-    work = Work()
+    work = ReplayJobs()
     opened = work.open(path, tmp_path, silent)
     rows = np.load(opened.signal)
     assert opened.recorded is None

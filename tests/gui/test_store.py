@@ -5,7 +5,7 @@ import pytest
 
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo
-from gui.columns import Columns, Picture, joined
+from gui.columns import ColumnImage, Columns, joined
 from gui.filtering import RunningFilter, ViewFilter
 from gui.store import RowStore, SignalStore, SlidingRows
 
@@ -108,7 +108,7 @@ def test_a_filter_of_the_screen_takes_the_offset_away_and_stops_at_gaps() -> Non
 
 
 def test_a_span_covers_its_pixels_and_no_others() -> None:
-    picture = Picture(10, 20)
+    picture = ColumnImage(10, 20)
     top, bottom = np.full((3, 2), np.nan), np.full((3, 2), np.nan)
     top[0], bottom[0] = (2, 10), (4, 10)
     top[2, 0], bottom[2, 0] = -5, 30

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bci.session.timeline import CROSS, FEEDBACK, HIT, MISS, TRIAL_START
-from gui.stage.cursor import Cursor
-from gui.stage.director import Director
-from gui.stage.settings import StageSettings
+from bci.paradigm.timeline import CROSS, FEEDBACK, HIT, MISS, TRIAL_START
+from gui.presentation.cursor import Cursor
+from gui.presentation.director import Director
+from gui.presentation.settings import PresentationSettings
 
 EVEN = {"left_hand": 0.5, "right_hand": 0.5}
 
 
 def trial(task: str = "cursor2d") -> Director:
-    director = Director(StageSettings(task=task))
+    director = Director(PresentationSettings(task=task))
     for code in (TRIAL_START, CROSS):
         director.cue(code)
     director.cue(770, "right_hand", "Right hand")

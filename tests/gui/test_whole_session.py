@@ -15,12 +15,13 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from bci.stream.readers import open_recording
+from bci.stream.files.readers import open_recording
 from gui.context import Context
 from gui.welcome import WelcomeWindow
-from gui.wizard.window import LIVE, SIGNAL, TRIALS, VERDICT, WizardWindow
+from gui.wizard.wizard_window import LIVE, SIGNAL, TRIALS, VERDICT, WizardWindow
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+# What is worked out beside a window gives way to everything else, and would never end beside tests that compute.
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.alone]
 
 LEFT = Qt.MouseButton.LeftButton
 LONG_S = 150.0
@@ -54,7 +55,7 @@ def calibrated(wizard: WizardWindow, qtbot: QtBot) -> str:
     assert wizard.verdict.word.text() == "● It works"
     assert wizard.verdict.report.isEnabled()
     assert wizard.trials.curve.looks
-    return str(wizard.calibrating.result["model"])
+    return str(wizard.calibration.result["model"])
 
 
 def test_a_whole_session_by_clicks_alone(context: Context, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,8 @@ def test_a_whole_session_by_clicks_alone(context: Context, tmp_path: Path, qtbot
     press(qtbot, wizard.next)
     assert wizard.page == LIVE
     until(qtbot, lambda: feed.session.phase(feed.now()) == "running", LONG_S)
-    until(qtbot, lambda: sum(e["kind"] == "cue" and bool(e.get("class")) for e in feed.events) >= 2, LONG_S)
+    until(qtbot, lambda: sum(e.kind == "cue" and bool(e.class_) for e in feed.events) >= 2, LONG_S)
+    until(qtbot, lambda: wizard.live.decoder.tally.n >= 1)  # the trial before the second cue
     assert any(s.type == "BCI-Screen" for s in feed.streams), "the participant's window is not there"
     press(qtbot, wizard.live.end)
     until(qtbot, lambda: wizard.live.recording is not None)

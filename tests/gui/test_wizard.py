@@ -11,14 +11,15 @@ from gui_rig import Subject
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from bci.session.calibration.board import AtBoard, LslBoard
-from bci.session.calibration.history import find_recordings, read_history
-from bci.session.calibration.present import Silent, Waiting
-from bci.session.calibration.protocol import protocols
+from bci.calibration.history import find_recordings, read_history
+from bci.calibration.progress_stream import AnsweredPresenter, LslProgressStream
+from bci.paradigm.present import Silent, Waiting
+from bci.paradigm.protocol import protocols
+from bci.stream import keys
 from gui.context import Context
 from gui.welcome import WelcomeWindow
-from gui.wizard.plan import SIMULATED, STREAM, Plan
-from gui.wizard.window import PERSON, PROTOCOL, SIGNAL, TRIALS, VERDICT, WizardWindow
+from gui.wizard.plan import SIMULATED, STREAM, WizardPlan
+from gui.wizard.wizard_window import PERSON, PROTOCOL, SIGNAL, TRIALS, VERDICT, WizardWindow
 
 LEFT = Qt.MouseButton.LeftButton
 LONG_S = 240.0
@@ -35,9 +36,9 @@ def wizard(context: Context, tmp_path: Path) -> WizardWindow:
 
 
 @pytest.fixture
-def board() -> Iterator[LslBoard]:
+def progress() -> Iterator[LslProgressStream]:
     """A calibration that is going on somewhere."""
-    made = LslBoard(subject="P009", session="S001", classes=["left_hand", "right_hand"])
+    made = LslProgressStream(subject="P009", session="S001", classes=["left_hand", "right_hand"])
     yield made
     made.close()
 
@@ -51,7 +52,7 @@ def press(qtbot: QtBot, button: object) -> None:
 
 
 def test_a_plan_becomes_the_commands_that_a_person_would_type() -> None:
-    plan = Plan(subject="P007", skill=0.7, seed=4, per_class=6, most_blocks=3, line_hz=60.0, out="here")
+    plan = WizardPlan(subject="P007", skill=0.7, seed=4, per_class=6, most_blocks=3, line_hz=60.0, out="here")
     words = " ".join(plan.calibrate_words())
     assert words.startswith(
         "calibrate --protocol short --per-class 6 --most-blocks 3 --instruction imagine --seed 4 --subject P007"
@@ -59,29 +60,29 @@ def test_a_plan_becomes_the_commands_that_a_person_would_type() -> None:
     assert "--set preprocessing.notch_hz=60" in words
     assert "--simulate --skill 0.7 --watched" in words
     assert "--windows" not in words
-    amplifier = Plan(amplifier=STREAM, source_id="abc")
+    amplifier = WizardPlan(amplifier=STREAM, source_id="abc")
     assert "--stream source_id=abc" in " ".join(amplifier.calibrate_words())
     assert amplifier.calibrate_words()[-2:] == ("--windows", "participant")
     assert amplifier.check_words() == ()
     assert "--stream source_id=abc" in " ".join(amplifier.run_words("m", cues=True, participant=True))
-    device = Plan(amplifier="cyton", device="port=/dev/ttyUSB0")
+    device = WizardPlan(amplifier="cyton", device="port=/dev/ttyUSB0")
     assert "--device --set source.name=cyton --set source.settings.port=/dev/ttyUSB0" in " ".join(device.calibrate_words())
     assert device.check_words() == ("stream", "cyton", "--set", "port=/dev/ttyUSB0")
-    resumed = Plan().resume_words(Path("there"), more=True)
+    resumed = WizardPlan().resume_words(Path("there"), more=True)
     assert resumed[:4] == ("calibrate", "--resume", "there", "--more")
 
 
 @pytest.mark.parametrize(
     ("plan", "why"),
     [
-        (Plan(subject="Anna"), "looks like a name"),
-        (Plan(subject="P 1"), "letters or digits"),
-        (Plan(amplifier=STREAM), "no stream"),
-        (Plan(montage="nowhere.toml"), "no such montage"),
-        (Plan(amplifier="cyton", device="port"), "key=value"),
+        (WizardPlan(subject="Anna"), "looks like a name"),
+        (WizardPlan(subject="P 1"), "letters or digits"),
+        (WizardPlan(amplifier=STREAM), "no stream"),
+        (WizardPlan(montage="nowhere.toml"), "no such montage"),
+        (WizardPlan(amplifier="cyton", device="port"), "key=value"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_reason(plan: Plan, why: str) -> None:
+def test_what_cannot_be_is_refused_with_the_reason(plan: WizardPlan, why: str) -> None:
     assert why in plan.person_problem()
 
 
@@ -97,7 +98,7 @@ def test_every_protocol_is_shown_with_its_trial_its_length_and_its_words(wizard:
     [item] = wizard.protocol.names.findItems(name, Qt.MatchFlag.MatchExactly)
     wizard.protocol.names.setCurrentItem(item)
     assert wizard.plan().protocol == name
-    assert "A block is" in wizard.protocol.facts.text()
+    assert "A block has" in wizard.protocol.facts.text()
     assert "“" in wizard.protocol.said.text()
     assert {"cross", "cue", "pause"} <= {bar[0] for bar in wizard.protocol.picture.bars()}
 
@@ -133,12 +134,12 @@ def test_the_welcome_window_leads_to_the_wizard_with_the_stream_that_is_marked(
 
 @pytest.mark.live
 def test_a_calibration_that_goes_on_is_joined_answered_held_and_stopped(
-    wizard: WizardWindow, board: LslBoard, qtbot: QtBot
+    wizard: WizardWindow, progress: LslProgressStream, qtbot: QtBot
 ) -> None:
-    board.tell(phase="trials", block=2, blocks=16, done=3, of=10, kept={"left_hand": 7, "right_hand": 6}, rejected=1)
+    progress.tell(phase="trials", block=2, blocks=16, done=3, of=10, kept={"left_hand": 7, "right_hand": 6}, rejected=1)
 
     def shown(text: str) -> bool:
-        board.look()
+        progress.look()
         return text in wizard.trials.phase.text()
 
     until(qtbot, lambda: shown("Block 2 of at most 16: 3 of 10 trials"))
@@ -148,45 +149,45 @@ def test_a_calibration_that_goes_on_is_joined_answered_held_and_stopped(
     assert (wizard.page, wizard.person.isEnabled(), wizard.protocol.isEnabled()) == (PROTOCOL, False, False)
     press(qtbot, wizard.steps[TRIALS])
     press(qtbot, wizard.trials.hold)
-    until(qtbot, lambda: board.look() == [] and board.held)
+    until(qtbot, lambda: progress.look() == [] and progress.held)
     until(qtbot, lambda: wizard.trials.hold.text() == "Go on")
     press(qtbot, wizard.trials.hold)
-    until(qtbot, lambda: board.look() == [] and not board.held)
+    until(qtbot, lambda: progress.look() == [] and not progress.held)
     end_s = time.monotonic() + 20
 
     def passing() -> None:
         """The operator sees the question, and clicks."""
         assert time.monotonic() < end_s, "nobody answers"
-        board.look()
+        progress.look()
         qtbot.wait(50)
         button = wizard.trials.answers.get("g")
         if button is not None and wizard.trials.question.text() == "Works: go on?":
             press(qtbot, button)
 
-    assert AtBoard(Waiting(), board).ask("Works: go on?", {"s": "stop here", "g": "go on"}, passing) == "g"
-    until(qtbot, lambda: board.look() == [] and not wizard.trials.answers)
+    assert AnsweredPresenter(Waiting(), progress).ask("Works: go on?", {"s": "stop here", "g": "go on"}, passing) == "g"
+    until(qtbot, lambda: progress.look() == [] and not wizard.trials.answers)
     press(qtbot, wizard.trials.stop)
-    until(qtbot, lambda: board.look() == [] and board.stopped)
+    until(qtbot, lambda: progress.look() == [] and progress.stopped)
 
 
 @pytest.mark.live
-def test_somebody_elses_message_is_not_for_this_calibration(board: LslBoard, context: Context, qtbot: QtBot) -> None:
+def test_somebody_elses_message_is_not_for_this_calibration(progress: LslProgressStream, context: Context, qtbot: QtBot) -> None:
     qtbot.wait(1500)
-    for to, text in (("another", "not mine"), (board.id, "mine")):
-        context.control.say("note", to=to, text=text)
+    for to, text in (("another", "not mine"), (progress.id, "mine")):
+        context.control.say("note", keys.key_of(progress.id), to=to, text=text)
     heard: list[str] = []
-    until(qtbot, lambda: heard.extend(board.look()) or heard)
+    until(qtbot, lambda: heard.extend(progress.look()) or heard)
     assert heard == ["mine"]
 
 
-def test_who_is_asked_in_a_terminal_may_answer_before_a_window(board: LslBoard) -> None:
-    assert AtBoard(Silent(), board).ask("Go on?", {"g": "go on"}, lambda: None) == "g"
+def test_who_is_asked_in_a_terminal_may_answer_before_a_window(progress: LslProgressStream) -> None:
+    assert AnsweredPresenter(Silent(), progress).ask("Go on?", {"g": "go on"}, lambda: None) == "g"
 
 
 @pytest.mark.live
 @pytest.mark.slow
 def test_trials_that_are_stopped_are_gone_on_with_after_looking_back(wizard: WizardWindow, tmp_path: Path, qtbot: QtBot) -> None:
-    calibrating, person = wizard.calibrating, wizard.person
+    calibration, person = wizard.calibration, wizard.person
     person.skill.setValue(0.95)
     person.seed.setValue(3)
     wizard._reached = PROTOCOL
@@ -194,9 +195,9 @@ def test_trials_that_are_stopped_are_gone_on_with_after_looking_back(wizard: Wiz
     wizard.protocol.per_class.setValue(5)
     wizard.protocol.most_blocks.setValue(2)
     press(qtbot, wizard.next)
-    until(qtbot, lambda: calibrating.trials >= 10, LONG_S)
+    until(qtbot, lambda: calibration.trials >= 10, LONG_S)
     press(qtbot, wizard.trials.stop)
-    until(qtbot, lambda: calibrating.phase == "stopped", LONG_S)
+    until(qtbot, lambda: calibration.phase == "stopped", LONG_S)
     wizard.refresh()
     assert (wizard.page, wizard.next.text()) == (TRIALS, "Go on with the trials")
     recorded = read_history(find_recordings(tmp_path)).attempts
@@ -208,7 +209,7 @@ def test_trials_that_are_stopped_are_gone_on_with_after_looking_back(wizard: Wiz
     press(qtbot, wizard.next)
     until(qtbot, lambda: wizard.page == VERDICT, LONG_S)
     wizard.refresh()
-    result = calibrating.result
+    result = calibration.result
     assert all(Path(str(result[what])).is_file() for what in ("model", "report"))
     assert sum(result["trials"].values()) == 20
     assert not wizard.verdict.more.isEnabled()  # the protocol has no further block

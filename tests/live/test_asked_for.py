@@ -17,10 +17,10 @@ from session_rig import save_a_model
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import StreamAmbiguous, StreamMismatch, StreamNotFound
 from bci.session.engine_process import markers_there
-from bci.stream.discovery import find_each, markers_among, resolve
-from bci.stream.late_markers import LateMarkers
 from bci.stream.lsl import LslOutlet, LslTextOutlet, StreamQuery
-from bci.stream.xdf_reader import read_xdf
+from bci.stream.lsl.discovery import find_each, markers_among, resolve
+from bci.stream.lsl.late_markers import LateMarkers
+from bci.stream.xdf.reader import read_xdf
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 EIGHT = tuple(Channel(x, "AUX") for x in ("Fz", "C3", "Cz", "C4", "CP3", "CP4", "P3", "P4"))

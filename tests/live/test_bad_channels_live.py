@@ -18,7 +18,7 @@ from session_rig import Recorded, Session, assert_verified, bci, save_a_model, u
 from udp_receiver import Receiver
 
 from bci.engine.outcome import Reason
-from bci.session import wire
+from bci.stream import messages
 from bci.stream.lsl import local_clock
 
 pytestmark = [
@@ -43,7 +43,7 @@ def receiver() -> Iterator[Receiver]:
 def guard_states(recorded: Recorded) -> list[tuple[float, str, str]]:
     """Time, state and cause of all that the guard said."""
     (stream,) = [s for s in recorded.file.streams if s.header.type == "BCI-Guard"]
-    lines = [wire.parse(row[0], "guard") for row in stream.values]
+    lines = [messages.parse(row[0], "guard") for row in stream.values]
     return [(t, m["state"], m["cause"]) for m, t in zip(lines, stream.stamps, strict=True) if m["kind"] == "guard"]
 
 

@@ -52,6 +52,7 @@ def test_labels_of_ones_own_replace_brainflows() -> None:
     assert source.info.name == "mine"
 
 
+@pytest.mark.alone
 def test_a_recording_plays_back_what_was_measured_and_keeps_the_contract_and_its_end_is_told(tmp_path: Path) -> None:
     from brainflow.board_shim import BoardShim, BrainFlowInputParams
     from brainflow.data_filter import DataFilter

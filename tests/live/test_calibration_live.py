@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bci.calibration.history import find_recordings, read_history
 from bci.errors import BciError
-from bci.session.calibration.history import find_recordings, read_history
-from bci.session.model import load_model
+from bci.model.file import load_model
+from bci.stream.files.readers import open_recording
 from bci.stream.lsl import LslTextOutlet
-from bci.stream.readers import open_recording
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 

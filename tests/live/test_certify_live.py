@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.session import wire
+from bci.stream import messages
 from bci.stream.lsl import LslOutlet, LslTextOutlet, local_clock
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -36,7 +36,7 @@ def lamp() -> Iterator[None]:
         while not stop.wait(0.01):
             now = local_clock()
             if now - commanded[-1] >= EVERY_S:
-                commands.push(wire.line("command", sequence=len(commanded), name="left", began=now, ended=now))
+                commands.push(messages.line("command", sequence=len(commanded), name="left", began=now, ended=now))
                 commanded.append(now)
             n = int((now - began) * RATE_HZ)
             stamps = began + np.arange(k, n) / RATE_HZ

@@ -22,7 +22,7 @@ from bci.errors import StreamError, StreamLost, StreamMismatch, StreamNotFound
 from bci.stream.clock import LslClock
 from bci.stream.lsl import LslSignalInlet, StreamQuery, local_clock, resolve
 from devices.cyton import Cyton
-from devices.cyton_board import Board
+from devices.cyton_board import CytonBoard
 from devices.cyton_impedance import Electrode, measure
 from devices.cyton_protocol import microvolts_per_count
 from devices.cyton_settings import CytonSettings
@@ -142,7 +142,7 @@ def test_an_unplugged_dongle_is_lost_at_once() -> None:
         read(source, 0.2)
         board.close()
         begin = time.monotonic()
-        with pytest.raises(StreamLost, match="unplugged"):
+        with pytest.raises(StreamLost, match="check that the dongle is plugged in"):
             read(source, 1.0)
         assert time.monotonic() - begin < 0.5
         source.close()
@@ -202,17 +202,17 @@ def test_a_reader_that_stood_still_knows_what_it_missed(seconds: float) -> None:
 )
 def test_what_does_not_answer_like_a_cyton_is_told(settings: dict[str, bytes], error: type[StreamError], told: str) -> None:
     with fake_cyton(**settings) as board, pytest.raises(error, match=told):
-        Board(board.port, answer_s=0.3)
+        CytonBoard(board.port, answer_s=0.3)
 
 
 def test_a_daisy_that_is_not_there_is_told() -> None:
-    with fake_cyton() as board, pytest.raises(StreamMismatch, match="there is no Daisy"):
+    with fake_cyton() as board, pytest.raises(StreamMismatch, match="the board has no Daisy module"):
         opened(board, daisy=True)
 
 
 def test_a_port_that_is_not_there_is_told() -> None:
     with pytest.raises(StreamNotFound, match="cannot be opened"):
-        Board("no-such-port")
+        CytonBoard("no-such-port")
 
 
 def test_impedance_is_measured_channel_by_channel_and_the_current_taken_off() -> None:
@@ -237,7 +237,7 @@ def test_impedance_is_refused_while_the_board_streams_for_a_decoder() -> None:
         source = opened(board)
         with pytest.raises(StreamNotFound, match="a running stream"):
             measure(CytonSettings(port=board.port), Electrode.WET, inputs=(1,))
-        with pytest.raises(StreamError, match="while streaming"):
+        with pytest.raises(StreamError, match="during streaming"):
             source._board.command(b"z101Z")
         source.close()
 

@@ -24,9 +24,9 @@ from eeg_sender import LABELS, NOISE_UV
 from fake_cyton import fake_cyton
 from session_rig import Session, assert_verified, save_a_model, until
 
-from bci.session import wire
+from bci.stream import messages
 from bci.stream.lsl import local_clock
-from bci.stream.xdf_reader import read_xdf
+from bci.stream.xdf.reader import read_xdf
 from devices.cyton_protocol import CHANNELS, microvolts_per_count
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -83,12 +83,12 @@ def test_what_a_cyton_measures_moves_an_arduino_and_the_recording_holds_commands
     assert (levels[PIN_CLOSE], levels[PIN_OPEN]) == ("0", "0"), "still at the end"
     streams = {s.header.type: s for s in read_xdf(session.path).streams}
     assert {"EEG", "BCI-Decision", "BCI-Outcome", "BCI-Event", "BCI-Guard", "BCI-Command"} <= set(streams)
-    lines = [wire.parse(row[0], "command") for row in streams["BCI-Command"].values]
+    lines = [messages.parse(row[0], "command") for row in streams["BCI-Command"].values]
     commands = [m for m in lines if m["kind"] == "command"]
     assert {m["name"] for m in commands} == {"left", "right"}
     assert all(m["error"] == "" for m in lines if m["ended"] < hung_s)
     guard = streams["BCI-Guard"]
-    hung = [m for m, t in zip((wire.parse(row[0], "guard") for row in guard.values), guard.stamps, strict=True) if t > hung_s]
+    hung = [m for m, t in zip((messages.parse(row[0], "guard") for row in guard.values), guard.stamps, strict=True) if t > hung_s]
     assert any((m.get("state"), m.get("cause")) == ("safe", "actuator") for m in hung), "fault 31: one that does not answer"
     assert not [m for m in commands if m["began"] > hung_s + 0.5], "and nothing is sent to it any more"
     sent = np.asarray(streams["BCI-Decision"].stamps)[np.asarray(streams["BCI-Decision"].values)[:, 1] >= 0]

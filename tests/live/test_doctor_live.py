@@ -13,10 +13,10 @@ import numpy as np
 import pylsl
 import pytest
 
-from bci.session.doctor.checkup import check_streams
-from bci.session.doctor.finding import Finding
-from bci.session.doctor.observe.discovery import find_own
-from bci.session.doctor.observe.streams import listen
+from bci.doctor.checkup import check_streams
+from bci.doctor.finding import Finding
+from bci.doctor.observe.discovery import find_own
+from bci.doctor.observe.streams import listen
 from bci.stream.lsl import list_streams, local_clock
 
 pytestmark = pytest.mark.live

@@ -2,7 +2,7 @@
 
 Engine and amplifier are real; the actuator's other end is a UDP socket of this process. LSL stamps, the host's times and
 the arrival of packets are on one clock (Linux: CLOCK_MONOTONIC), so times are those at the receiver. Each time that
-docs/safety.md states is printed (pytest -s).
+docs/explanations/safety.md states is printed (pytest -s).
 """
 
 from __future__ import annotations
@@ -16,25 +16,30 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from machine import condition, within
+from serial_peer import SerialPeer
 from udp_receiver import Receiver
 
+from bci.actuation.arming import arm_message, proof
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.session import wire
-from bci.session.actuate import arm_message
-from bci.session.fit import fit_decoder
-from bci.session.model import save_model
-from bci.session.processes import Child
-from bci.stream.late_markers import LateMarkers
-from bci.stream.lsl import LslOutlet, LslTextOutlet, StreamQuery, local_clock, row_info
+from bci.errors import ActuatorError
+from bci.model.file import save_model
+from bci.processes.child import Child
+from bci.session.session_streams import SignedRows
+from bci.stream import keys
+from bci.stream import messages as wire
+from bci.stream.lsl import LslOutlet, LslTextOutlet, StreamQuery, local_clock, row_info, this_host
+from bci.stream.lsl.late_markers import LateMarkers
+from bci.stream.signing import MAC_FIELDS, Signer
+from bci.training.fit import fit_decoder
 
 pytestmark = [
     pytest.mark.live,
@@ -48,14 +53,18 @@ LABELS = ("C3", "Cz", "C4", "Pz")
 RATE_HZ = 250.0
 HOP_S = 0.04
 PATIENCE_S = 40.0
+KEY = bytes(range(32))
+ENVIRONMENT = {keys.KEY: KEY.hex()}
 
 
 class FakeEngine:
-    """Decisions of this process: a row every 40 ms."""
+    """Decisions of this process, signed: a row every 40 ms."""
 
     def __init__(self, name: str) -> None:
-        info = row_info(f"{name}-decisions", "BCI-Decision", f"{name}-decisions", wire.DECISION_FIELDS)
-        self._outlet = LslOutlet(info, bci={"classes": json.dumps(CLASSES)})
+        source_id = f"{name}-decisions-"
+        info = row_info(f"{name}-decisions", "BCI-Decision", source_id, wire.DECISION_FIELDS + MAC_FIELDS)
+        outlet = LslOutlet(info, bci={"classes": json.dumps(CLASSES)})
+        self._outlet = SignedRows(outlet, KEY, source_id, len(wire.DECISION_FIELDS))
         self.decision, self.expiry_s = 0, 0.25
         self._sequence, self._ending = 0, threading.Event()
         self._thread = threading.Thread(target=self._send)
@@ -66,7 +75,7 @@ class FakeEngine:
             self._sequence += 1
             now, decided = local_clock(), self.decision >= 0
             reason = Reason.DECIDED if decided else Reason.IDLE
-            self._outlet.push((self._sequence, self.decision, 0.9 * decided, now, now + self.expiry_s, reason, 0))
+            self._outlet.push(np.array([self._sequence, self.decision, 0.9 * decided, now, now + self.expiry_s, reason, 0]))
 
     def close(self) -> None:
         """End the stream. May be called twice."""
@@ -86,6 +95,25 @@ class Bench:
     window: LslTextOutlet
     ears: LateMarkers
     messages: list[dict[str, Any]]
+    signer: Signer = field(default_factory=lambda: Signer(KEY, local_clock, this_host()))
+
+    def tell(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Send a message of the session's own; return it."""
+        text = self.signer.line(kind, **fields)
+        self.window.push(text)
+        return wire.parse(text, "sent")
+
+    def arm(self) -> None:
+        """Arm as a window does: once the stop that was sent before has been heard."""
+        sent = self.tell("stop_now", why="proof test before arming")
+        mine = f"{sent['from']}:{sent['n']}"
+
+        def proven() -> bool:
+            guard = self.newest
+            return guard["heard"]["id"] == mine and guard["neutral"] == "confirmed"
+
+        self.until(proven, "the stop before arming", 5.0)
+        self.tell("arm", proof=proof(self.token, self.newest["nonce"]), by="test", actuator="")
 
     def state(self) -> str:
         """The newest state of the guard."""
@@ -104,17 +132,27 @@ class Bench:
             assert time.monotonic() < end, f"{what}: not within {timeout_s:g} s; the guard said {self.heard()[-3:]}"
             time.sleep(0.005)
 
-    def active(self) -> Bench:
-        """Armed, and moving."""
+    @property
+    def newest(self) -> dict[str, Any]:
+        """The newest report of the guard."""
+        found = [m for m in self.heard() if m["kind"] == "guard"]
+        return found[-1] if found else {"state": "", "good_s": 0.0, "neutral": ""}
+
+    def arm_when_good(self) -> None:
+        """Armed, and a decision has moved something."""
 
         def asked() -> bool:
-            guard = [m for m in self.heard() if m["kind"] == "guard"]
-            if guard and guard[-1]["state"] in ("disarmed", "safe") and self.window.has_consumers and guard[-1]["good_s"] >= 2.0:
-                self.window.push(arm_message(self.token, guard[-1]["nonce"], "test"))
+            guard = self.newest
+            if guard["state"] in ("disarmed", "safe") and self.window.has_consumers and guard["good_s"] >= 2.0:
+                self.arm()
                 time.sleep(0.1)
             return self.state() == "active"
 
         self.until(asked, "active")
+
+    def active(self) -> Bench:
+        """Armed, and moving."""
+        self.arm_when_good()
         began = local_clock()
         self.until(lambda: self.receiver.since(began), "commands")
         return self
@@ -145,7 +183,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     name, receiver = f"g{uuid.uuid4().hex[:8]}", Receiver()
     window = LslTextOutlet(f"{name}-control", "BCI-Control", f"{name}-window")
     ears = LateMarkers(StreamQuery(name=f"{name}-guard"))
-    host = Child("host", [*host_words(name, receiver.port), "--parent-pipe", "--json"], tmp_path / "host.log")
+    host = Child("host", [*host_words(name, receiver.port), "--parent-pipe", "--json"], tmp_path / "host.log", ENVIRONMENT)
     try:
         yield Bench(name, receiver, host, host.wait_ready(PATIENCE_S)["token"], window, ears, [])
     finally:
@@ -195,7 +233,7 @@ AMPLIFIER = """
 import sys, time
 import numpy as np
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.stream.late_markers import LateMarkers
+from bci.stream.lsl.late_markers import LateMarkers
 from bci.stream.lsl import LslOutlet, local_clock
 name, labels, rate = sys.argv[1], sys.argv[2].split(","), float(sys.argv[3])
 outlet = LslOutlet(StreamInfo(rate, tuple(Channel(x, unit="uV") for x in labels), source_id=name, name=name, sample_clock=True))
@@ -219,7 +257,7 @@ def chain(bench: Bench, model: Path, tmp_path: Path) -> Iterator[dict[str, Any]]
     started: list[Child] = []
 
     def engine() -> Child:
-        started.append(Child("engine", words, tmp_path / f"engine{len(started)}.log"))
+        started.append(Child("engine", words, tmp_path / f"engine{len(started)}.log", ENVIRONMENT))
         started[-1].wait_ready(PATIENCE_S)
         return started[-1]
 
@@ -237,7 +275,7 @@ def chain(bench: Bench, model: Path, tmp_path: Path) -> Iterator[dict[str, Any]]
 
 
 def told(what: str, *times_s: float) -> None:
-    """A measured time for docs/safety.md."""
+    """A measured time for docs/explanations/safety.md."""
     print(f"\n{what}: {', '.join(f'{1000 * t:.1f}' for t in times_s)} ms ({condition()})")
 
 
@@ -281,6 +319,7 @@ def test_an_amplifier_that_dies_or_hangs_is_neutral_within_250_ms_and_safe_a_sec
     assert safe_s <= neutral_s + within(1.1)
 
 
+@pytest.mark.alone
 def test_the_emergency_stop_reaches_the_actuator_within_50_ms_every_time(bench, fake):
     times = []
     for _ in range(5):
@@ -293,6 +332,7 @@ def test_the_emergency_stop_reaches_the_actuator_within_50_ms_every_time(bench, 
     assert max(times) <= within(0.05)
 
 
+@pytest.mark.alone
 def test_fault_48_a_flood_of_control_messages_neither_arms_nor_delays_commands_nor_the_emergency_stop(bench, fake):
     """Ten thousand a second from a stranger, for two seconds: nonsense, arming without the token, other people's words."""
     stranger = LslTextOutlet(f"{bench.name}-control", "BCI-Control", f"{bench.name}-stranger")
@@ -348,17 +388,67 @@ def test_a_host_that_hung_for_five_seconds_is_safe_within_250_ms_of_waking_and_t
     assert not bench.receiver.since(woke, "right")
 
 
-def test_a_host_told_to_end_is_neutral_first_and_gone_within_two_seconds(bench, fake):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_host_told_to_end_is_neutral_first_and_gone_within_two_seconds(bench, fake, how):
     began = local_clock()
-    os.kill(bench.host.pid, signal.SIGTERM)
+    os.kill(bench.host.pid, how)
     neutral_s = bench.neutral_after(began)
     bench.until(lambda: not bench.host.alive, "its end", 10.0)
-    told("host SIGTERM: neutral, ended", neutral_s, local_clock() - began)
+    told(f"host {how.name}: neutral, ended", neutral_s, local_clock() - began)
     assert neutral_s <= within(0.25)
     assert local_clock() - began <= within(2.0)
     assert bench.host.exit_code == 0
 
 
+def test_a_host_that_is_stopped_at_its_terminal_is_neutral_and_disarmed_first_and_works_again_when_it_is_woken(bench, fake):
+    began = local_clock()
+    os.kill(bench.host.pid, signal.SIGTSTP)
+    neutral_s = bench.neutral_after(began)
+    stopped = Path(f"/proc/{bench.host.pid}/stat")
+    bench.until(lambda: stopped.read_text().rpartition(")")[2].split()[0] == "T", "stopped", 5.0)
+    told("host SIGTSTP: neutral, stopped", neutral_s, local_clock() - began)
+    assert neutral_s <= within(0.25)
+    assert bench.state() == "disarmed"
+    time.sleep(1.0)
+    assert not bench.receiver.since(began + neutral_s)
+    os.kill(bench.host.pid, signal.SIGCONT)
+    bench.active()
+
+
+def test_a_device_that_stops_answering_is_told_and_asked_again_and_the_host_that_ends_so_says_so(tmp_path):
+    name, deaf = f"s{uuid.uuid4().hex[:8]}", threading.Event()
+    with SerialPeer(lambda data: b"" if deaf.is_set() else b"K" * len(data)) as peer:
+        settings = {"port": peer.port, "acknowledge": "K", "neutral": "S", "table.left": "L", "table.right": "R"}
+        words = ["actuate", "serial", "--name", name, "--parent-pipe", "--json"]
+        words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        window = LslTextOutlet(f"{name}-control", "BCI-Control", f"{name}-window")
+        ears = LateMarkers(StreamQuery(name=f"{name}-guard"))
+        host, engine = Child("host", words, tmp_path / "host.log", ENVIRONMENT), FakeEngine(name)
+        try:
+            bench = Bench(name, None, host, host.wait_ready(PATIENCE_S)["token"], window, ears, [])  # type: ignore[arg-type]
+            bench.arm_when_good()
+            assert peer.wait_for(b"L", PATIENCE_S)
+            deaf.set()
+            pressed, heard = local_clock(), len(peer.received)
+            bench.tell("stop_now", why="test")
+            bench.until(lambda: bench.newest["neutral"] == "NOT CONFIRMED", "NOT CONFIRMED", 5.0)
+            told("device that stopped answering: told", local_clock() - pressed)
+            assert local_clock() - pressed <= within(0.5)
+            time.sleep(1.0)
+            assert peer.received[heard:].count(b"S") >= 4
+            deaf.clear()
+            bench.until(lambda: bench.newest["neutral"] == "confirmed", "confirmed", 5.0)
+            deaf.set()
+            assert host.stop() == ActuatorError.exit_code
+            assert "NOT CONFIRMED" in (tmp_path / "host.log").read_text()
+        finally:
+            host.stop()
+            engine.close()
+            ears.close()
+            window.close()
+
+
+@pytest.mark.alone
 def test_enter_at_the_keyboard_of_the_host_is_an_emergency_stop(tmp_path):
     import pty
 
@@ -366,7 +456,7 @@ def test_enter_at_the_keyboard_of_the_host_is_an_emergency_stop(tmp_path):
     leader, follower = pty.openpty()
     host = subprocess.Popen(
         [sys.executable, "-m", "bci", *host_words(name, receiver.port)],
-        stdin=follower, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        stdin=follower, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT},
     )  # fmt: skip
     engine = FakeEngine(name)
     try:

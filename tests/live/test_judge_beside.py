@@ -7,28 +7,36 @@ import numpy as np
 import pytest
 
 from bci import plugins
-from bci.commands.run import simulated_words
+from bci.calibration.judge import BackgroundJudge
 from bci.config import load_config
-from bci.session import wire
-from bci.session.calibration.judge import JudgeBeside
-from bci.session.judging.settings import JudgeSettings
-from bci.session.model import load_model
-from bci.session.replay import read_session, verify
-from bci.session.run import LiveSession, SessionPlan
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, train, write_model
+from bci.judging.settings import JudgeSettings
+from bci.model.file import load_model
+from bci.paradigm.timeline import short
+from bci.replay.recorded_session import read_session
+from bci.replay.replay import verify
+from bci.session.plan import SessionPlan, simulated_words
+from bci.session.run import LiveSession
 from bci.settings import SessionConfig
+from bci.simulation.simulate import record_virtually
+from bci.stream import messages
 from bci.stream.clock import LslClock, VirtualClock
-from bci.stream.xdf_reader import read_xdf
+from bci.stream.xdf.reader import read_xdf
+from bci.training.labelled import open_labelled
+from bci.training.train import train, write_model
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.alone]
 
 CLASSES = ("left_hand", "right_hand")
 SETTINGS = {"markers.table.769": "left_hand", "markers.table.770": "right_hand"}
 JUDGED_S = 60.0
-LATE_S, TWICE = 0.010, 2.0
+LATE_S, IDLE_S = 0.010, 0.003
+"""Promised, and what the loop alone needs on an idle computer."""
 QUIET_S = 6.0
+
+
+def machine_s(quiet_s: float) -> float:
+    """What the machine adds: how much later the loop alone was than on an idle computer, right before."""
+    return max(0.0, quiet_s - IDLE_S)
 
 
 def calibrated(folder: Path, config: SessionConfig) -> tuple[Path, Path]:
@@ -52,7 +60,7 @@ def test_fault_28_the_loop_is_not_late_beside_the_judge_and_the_new_decoder_take
     words = ("--out", str(tmp_path))
     device = simulated_words(load_model(first).header, 0.9, 5, "")
     with (
-        JudgeBeside(JudgeSettings(looks=4)) as judge,
+        BackgroundJudge(JudgeSettings(looks=4)) as judge,
         LiveSession(SessionPlan(first, config, words, "name=simulated", device)) as session,
     ):
         time.sleep(2.0 + QUIET_S)
@@ -75,9 +83,9 @@ def test_fault_28_the_loop_is_not_late_beside_the_judge_and_the_new_decoder_take
     result = verify(recorded, lambda sha256: load_model(models[sha256]))
     assert result.ok, (result.different[:3], result.not_recorded[:3])
     rows = np.asarray(read_xdf(session.recording).stream("BCI-Timing").values, dtype=np.float64)
-    sent, age_s = (rows[:, wire.TIMING_FIELDS.index(name)] for name in ("time", "age_s"))
+    sent, age_s = (rows[:, messages.TIMING_FIELDS.index(name)] for name in ("time", "age_s"))
     quiet_s = float(np.percentile(age_s[(sent >= begun - QUIET_S) & (sent < begun)], 99))
     beside_s = float(np.percentile(age_s[(sent >= begun) & (sent < ended)], 99))
-    # On a machine that is too busy for the loop alone, the judge may not make it worse.
-    limit_s = max(LATE_S, TWICE * quiet_s)
-    assert beside_s <= limit_s, f"99 %: {1e3 * beside_s:.1f} ms late beside the judge, {1e3 * quiet_s:.1f} ms without it"
+    # What the machine itself is late without the judge is no lateness of the loop's.
+    told = f"99 %: {1e3 * beside_s:.1f} ms late beside the judge, {1e3 * quiet_s:.1f} ms without it"
+    assert beside_s <= LATE_S + machine_s(quiet_s), told

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 
 import pytest
@@ -122,27 +123,47 @@ def test_keys_go_up_when_whoever_sends_hangs(screen: XDisplay) -> None:
     actuator.close()
 
 
-def test_a_killed_presser_is_told_and_what_it_left_down_goes_up_when_keys_are_opened_again(screen: XDisplay) -> None:
+def let_go(actuator: KeysActuator) -> bool:
+    """Ask for neutral as a guard does, until it is confirmed."""
+    with suppress(ActuatorError):
+        return actuator.neutral()
+    return False
+
+
+def test_a_killed_presser_is_told_and_what_it_left_down_goes_up_with_the_next_neutrals(screen: XDisplay) -> None:
     actuator = KeysActuator.from_settings(LONG)
     send(actuator, "right")
+    time.sleep(2.0)  # the shortest time between two beginnings
     os.kill(actuator.pid, signal.SIGKILL)
-    with pytest.raises(ActuatorError, match="is gone; open the actuator again"):
+    with pytest.raises(ActuatorError, match="has ended"):
         wait_until(lambda: bool(send(actuator, "left")), 2.0, lambda: "nothing was told")
-    actuator.neutral()
-    actuator.close()
-    assert screen.down() == {"Control_L", "d"}, "nobody was left to let go"
-    opened().close()
+    assert screen.down() == {"Control_L", "d"}, "nobody is left to let go"
+    with pytest.raises(ActuatorError, match="a new one is started"):
+        actuator.neutral()
+    wait_until(lambda: let_go(actuator), 10.0, lambda: "neutral was never confirmed")
     assert screen.down() == set()
+    send(actuator, "left")
+    actuator.close()
 
 
-def test_a_presser_that_is_told_to_end_lets_go_first(screen: XDisplay) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_presser_that_is_told_to_end_or_loses_its_terminal_lets_go_first(how: signal.Signals, screen: XDisplay) -> None:
     actuator = KeysActuator.from_settings(LONG)
     send(actuator, "left")
-    os.kill(actuator.pid, signal.SIGTERM)
+    os.kill(actuator.pid, how)
     screen.wait_down(set(), 1.0)
     actuator.close()
 
 
+def test_ctrl_z_at_the_terminal_leaves_no_key_down_for_ever(screen: XDisplay) -> None:
+    actuator = KeysActuator.from_settings({**LONG, "hold_s": 0.5})
+    send(actuator, "left")
+    os.kill(actuator.pid, signal.SIGTSTP)
+    screen.wait_down(set(), 2.0)
+    actuator.close()
+
+
+@pytest.mark.alone
 def test_a_frozen_display_is_an_error_in_time_and_no_key_is_pressed_when_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     with XDisplay() as own:
         monkeypatch.setenv("DISPLAY", own.name)
@@ -150,14 +171,16 @@ def test_a_frozen_display_is_an_error_in_time_and_no_key_is_pressed_when_it_come
         own.process.send_signal(signal.SIGSTOP)
         began_s = time.monotonic()
         for _ in range(2):
-            with pytest.raises(ActuatorError, match="the display does not take them"):
+            with pytest.raises(ActuatorError, match="the display does not accept them"):
                 send(actuator, "left")
         for _ in range(3):
-            actuator.neutral()
+            with pytest.raises(ActuatorError, match="the display does not accept them"):
+                actuator.neutral()
         assert time.monotonic() - began_s < 0.5
         time.sleep(0.1)  # longer than a tap
         own.process.send_signal(signal.SIGCONT)
         own.wait_down(set(), 2.0)
+        assert actuator.neutral()
         send(actuator, "right")
         own.wait_down(set(), 2.0)
         assert own.typed()[-4:] == ["+Control_L", "+d", "-d", "-Control_L"]
@@ -172,7 +195,8 @@ def test_a_display_that_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
         own.process.wait()
         with pytest.raises(ActuatorError, match="keys: "):
             wait_until(lambda: bool(send(actuator, "left")), 2.0, lambda: "nothing was told")
-        actuator.neutral()
+        with pytest.raises(ActuatorError, match="keys: "):
+            actuator.neutral()
         actuator.close()
 
 

@@ -13,17 +13,18 @@ import pytest
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import StreamLost
+from bci.stream.files.readers import open_recording
 from bci.stream.lsl import LslMarkerInlet, LslSignalInlet, StreamQuery, local_clock, resolve
 from bci.stream.player import PlayerSettings, play
-from bci.stream.readers import open_recording
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
 
 pytestmark = pytest.mark.live
 
 RATE = 250.0
 
 
-def recording(seconds: float = 2.0) -> Recording:
+def recording(seconds: float = 2.0) -> RecordedStreams:
     """Pushes of 5 samples, late by up to 40 ms, two cues and a gap of half a second."""
     rng = np.random.default_rng(3)
     due = np.arange(1, round(seconds * RATE / 5) + 1) * 5 / RATE
@@ -33,11 +34,11 @@ def recording(seconds: float = 2.0) -> Recording:
     info = StreamInfo(RATE, (Channel("C3", unit="V"), Channel("C4", unit="V")), name="played amp")
     signal = RecordedSignal(info, rng.normal(0, 20, (len(stamps), 2)), stamps)
     cues = RecordedMarkers("played cues", ("left", "right"), np.array([100.5, 101.7]))
-    return Recording(Path("a.xdf"), (signal,), (cues,), "cd" * 32)
+    return RecordedStreams(Path("a.xdf"), (signal,), (cues,), "cd" * 32)
 
 
 @contextmanager
-def playing(rec: Recording, settings: PlayerSettings) -> Iterator[list[bool]]:
+def playing(rec: RecordedStreams, settings: PlayerSettings) -> Iterator[list[bool]]:
     """Play in a thread, beginning when somebody reads."""
     finished: list[bool] = []
     ready, stop = threading.Event(), threading.Event()
@@ -60,7 +61,7 @@ def pull_all(cues: LslMarkerInlet, texts: list[tuple[str, float]], timeout_s: fl
         texts += cues.pull(0.5)
 
 
-def receive(rec: Recording, settings: PlayerSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[str, float]]]:
+def receive(rec: RecordedStreams, settings: PlayerSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[str, float]]]:
     """Data, stamps, arrival times and markers."""
     data, stamps, arrivals, texts = [], [], [], []
     with playing(rec, settings) as finished:

@@ -1,4 +1,4 @@
-"""Real LSL on loopback: found or refused with reasons, read in microvolts, sent as docs/streams.md says."""
+"""Real LSL on loopback: found or refused with reasons, read in microvolts, sent as docs/reference/streams.md says."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from bci.calibration.live import listen
 from bci.commands import streams as streams_command
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, StreamAmbiguous, StreamError, StreamLost, StreamMismatch, StreamNotFound
-from bci.session.calibration.live import listen
 from bci.stream.lsl import (
     FoundStream,
     LslMarkerInlet,
@@ -259,7 +259,7 @@ def test_a_query_of_unknown_keys_is_refused() -> None:
 
 def test_a_marker_stream_is_no_signal(amp: LslOutlet) -> None:
     outlet = LslTextOutlet("words", "Markers", "words-1")
-    with pytest.raises(StreamError, match="no signal"):
+    with pytest.raises(StreamError, match="not a signal"):
         LslSignalInlet(resolve(StreamQuery(name="words"), settle_s=0))
     outlet.close()
 

@@ -1,6 +1,7 @@
 """``bci record`` with real LSL streams on loopback, in a process of its own."""
 
 import json
+import os
 import shlex
 import signal
 import socket
@@ -15,12 +16,15 @@ import numpy as np
 import pytest
 
 from bci.engine.stream_info import Channel, StreamInfo
+from bci.processes.child import WATCHED
 from bci.stream.lsl import LslOutlet, LslTextOutlet
-from bci.stream.sidecar import sidecar_path
-from bci.stream.xdf_reader import read_xdf
+from bci.stream.xdf.check_log import log_path
+from bci.stream.xdf.reader import read_xdf
+from bci.stream.xdf.sidecar import sidecar_path
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 RATE_HZ = 250.0
+MAIN = "import sys; from bci.commands import main; sys.exit(main())"
 
 
 class Sender:
@@ -66,6 +70,8 @@ def record(tmp_path):
         recording.process.kill()
         recording.process.wait()
         recording.process.stdout.close()
+        if recording.process.stdin:
+            recording.process.stdin.close()
 
 
 @pytest.fixture
@@ -78,19 +84,23 @@ def sender(name):
 class Recording:
     """``bci record --json`` and what it says."""
 
-    def __init__(self, out, *options, stdin=subprocess.DEVNULL):
-        main = "import sys; from bci.commands import main; sys.exit(main())"
-        words = [sys.executable, "-c", main, "record", "--json", "--out", str(out), "--timeout", "30", *options]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stdin=stdin, text=True)
+    def __init__(self, out, *options, stdin=subprocess.DEVNULL, code=MAIN, first=()):
+        words = [sys.executable, "-c", code, *first, "record", "--json", "--out", str(out), "--timeout", "30", *options]
+        environment = {**os.environ, **({WATCHED: "1"} if stdin == subprocess.PIPE else {})}
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stdin=stdin, text=True, env=environment)
         self.seen = []
 
     def until(self, event):
         """The first line that tells of ``event``; everything on the way is kept."""
+        return self.until_line(lambda line: line.get("event") == event)
+
+    def until_line(self, wanted):
+        """The first line that is wanted; everything on the way is kept."""
         for line in self.process.stdout:
             self.seen.append(json.loads(line))
-            if self.seen[-1]["event"] == event:
+            if wanted(self.seen[-1]):
                 return self.seen[-1]
-        raise AssertionError(f"ended without {event}: {self.seen}")
+        raise AssertionError(f"ended without it: {self.seen}")
 
     def end(self, number=None):
         """Have it end, and return its exit code and how long that took."""
@@ -114,7 +124,7 @@ def contiguous(stream):
 def test_a_stream_is_recorded_with_its_stamps_offsets_and_full_header(record, sender, name):
     recording = record("--stream", name, "--seconds", "3", "--subject", "P003", "--task", "mi")
     path = recording.until("ready")["path"]
-    assert [s["name"] for s in recording.seen if s["event"] == "subscribed"] == [name]
+    assert [s["name"] for s in recording.seen if s.get("event") == "subscribed"] == [name]
     done = recording.until("done")
     assert recording.end()[0] == 0
     assert path.endswith("sub-P003/ses-S001/eeg/sub-P003_ses-S001_task-mi_run-001_eeg.xdf")
@@ -217,7 +227,7 @@ def test_labrecorders_commands_start_and_stop_recordings(record, sender, name):
             connection.sendall(line.encode() + b"\n")
             assert connection.recv(1000) == reply
         first = recording.until("ready")["path"]
-        assert [s["name"] for s in recording.seen if s["event"] == "subscribed"] == [name]
+        assert [s["name"] for s in recording.seen if s.get("event") == "subscribed"] == [name]
         time.sleep(0.5)
         for line in ("stop", "start"):
             connection.sendall(line.encode() + b"\n")
@@ -230,3 +240,103 @@ def test_labrecorders_commands_start_and_stop_recordings(record, sender, name):
         assert read_xdf(path).verified == "verified"
     assert contiguous(read_xdf(first).streams[0])
     assert sidecar_path(read_xdf(second).path).exists()
+
+
+STALLS = """
+import os, sys, time
+real, path = os.fdatasync, sys.argv.pop(1)
+def stalls(handle):
+    while os.path.exists(path):
+        time.sleep(0.02)
+    real(handle)
+os.fdatasync = stalls
+from bci.commands import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_hangs_is_told_and_what_comes_meanwhile_is_recorded(tmp_path, record, sender, name):
+    """The main loop goes on saying how long the disk has not answered; an end waits for it, and nothing is lost."""
+    stall = tmp_path / "stall"
+    recording = record("--stream", name, "--parent-pipe", stdin=subprocess.PIPE, code=STALLS, first=[str(stall)])
+    path = recording.until("ready")["path"]
+    recording.until_line(lambda said: "alive" in said and said["taken"] > 100)
+    stall.touch()
+    hung = recording.until_line(lambda said: "alive" in said and said["write_s"] > 3.0)
+    later = recording.until_line(lambda said: "alive" in said and said["alive"] > hung["alive"] + 3)
+    assert later["taken"] > hung["taken"]
+    assert later["waiting"] > 0
+    recording.process.stdin.close()
+    recording.until_line(lambda said: "alive" in said and said["alive"] > later["alive"] + 8)
+    assert recording.process.poll() is None
+    stall.unlink()
+    recording.until("done")
+    assert recording.process.wait(20) == 0
+    file = read_xdf(path)
+    assert file.verified == "verified"
+    assert contiguous(file.streams[0])
+    assert len(file.streams[0]) > later["taken"]
+
+
+def test_a_folder_that_is_moved_is_told_and_the_end_names_where_the_recording_is(tmp_path, record, sender, name):
+    recording = record("--stream", name, "--parent-pipe", "--out", str(tmp_path / "rec"), stdin=subprocess.PIPE)
+    before = Path(recording.until("ready")["path"])
+    (tmp_path / "rec").rename(tmp_path / "elsewhere")
+    after = Path(recording.until("moved")["path"])
+    assert after == tmp_path / "elsewhere" / before.relative_to(tmp_path / "rec")
+    assert any("is no longer there" in line.get("note", "") for line in recording.seen)
+    recording.process.stdin.close()
+    assert recording.until("done")["path"] == str(after)
+    assert recording.process.wait(20) == 0
+    assert read_xdf(after).verified == "verified"
+    assert not (tmp_path / "rec").exists()
+
+
+def test_a_recording_that_is_removed_ends_with_an_error_that_says_what_is_there(tmp_path, record, sender, name):
+    recording = record("--stream", name, "--parent-pipe", "--out", str(tmp_path / "rec"), stdin=subprocess.PIPE)
+    path = Path(recording.until("ready")["path"])
+    path.unlink()
+    said = recording.until_line(lambda line: "error" in line)
+    assert recording.process.wait(20) == 5
+    assert "was removed while it was being recorded" in said["problems"][0]
+    assert "is not there" in said["problems"][0]
+
+
+def test_a_recorder_that_is_killed_leaves_a_file_that_is_checked_up_to_its_last_seconds(tmp_path, record, sender, name):
+    recording = record("--stream", name, "--parent-pipe", stdin=subprocess.PIPE)
+    path = Path(recording.until("ready")["path"])
+    recording.until_line(lambda said: "alive" in said and said["taken"] > 700)
+    recording.process.kill()
+    recording.process.wait()
+    file = read_xdf(path)
+    assert (file.closed, file.verified) == (False, "unverified")
+    assert log_path(path).exists()
+    assert file.checked.startswith("verified up to")
+    raw = bytearray(path.read_bytes())
+    raw[2000] ^= 1
+    path.write_bytes(raw)
+    assert read_xdf(path).verified == "damaged"
+
+
+def test_of_a_sessions_own_names_only_the_streams_that_it_names_are_recorded(tmp_path, record, sender, name):
+    """``{"ours": [uid]}`` on standard input; another stream of the same source_id is told and left out."""
+    own = LslTextOutlet(f"{name}-events", "BCI-Event", f"{name}-events-5e")
+    control = LslTextOutlet(f"{name}-control", "BCI-Control", f"{name}-control-5e")
+    later = [word for what in ("events", "control") for word in ("--later", f"source_id={name}-{what}-5e")]
+    recording = record("--stream", name, *later, "--parent-pipe", stdin=subprocess.PIPE)
+    recording.process.stdin.write(json.dumps({"ours": [own.uid, control.uid]}) + "\n")
+    recording.process.stdin.flush()
+    path = recording.until("ready")["path"]
+    assert own.wait_for_consumers(20)
+    stranger = LslTextOutlet(f"{name}-events", "BCI-Event", f"{name}-events-5e")
+    recording.until_line(lambda line: "is not this session's" in line.get("note", ""))
+    own.push("ours")
+    stranger.push("forged")
+    time.sleep(0.5)
+    recording.process.stdin.close()
+    recording.until("done")
+    assert recording.process.wait(20) == 0
+    assert read_xdf(path).stream(f"{name}-events").values == [["ours"]]
+    for outlet in (own, control, stranger):
+        outlet.close()

@@ -6,27 +6,23 @@ far end of the wire is a UDP socket of this process. All times are on one clock.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import signal
-import subprocess
-import sys
-import termios
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from machine import condition, within
+from machine import condition, stalled_s, within
 from session_rig import END_S, PATIENCE_S, assert_verified, save_a_model, until
+from terminal_rig import Terminal
 from udp_receiver import Receiver
 
-from bci.session import wire
+from bci.stream import messages
 from bci.stream.lsl import local_clock
-from bci.stream.xdf_reader import read_xdf
+from bci.stream.xdf.reader import read_xdf
 
 pytestmark = [
     pytest.mark.live,
@@ -38,78 +34,13 @@ pytestmark = [
 NEUTRAL_S = 0.25
 
 
-class Terminal:
-    """`bci run` at a terminal of its own, with a subject, an actuator and a person who types."""
-
-    def __init__(self, model: Path, out: Path, receiver: Receiver) -> None:
-        self.out, self.name, self.receiver = out, f"w{uuid.uuid4().hex[:8]}", receiver
-        self._leader, follower = os.openpty()
-        self._said = (out.parent / "said.txt").open("w+b")
-        words = ["run", "--model", str(model), "--simulate", "--headless", "--json", "--out", str(out), "--actuator", "udp"]
-        settings = [f"engine.name={self.name}", "decision.smoothing_s=0.1", f"actuator.settings.port={receiver.port}"]
-        settings += ["pace.repeat_s=0.08", "pace.min_interval_s=0.04", "actuator.commands.left=open"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bci", *words, *(word for s in settings for word in ("--set", s))],
-            stdin=follower, stdout=self._said, stderr=self._said, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )  # fmt: skip
-        os.close(follower)
-
-    def said(self) -> str:
-        """Everything it printed."""
-        return (self.out.parent / "said.txt").read_text()
-
-    def type(self, line: str) -> None:
-        """Type a line, and Enter."""
-        os.write(self._leader, f"{line}\n".encode())
-
-    def child(self, word: str) -> psutil.Process:
-        """Its process of this sub-command."""
-        found: list[psutil.Process] = []
-
-        def there() -> bool:
-            for child in psutil.Process(self.process.pid).children():
-                words = child.cmdline() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE else []
-                if "bci" in words and words[words.index("bci") + 1] == word:
-                    found.append(child)
-            return bool(found)
-
-        until(there, f"a process {word!r}; it said {self.said()}")
-        return found[-1]
-
-    def active(self) -> Terminal:
-        """Until commands flow, because a person armed."""
-        began, asked = local_clock(), 0.0
-        while not self.receiver.since(began):
-            assert local_clock() - began < PATIENCE_S, f"no command; it said {self.said()}"
-            assert self.process.poll() is None, self.said()
-            if time.monotonic() - asked > 1.0:
-                asked = time.monotonic()
-                self.type("arm")
-            time.sleep(0.02)
-        return self
-
-    def kill(self, word: str) -> float:
-        """Kill one of its processes; the time until the far end was told to stop, or stopped by itself."""
-        victim = self.child(word)
-        self.active()
-        began = local_clock()
-        victim.kill()
-        stops = self.receiver.stopped
-        until(lambda: self.receiver.since(began, "neutral") or (stops and stops[-1] > began), f"neutral after {word} died")
-        first = min([*self.receiver.since(began, "neutral"), *(t for t in tuple(stops) if t > began)])
-        time.sleep(1.5)
-        assert not self.receiver.since(first), f"a command after neutral, {word} dead and nobody armed"
-        return first - began
-
-    def close(self) -> None:
-        """End it, however far it came."""
-        for child in psutil.Process(self.process.pid).children() if self.process.poll() is None else []:
-            child.kill()
-        self.process.kill()
-        self.process.wait()
-        os.close(self._leader)
-        self._said.close()
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[Terminal]:
+    receiver = Receiver()
+    found = Terminal(save_a_model(tmp_path / "m.safetensors"), tmp_path / "out", receiver, screen=True)
+    yield found
+    found.close()
+    receiver.close()
 
 
 @pytest.fixture
@@ -145,6 +76,7 @@ def test_whoever_dies_in_a_live_run_the_actuator_is_neutral_in_time_the_rest_goe
     assert len(re.findall("was killed by signal 9", terminal.said())) == 4
 
 
+@pytest.mark.alone
 def test_enter_at_the_terminal_stops_within_50_ms_and_everything_is_in_the_recording(terminal: Terminal) -> None:
     terminal.active()
     began = local_clock()
@@ -162,14 +94,98 @@ def test_enter_at_the_terminal_stops_within_50_ms_and_everything_is_in_the_recor
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.wait(PATIENCE_S) == 0, terminal.said()
     (path,) = terminal.out.rglob("*.xdf")
-    texts = {s.header.type: [wire.parse(row[0], "line") for row in s.values] for s in read_xdf(path).streams if s.header.type in
-             ("BCI-Guard", "BCI-Command", "BCI-Control")}  # fmt: skip
+    ours = [s for s in read_xdf(path).streams if s.header.type in ("BCI-Guard", "BCI-Command", "BCI-Control")]
+    texts = {s.header.type: [messages.parse(row[0], "line") for row in s.values] for s in ours}
     states = [m["state"] for m in texts["BCI-Guard"] if m["kind"] == "guard"]
     assert [s for i, s in enumerate(states) if i == 0 or s != states[i - 1]] == [
-        "disarmed", "armed", "active", "safe", "armed", "active", "disarmed",
-    ]  # fmt: skip
+        "disarmed", "safe", "armed", "active", "safe", "armed", "active", "disarmed",
+    ], "the stop is tested before arming"  # fmt: skip
     assert {m["kind"] for m in texts["BCI-Control"]} >= {"arm", "stop_now", "disarm"}
     commands = [m for m in texts["BCI-Command"] if m["kind"] == "command"]
     assert {m["name"] for m in commands} == {"open", "right"}
     assert all(0 < m["delay_s"] < 0.25 and m["error"] == "" for m in commands)
     assert_verified(path)
+
+
+def test_closing_the_terminal_is_neutral_first_then_the_recording_is_closed_and_nobody_is_left(screen: Terminal) -> None:
+    screen.active()
+    children = psutil.Process(screen.process.pid).children()
+    assert {os.getpgid(child.pid) for child in children} == {child.pid for child in children}, "out of the terminal's reach"
+    began = local_clock()
+    screen.shut()
+    neutral_s = screen.neutral_after(began)
+    print(f"\nterminal of bci run closed: neutral {1000 * neutral_s:.1f} ms ({condition()})")
+    assert neutral_s <= NEUTRAL_S + stalled_s()
+    assert screen.process.wait(PATIENCE_S) == 0
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    (path,) = screen.out.rglob("*.xdf")
+    assert read_xdf(path).verified == "verified"
+    assert_verified(path)
+
+
+def test_ctrl_z_is_neutral_and_disarmed_the_recording_goes_on_and_after_waking_only_a_person_arms_ctrl_backslash_ends_it(
+    screen: Terminal,
+) -> None:
+    screen.active()
+    began = local_clock()
+    screen.press(b"\x1a")
+    neutral_s = screen.neutral_after(began)
+    print(f"\nCtrl-Z at bci run: neutral {1000 * neutral_s:.1f} ms ({condition()})")
+    assert neutral_s <= NEUTRAL_S + stalled_s()
+    assert psutil.Process(screen.process.pid).status() == psutil.STATUS_STOPPED
+    time.sleep(6.0)  # longer than any of its processes may be silent
+    assert {screen.child(word).status() for word in ("engine", "record", "actuate")} <= {"sleeping", "running"}
+    woken = local_clock()
+    screen.process.send_signal(signal.SIGCONT)
+    time.sleep(3.0)
+    assert not screen.receiver.since(woken), "nothing is armed by waking"
+    screen.active()
+    began = local_clock()
+    screen.press(b"\x1c")
+    neutral_s = screen.neutral_after(began)
+    print(f"\nCtrl-\\ at bci run: neutral {1000 * neutral_s:.1f} ms ({condition()})")
+    assert neutral_s <= NEUTRAL_S + stalled_s()
+    assert screen.process.wait(PATIENCE_S) == 0, screen.said()
+    (path,) = screen.out.rglob("*.xdf")
+    file = read_xdf(path)
+    assert file.verified == "verified"
+    states = [messages.parse(row[0], "line")["state"] for s in file.streams if s.header.type == "BCI-Guard" for row in s.values
+              if '"kind":"guard"' in row[0]]  # fmt: skip
+    assert "disarmed" in states[states.index("active") :]
+    assert_verified(path)
+
+
+def test_a_process_that_hangs_is_ended_and_begun_again_and_a_hung_recorder_is_a_doubt_that_keeps_what_it_holds(
+    terminal: Terminal,
+) -> None:
+    terminal.active()
+    began = local_clock()
+    recorder = terminal.child("record")
+    recorder.suspend()
+    until(lambda: "the recorder has said nothing" in terminal.said(), "the hung recorder is told", 5.0 + stalled_s())
+    until(lambda: "safe:" in terminal.said(), "safe", 5.0 + stalled_s())
+    last_s = terminal.receiver.since(began)[-1] - began
+    print(f"\nrecorder SIGSTOP in bci run: last command after {last_s:.1f} s ({condition()})")
+    assert last_s <= 5.0 + stalled_s()
+    time.sleep(8.0)
+    recorder.resume()
+    until(lambda: "recording: goes on" in terminal.said(), "the recorder is back")
+    for word, name, begun in (("actuate", "actuator", "bci starts it again"), ("engine", "engine", "Started again")):
+        terminal.active()
+        victim, began = terminal.child(word), local_clock()
+        victim.suspend()
+        said = f"{name} said nothing for 5 s, and was ended"
+        until(lambda said=said: said in terminal.said(), said)
+        until(lambda begun=begun: begun in terminal.said(), begun)
+        again_s = local_clock() - began
+        print(f"\n{word} SIGSTOP in bci run: begun again after {again_s:.1f} s ({condition()})")
+        assert again_s <= 15.0 + stalled_s()
+        time.sleep(3.0)
+        stopped = [t for t in terminal.receiver.stopped if t > began] + terminal.receiver.since(began, "neutral")
+        assert stopped[0] - began <= within(1.0)
+        assert not terminal.receiver.since(stopped[0]), "nothing is armed by that"
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.process.wait(PATIENCE_S) == 0, terminal.said()
+    first, second = sorted(terminal.out.rglob("*.xdf"))
+    assert read_xdf(first).verified == "verified", "the hung recorder lost nothing, and closed its file"
+    assert_verified(second)

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from connections import cut
 from eeg_sender import COUNT, amplifier
 from machine import within
 from session_rig import (
@@ -36,7 +37,7 @@ from session_rig import (
 )
 
 from bci.engine.outcome import Reason
-from bci.session import wire
+from bci.stream import messages
 from bci.stream.lsl import LslRawInlet, StreamQuery, find, resolve
 
 pytestmark = [
@@ -73,6 +74,7 @@ def started(tmp_path: Path, model: Path) -> Iterator[Callable[..., Session]]:
         session.clean()
 
 
+@pytest.mark.alone
 def test_faults_1_4_5_a_killed_sender_is_neutral_in_time_and_taken_back_only_if_it_is_the_same(started, name: str) -> None:  # type: ignore[no-untyped-def]
     with amplifier(name, "--source-id", name) as first:
         session = started(name).until_deciding()
@@ -109,6 +111,61 @@ def test_faults_1_4_5_a_killed_sender_is_neutral_in_time_and_taken_back_only_if_
     assert_verified(session.path)
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_what_only_the_engine_heard_of_a_sender_that_was_killed_is_put_on_record_and_verified(  # type: ignore[no-untyped-def]
+    started, name: str, comes_back: bool
+) -> None:
+    """What a sender that dies has given one reader and not yet the other: here the last half second, to be sure of it."""
+    with amplifier(name, "--source-id", name) as first:
+        session = started(name).until_deciding()
+        session.children["record"].send_signal(signal.SIGSTOP)
+        assert cut(first.pid, session.children["record"].pid)
+        time.sleep(0.5)
+        first.kill()
+        session.until_reason(Reason.LOST)
+        session.children["record"].send_signal(signal.SIGCONT)
+        time.sleep(0.5)
+    if comes_back:
+        with amplifier(name, "--source-id", name, "--seed", "1"):
+            session.until_deciding()
+            code, _, said = session.signal(signal.SIGINT)
+    else:
+        code, _, said = session.signal(signal.SIGINT)
+    assert code == 0, said
+    recorded = Recorded(session)
+    lost = next(e["consumed"] for e in recorded.events if e["kind"] == "lost")
+    begins = float.fromhex(next(e["stamp"] for e in recorded.events if e["kind"] == "start"))
+    had = len(recorded.stamps[0]) - int(np.flatnonzero(recorded.stamps[0] == begins)[0])
+    assert 0 < lost - had < 500, "samples that only the engine had"
+    (told,) = json.loads(assert_verified(session.path))["engine_only"]
+    assert told.startswith(f"{lost - had} samples up to consumed = {lost} ")
+    assert ((recorded.outcomes[:, 2] > had) & (recorded.outcomes[:, 2] <= lost)).any(), "decisions stand on them"
+    assert "engine only" in bci("replay", "--verify", str(session.path)).stdout
+
+
+def test_an_engine_begins_when_its_recorder_has_all_its_streams_whoever_else_listens(started, name: str) -> None:  # type: ignore[no-untyped-def]
+    with amplifier(name, "--source-id", name):
+        session = started(name)
+        children = psutil.Process(session.process.pid).children
+        until(lambda: any("record" in p.cmdline() for p in children() if p.is_running()), "the recorder starts")
+        recorder = next(p for p in children() if "record" in p.cmdline())
+        recorder.send_signal(signal.SIGSTOP)
+        streams = ("outcomes", "events", "decisions", "timing", "state")
+        readers = [session.reader(what) for what in streams]
+        until(lambda: all(r.pull(0.0) is None for r in readers), "all are listened to")
+        time.sleep(1.5)
+        assert len(session.decisions()) == 0, "it does not begin because others listen"
+        recorder.send_signal(signal.SIGCONT)
+        session.until_deciding()
+        rows = session.decisions()
+        code, _, said = session.signal(signal.SIGINT)
+    assert code == 0, said
+    recorded = Recorded(session)
+    assert np.array_equal(recorded.decisions[: len(rows), 0], rows[:, 0]), "the first decision is on record, and each after it"
+    assert_verified(session.path)
+
+
+@pytest.mark.alone
 def test_faults_2_3_of_a_sender_that_hangs_nothing_old_is_decided_and_its_backlog_is_recorded(started, name: str) -> None:  # type: ignore[no-untyped-def]
     with amplifier(name, "--source-id", name) as sender:
         session = started(name).until_deciding()
@@ -139,6 +196,7 @@ def test_faults_2_3_of_a_sender_that_hangs_nothing_old_is_decided_and_its_backlo
     assert first == second, "fault 45"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT)], ids=["twice"])
 def test_fault_34_a_second_interrupt_ends_it_just_as_soon_and_leaves_a_readable_file(started, name: str, numbers) -> None:  # type: ignore[no-untyped-def]
     with amplifier(name, "--source-id", name):
@@ -162,15 +220,36 @@ def test_fault_34_an_interrupt_while_it_looks_for_the_stream_is_obeyed_at_once(s
     assert not list(session.out.rglob("*.xdf"))
 
 
-def test_fault_34_an_interrupt_while_the_engine_starts_is_obeyed_at_once(started, name: str) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_fault_34_an_interrupt_while_the_engine_starts_is_obeyed_at_once(started, name: str, number: int) -> None:  # type: ignore[no-untyped-def]
     with amplifier(name, "--source-id", name):
         session = started(name)
         children = psutil.Process(session.process.pid).children
-        until(lambda: any("engine" in p.cmdline() for p in children() if p.is_running()), "the engine starts")
+        until(lambda: any("record" in p.cmdline() for p in children() if p.is_running()), "the recorder starts")
         session.children = {str(p.pid): p for p in children()}
-        code, took_s, said = session.signal(signal.SIGINT)
+        code, took_s, said = session.signal(number)
     assert (code, took_s < within(2 * END_S)) == (130, True), (code, took_s, said)
     assert not session.gone()
+
+
+def test_a_recording_that_was_moved_is_named_where_it_is_and_another_session_of_the_name_is_told(  # type: ignore[no-untyped-def]
+    started, name: str
+) -> None:
+    with amplifier(name, "--source-id", name):
+        first = started(name).until_deciding()
+        second = started(name, "--set", f"engine.name={first.name}")
+        until(lambda: list(second.out.rglob("*.xdf")), "the second records")
+        code, _, said = first.signal(signal.SIGINT)
+        assert code == 0, said
+        second.name = first.name
+        second.until_deciding()
+        second.out.rename(second.out.with_name("elsewhere"))
+        code, _, said = second.signal(signal.SIGINT)
+    assert re.search(rf"warning: another session of the name '{first.name}' runs here", said)
+    assert code == 0, said
+    result = json.loads(next(line for line in said.splitlines() if line.startswith('{"recording"')))
+    assert [Path(path).is_relative_to(second.out.with_name("elsewhere")) for path in result["recordings"]] == [True]
+    assert Path(result["recordings"][0]).is_file()
 
 
 def test_when_the_session_itself_is_killed_its_processes_end_and_the_file_is_whole(started, name: str) -> None:  # type: ignore[no-untyped-def]
@@ -317,8 +396,11 @@ def test_the_engine_process_is_small_and_loads_no_window_and_nothing_to_train_wi
 
 
 def test_an_engine_asked_to_stop_by_a_message_ends_cleanly_while_its_parent_lives(model: Path, name: str) -> None:
-    from bci.stream.lsl import LslTextOutlet
+    from bci.stream.keys import own_key
+    from bci.stream.lsl import LslTextOutlet, local_clock, this_host
+    from bci.stream.signing import Signer
 
+    sign = Signer(own_key(), local_clock, this_host())
     words = ["engine", "--model", str(model), "--source", f"name={name}", "--parent-pipe", "--set", f"engine.name={name}"]
     control = LslTextOutlet(f"{name}-control", "BCI-Control", f"{name}-control")
     with (
@@ -335,7 +417,8 @@ def test_an_engine_asked_to_stop_by_a_message_ends_cleanly_while_its_parent_live
         assert json.loads(process.stdout.readline())["ready"]
         assert control.wait_for_consumers(PATIENCE_S)
         control.push("nonsense")
-        control.push(wire.line("stop", why="enough"))
+        control.push(messages.line("stop", why="a stranger"))
+        control.push(sign.line("stop", why="enough"))
         process.wait(PATIENCE_S)
         assert process.stderr is not None
         said = process.stderr.read()

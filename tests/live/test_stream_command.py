@@ -80,6 +80,7 @@ def test_samples_come_in_real_time() -> None:
     assert 0 <= age_s < 0.3
 
 
+@pytest.mark.alone
 def test_cues_on_a_marker_stream_are_imagined_at_their_stamps() -> None:
     name = new_name()
     cues = LslTextOutlet(f"{name}-cues", "Markers", f"{name}-cues")

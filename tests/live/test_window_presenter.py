@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
+from connections import connected, cut
+from session_rig import until
 
+from bci.calibration.window import WindowPresenter
 from bci.errors import StreamLost
-from bci.session.calibration.present import Silent
-from bci.session.calibration.window import WindowPresenter
-from bci.session.display import has_display
-from bci.session.timeline import CROSS, TRIAL_END, TRIAL_START, Cue
+from bci.paradigm.present import Silent
+from bci.paradigm.timeline import CROSS, TRIAL_END, TRIAL_START, Cue
+from bci.processes.display import has_display
 from bci.stream.lsl import local_clock
 
 pytest.importorskip("PySide6", reason="windows need the extra gui: pip install 'bci[gui]'")
@@ -39,6 +42,14 @@ def test_cues_come_back_with_the_time_of_their_frame_until_the_window_is_killed(
         assert window.show(Cue(2.0, TRIAL_END, "trial_end"), "") is None
         assert window.ask("Which?", {"a": "this", "b": "that"}, lambda: None) == "a"  # the operator's
         assert said == ["Sit still.", "Which?"]
+        ours, theirs = os.getpid(), window._window._process.pid
+        there = connected(ours, theirs) if sys.platform == "linux" else 0
+        for k in range(2 if there else 0):  # the connections break, both ways
+            assert cut(ours, theirs) >= 2
+            until(lambda: window._screen.ended, "the loss is known")
+            assert window._wait("answer", -1, 0.1) is None
+            until(lambda: connected(ours, theirs) >= there, "connected again")
+            assert window.show(Cue(3.0 + k, 769, "left_hand", "left_hand"), "Left hand") is not None
         os.kill(window._window._process.pid, signal.SIGKILL)
         with pytest.raises(StreamLost, match="resume"):
             window.ask("Ready?", {"g": "go on"}, lambda: None)

@@ -4,14 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from bci.config import load_config
-from bci.engine import inputs as steer
-from bci.session.model import load_model
-from bci.session.replay import read_session, verify
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, train, write_model
-from bci.session.virtual import run_virtually
+from bci.engine.control_inputs import TrialLabel
+from bci.model.file import load_model
+from bci.paradigm.timeline import short
+from bci.replay.recorded_session import read_session
+from bci.replay.replay import verify
+from bci.simulation.simulate import record_virtually
+from bci.simulation.virtual import run_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.labelled import open_labelled
+from bci.training.train import train, write_model
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 CLASSES = ("left_hand", "right_hand")
@@ -40,7 +42,7 @@ def test_what_a_session_learned_is_learned_again_in_a_replay(tmp_path: Path) -> 
     run_virtually(SimulatedSubject(settings, clock), clock, short(CLASSES, 4, 4), model, config, tmp_path / "run.xdf")
     session = read_session(tmp_path / "run.xdf")
     assert session.settings.recentre.on
-    assert sum(isinstance(given, steer.Known) for _, given in session.inputs) == 8
+    assert sum(isinstance(given, TrialLabel) for _, given in session.inputs) == 8
     again = verify(session, lambda _: model)
     assert again.ok
     assert again.identical > 300

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 
 from bci.config import load_config
-from bci.session.epochs import trials_of
-from bci.session.model import load_model
-from bci.session.replay import find_model, read_session, verify
-from bci.session.score import latency, score
-from bci.session.timeline import short
-from bci.session.virtual import run_virtually
+from bci.model.beside import find_model
+from bci.model.file import load_model
+from bci.paradigm.cues import trials_of
+from bci.paradigm.timeline import short
+from bci.replay.recorded_session import read_session
+from bci.replay.replay import verify
+from bci.replay.score import latency, score
+from bci.simulation.virtual import run_virtually
 from bci.stream.clock import VirtualClock
-from bci.stream.readers import open_recording
-from bci.stream.triggers import MarkerTable
-from bci.stream.xdf_reader import read_xdf
+from bci.stream.files.readers import open_recording
+from bci.stream.markers.triggers import MarkerTable
+from bci.stream.xdf.reader import read_xdf
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 GOLDEN = Path(__file__).parents[2] / "recordings" / "golden" / "golden.xdf"

@@ -12,14 +12,16 @@ from bci.config import load_config
 from bci.engine.engine import Engine
 from bci.engine.outcome import FIXED_FIELDS, Reason
 from bci.engine.preprocessing import Preprocessing
-from bci.session.live import LiveLoop, LiveSettings
-from bci.session.model import Model, ModelHeader
-from bci.session.wires import open_wires
+from bci.model.file import Model
+from bci.model.header import ModelHeader
+from bci.session.live import LiveLoop
+from bci.session.session_streams import open_session_streams
 from bci.stream.clock import VirtualClock
+from bci.stream.files.readers import open_recording
 from bci.stream.inprocess import InProcessBus
 from bci.stream.montage import Montage, apply_montage
-from bci.stream.player import Player, bus_outlets
-from bci.stream.readers import open_recording
+from bci.stream.played_outlets import bus_outlets
+from bci.stream.player import Player
 
 pytestmark = pytest.mark.slow
 
@@ -45,14 +47,14 @@ def played(path: Path) -> tuple[list[float], np.ndarray, float, int]:
         load_config().decision.over(), (0.5, 2.5), (), {}, {}, "",
     )  # fmt: skip
     bus.text_outlet("control", "BCI-Control", "control")
-    wires = open_wires(
+    wires = open_session_streams(
         "t", "s", header,
         lambda i, bci: bus.outlet(i, bci=bci), lambda i, bci: bus.text_outlet(i.name, i.type, i.source_id, bci),
         bus.markers("control"),
     )  # fmt: skip
     decisions, outcomes = bus.raw("t-decisions"), bus.raw("t-outcomes")
     engine = Engine(info, live)
-    loop = LiveLoop(bus.signal(eeg.name, montage), engine, Model(path, header, live, ""), wires, clock, LiveSettings())
+    loop = LiveLoop(bus.signal(eeg.name, montage), engine, Model(path, header, live, ""), wires, clock)
     clock.add(player.steps(clock))
     end = clock.now() + player.duration_s + 0.2
     loop.run(lambda: "over" if clock.now() >= end else "")

@@ -19,9 +19,9 @@ import pyxdf
 from live_rig import Imagery, Rig
 from parts import stream
 
-from bci.engine.guard import Arm, Changed, Engine, Guard, GuardSettings, Row, State
+from bci.engine.guard import Arm, Confirmed, DecisionRow, EnginePresence, Guard, GuardSettings, Neutral, State, StateChange
 from bci.engine.outcome import Reason
-from bci.session import wire
+from bci.stream import messages
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "labrecorder-mi"
 LOSSY = "2022-04-07_run01"
@@ -52,7 +52,7 @@ def pushes(name):
     return (stamps[ends] - stamps[0]).tolist()
 
 
-def engine_rows(name, stale_s) -> Iterator[Row]:
+def engine_rows(name, stale_s) -> Iterator[DecisionRow]:
     """What the engine says, and when."""
     times = pushes(name)
     sequence, last = 0, None
@@ -61,13 +61,13 @@ def engine_rows(name, stale_s) -> Iterator[Row]:
         while last is not None and at < now:
             sequence += 1
             if at >= before + stale_s and last.reason is not Reason.LOST:
-                last = Row(sequence, -1, 0.0, before + stale_s, Reason.LOST, False, before + stale_s)
+                last = DecisionRow(sequence, -1, 0.0, before + stale_s, Reason.LOST, False, before + stale_s)
                 yield last
             else:
-                yield Row(sequence, last.decision, 0.9, last.expiry_s, last.reason, True, at)
+                yield DecisionRow(sequence, last.decision, 0.9, last.expiry_s, last.reason, True, at)
             at += HEARTBEAT_S
         sequence += 1
-        last = Row(sequence, 0, 0.9, now + stale_s, Reason.DECIDED, False, now)
+        last = DecisionRow(sequence, 0, 0.9, now + stale_s, Reason.DECIDED, False, now)
         yield last
 
 
@@ -86,21 +86,23 @@ class ArrivalRig(Rig):
             start = end
 
 
-def loop_rows(name) -> Iterator[Row]:
+def loop_rows(name) -> Iterator[DecisionRow]:
     """What the live loop itself says, which also judges the age of the data."""
     rig = ArrivalRig(name)
     begin = rig.clock.now()
     rig.run(pushes(name)[-1])
     for values, sent in rig.heard("decisions"):
-        d = dict(zip(wire.DECISION_FIELDS, values.tolist(), strict=True))
+        d = dict(zip(messages.DECISION_FIELDS, values.tolist(), strict=True))
         reason, heartbeat = Reason(int(d["reason"])), bool(d["heartbeat"])
-        yield Row(int(d["sequence"]), int(d["decision"]), d["confidence"], d["expiry"] - begin, reason, heartbeat, sent - begin)
+        yield DecisionRow(
+            int(d["sequence"]), int(d["decision"]), d["confidence"], d["expiry"] - begin, reason, heartbeat, sent - begin
+        )
 
 
 def guarded(name, settings, whole_loop):
     """Seconds spent in each state, reasons of latches, and the number of HOLDs; re-armed as soon as that is possible."""
     guard, now = Guard(("left", "right"), settings), 0.0
-    guard.step(now, Engine(True))
+    guard.step(now, EnginePresence(True))
     spent, latches, holds = dict.fromkeys(State, 0.0), [], 0
     for row in loop_rows(name) if whole_loop else engine_rows(name, settings.stale_s):
         changes = []
@@ -109,7 +111,8 @@ def guarded(name, settings, whole_loop):
             now = min(row.sent_s, now + TICK_S)
             changes += guard.step(now)
         changes += guard.step(now, row)
-        entered = [a for a in changes if isinstance(a, Changed)]
+        changes += [a for n in changes if isinstance(n, Neutral) for a in guard.step(now, Confirmed(True, number=n.number))]
+        entered = [a for a in changes if isinstance(a, StateChange)]
         latches += [a.why for a in entered if a.state is State.SAFE]
         holds += sum(a.state is State.HOLD for a in entered)
         if guard.state in (State.DISARMED, State.SAFE):

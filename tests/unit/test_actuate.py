@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from guard_parts import TOKEN, HostRig, Recorded, broken
 
+from bci.actuation.action_results import DEADLINE_S
+from bci.actuation.host import ThreadWorker, arm_message, command_names, row_event
 from bci.engine import guard as g
 from bci.engine.command import Command
 from bci.engine.guard import Cause, GuardSettings, State
 from bci.engine.outcome import Reason
 from bci.engine.pace import PaceSettings
 from bci.errors import ActuatorError, ConfigError
-from bci.session.actuate import DEADLINE_S, ThreadHand, arm_message, command_names, row_event
 from bci.stream.clock import LslClock
 
 
@@ -79,7 +81,7 @@ def test_the_emergency_stop_is_neutral_within_50_ms_and_needs_no_token():
 
 def test_the_person_at_the_keyboard_stops_too():
     rig = HostRig().active()
-    rig.host._desk = lambda: [g.Stop("keyboard")]
+    rig.host._terminal = lambda: [g.EmergencyStop("keyboard")]
     rig.host.step()
     assert (rig.guard.state, rig.actuator.told[-1]) == (State.SAFE, "neutral")
 
@@ -101,8 +103,17 @@ def test_a_host_that_slept_twelve_seconds_wakes_up_safe_and_takes_no_history_for
     woke = rig.clock.now()
     rig.host.step()
     assert rig.guard.state is State.SAFE
-    assert rig.actuator.told == ["left", "neutral", "neutral"]
+    assert rig.actuator.told == ["left", "neutral"]
     assert rig.heard("commands")[-1]["ended"] - woke <= 0.25
+
+
+def test_a_computer_that_slept_wakes_up_safe_although_its_clock_stood_still():
+    rig = HostRig().active()
+    rig.slept_s = 8.0
+    rig.row(0)
+    rig.host.step()
+    assert (rig.guard.state, rig.guard.cause, rig.actuator.told) == (State.SAFE, Cause.HOST, ["left", "neutral"])
+    assert "slept for 8.0 s" in rig.guard.why
 
 
 def test_an_engine_that_dies_is_neutral_at_once_and_safe_a_second_later():
@@ -135,23 +146,36 @@ def test_an_engine_that_comes_back_is_heard_again_and_never_armed_by_itself():
     assert rig.actuator.told[-1] == "right"
 
 
-def test_an_engine_back_within_a_second_is_held_and_goes_on():
+def test_an_engine_whose_connection_broke_and_is_back_within_a_second_is_held_and_goes_on():
     rig = HostRig().active()
-    rig.engine.close()
+    rig.cable.cut = True
     rig.wait(0.5)
-    rig.start_engine().rows(0.8, 1)
+    rig.connect()
+    rig.rows(0.8, 1)
     assert (rig.guard.state, rig.actuator.told) == (State.ACTIVE, ["left", "neutral", "right"])
 
 
-def test_an_engine_with_other_classes_is_a_mismatch_and_is_not_listened_to():
+def test_an_engine_with_other_classes_than_those_armed_for_is_a_mismatch_and_is_not_listened_to():
     rig = HostRig().active()
     rig.engine.close()
     rig.wait(0.1)
     rig.start_engine(("up", "down")).rows(5, 0)
-    assert (rig.guard.state, rig.guard.cause) == (State.SAFE, Cause.MISMATCH)
-    assert "up, down, not left, right" in rig.guard.why
-    rig.arm()
     assert rig.guard.state is State.SAFE
+    rig.arm()
+    assert "up, down, not left, right" in rig.heard("guard", "refused")[-1]["why"]
+    assert (rig.guard.state, rig.actuator.told) == (State.SAFE, ["left", "neutral"])
+
+
+def test_what_is_armed_at_the_terminal_is_bound_to_the_engine_that_decides_now():
+    rig = HostRig().start_engine().rows(2.3)
+    rig.host._terminal = lambda: [g.Arm("keyboard")]
+    rig.host.step()
+    rig.host._terminal = list
+    rig.rows(0.08, 0).engine.close()
+    rig.wait(0.1)
+    rig.start_engine(("up", "down")).rows(5, 0).arm()
+    assert "up, down, not left, right" in rig.heard("guard", "refused")[-1]["why"]
+    assert (rig.guard.state, rig.actuator.told) == (State.SAFE, ["left", "neutral"])
 
 
 @pytest.mark.parametrize(
@@ -179,13 +203,13 @@ def test_a_decisions_stream_that_cannot_be_understood_moves_nothing_and_says_why
 )
 def test_a_row_that_makes_no_sense_is_a_fault(row):
     found = row_event(list(row), 1000.0, 0.0, 2)
-    assert isinstance(found, g.Fault)
+    assert isinstance(found, g.LastingFault)
     assert "makes no sense" in found.why
 
 
 def test_times_of_an_engine_on_another_computer_are_brought_to_our_clock():
     row = row_event([1, 0, 0.9, 0, 50.25, 0, 0], 50.0, 950.0, 2)
-    assert isinstance(row, g.Row)
+    assert isinstance(row, g.DecisionRow)
     assert (row.expiry_s, row.sent_s) == (1000.25, 1000.0)
 
 
@@ -208,7 +232,7 @@ def test_an_actuator_that_breaks_its_contract_is_a_fault_too():
 
 def test_an_actuator_that_hangs_is_a_fault_once_while_the_host_still_hears_the_stop():
     rig = HostRig().start_engine().rows(2.3).arm()
-    rig.hand.hangs = True
+    rig.worker.hangs = True
     rig.rows(0.2, 0)
     assert (rig.guard.state, rig.guard.cause) == (State.SAFE, Cause.ACTUATOR)
     changes = [m["state"] for m in rig.heard("guard", "guard")]
@@ -218,6 +242,23 @@ def test_an_actuator_that_hangs_is_a_fault_once_while_the_host_still_hears_the_s
     assert rig.guard.cause is Cause.STOP
 
 
+def test_an_actuator_that_hangs_is_told_with_the_deadline_of_20_ms_that_it_missed():
+    rig = HostRig().start_engine().rows(2.3).arm()
+    rig.worker.hangs = True
+    rig.rows(0.2, 0)
+    assert "actuator 'test' has not come back for 20 ms" in [m["why"] for m in rig.heard("guard", "guard")]
+
+
+@pytest.mark.parametrize(("took_s", "state"), [(0.045, State.ACTIVE), (0.055, State.SAFE)])
+def test_a_command_may_take_its_deadline_and_the_30_ms_that_a_busy_machine_needs_and_no_longer(took_s, state):
+    rig = HostRig().start_engine().rows(2.3).arm()
+    finished = rig.worker.finished
+    rig.worker.finished = lambda: [replace(done, ended_s=done.began_s + took_s) for done in finished()]
+    rig.rows(0.08, 0)
+    assert rig.guard.state is state
+    assert (f"took {took_s:.3f} s" in rig.guard.why) is (state is State.SAFE)
+
+
 def test_a_real_thread_is_not_held_up_by_an_actuator_that_hangs():
     release = threading.Event()
 
@@ -225,17 +266,17 @@ def test_a_real_thread_is_not_held_up_by_an_actuator_that_hangs():
         def send(self, command):
             release.wait(10)
 
-    hand = ThreadHand(Hanging(), LslClock())
-    row = g.Row(1, 0, 0.9, 1e9, Reason.DECIDED)
+    worker = ThreadWorker(Hanging(), LslClock())
+    row = g.DecisionRow(1, 0, 0.9, 1e9, Reason.DECIDED)
     began = time.monotonic()
-    hand.give(g.Order(Command("left"), row))
+    worker.give(g.SendCommand(Command("left"), row))
     assert time.monotonic() - began < 0.05
-    while hand.busy_s() < 2 * DEADLINE_S and time.monotonic() - began < 5:
+    while worker.busy_s() < 2 * DEADLINE_S and time.monotonic() - began < 5:
         time.sleep(0.001)
-    assert hand.busy_s() >= 2 * DEADLINE_S
+    assert worker.busy_s() >= 2 * DEADLINE_S
     release.set()
-    hand.close()
-    assert len(hand.finished()) == 1
+    worker.close()
+    assert len(worker.finished()) == 1
 
 
 def test_neutral_pushes_aside_what_has_not_begun_and_is_never_pushed_aside():
@@ -248,14 +289,19 @@ def test_neutral_pushes_aside_what_has_not_begun_and_is_never_pushed_aside():
             super().send(command)
 
     actuator = Slow()
-    hand = ThreadHand(actuator, LslClock())
-    row = g.Row(1, 0, 0.9, 1e9, Reason.DECIDED)
-    hand.give(g.Order(Command("a"), row))
+    worker = ThreadWorker(actuator, LslClock())
+    row = g.DecisionRow(1, 0, 0.9, 1e9, Reason.DECIDED)
+    worker.give(g.SendCommand(Command("a"), row))
     assert begun.wait(5)
-    for action in (g.Order(Command("b"), row), g.Neutral("doubt"), g.Order(Command("c"), row), g.Order(Command("d"), row)):
-        hand.give(action)
+    for action in (
+        g.SendCommand(Command("b"), row),
+        g.Neutral("doubt"),
+        g.SendCommand(Command("c"), row),
+        g.SendCommand(Command("d"), row),
+    ):
+        worker.give(action)
     gate.set()
-    hand.close()
+    worker.close()
     assert actuator.told == ["a", "neutral", "d", "closed"]
 
 
@@ -288,6 +334,31 @@ def test_control_messages_of_any_shape_do_no_harm(text):
     assert rig.guard.state is State.ACTIVE
 
 
+def test_a_change_of_state_is_told_before_the_host_waits_for_the_next_decision():
+    rig = HostRig().active()
+    asked_s = rig.clock.now()
+    rig.tell("stop_now", why="operator")
+    report = next(m for m in rig.heard("guard", "guard") if m["state"] == "safe")
+    assert (report["why"], report["at"]) == ("operator", asked_s)
+
+
+def test_a_fault_that_the_host_finds_at_the_beginning_of_a_turn_is_told_before_it_waits_for_the_next_decision():
+    rig = HostRig().active()
+    found_s, rig.slept_s = rig.clock.now(), 8.0
+    rig.host.step()
+    report = next(m for m in rig.heard("guard", "guard") if m["state"] == "safe")
+    assert (report["why"], report["at"]) == ("this computer slept for 8.0 s", found_s)
+
+
+def test_each_change_of_state_within_one_turn_is_told_in_its_order():
+    rig = HostRig().active()
+    before = len(rig.heard("guard", "guard"))
+    rig.host._terminal = lambda: [g.EmergencyStop("stop at the keyboard"), g.Disarm("disarm at the keyboard")]
+    rig.host.step()
+    told = [(m["state"], m["why"]) for m in rig.heard("guard", "guard")[before:]]
+    assert told == [("safe", "stop at the keyboard"), ("disarmed", "disarm at the keyboard")]
+
+
 def test_late_joiners_are_told_the_state_every_second():
     rig = HostRig().start_engine().rows(5)
     times = [m["at"] for m in rig.heard("guard", "guard")]
@@ -295,7 +366,14 @@ def test_late_joiners_are_told_the_state_every_second():
     assert max(b - a for a, b in itertools.pairwise(times)) <= 1.05
 
 
-@pytest.mark.parametrize("stage", ["decisions", "control", "desk", "guard", "hand", "state"])
+def test_a_state_that_does_not_change_is_told_no_more_than_once_a_second():
+    rig = HostRig().active().rows(1.0, 0)
+    before = len(rig.heard("guard", "guard"))
+    rig.rows(5.0, 0)
+    assert len(rig.heard("guard", "guard")) - before <= 6
+
+
+@pytest.mark.parametrize("stage", ["decisions", "control", "terminal", "guard", "worker", "state"])
 def test_a_failure_at_any_stage_of_the_host_is_neutral_exactly_once_before_anything_else(stage):
     rig = HostRig().active()
 
@@ -303,14 +381,14 @@ def test_a_failure_at_any_stage_of_the_host_is_neutral_exactly_once_before_anyth
         rig.actuator.told.append("failure")
         raise RuntimeError(stage)
 
-    wires, rig.host._told = rig.host._wires, 0.0
+    streams, rig.host._reports._sent_s = rig.host._streams, 0.0
     place, name = {
-        "decisions": (wires.decisions, "pull"),
-        "control": (wires.control, "pull"),
-        "desk": (rig.host, "_desk"),
+        "decisions": (streams.decisions, "pull"),
+        "control": (streams.control, "pull_markers"),
+        "terminal": (rig.host, "_terminal"),
         "guard": (rig.guard, "step"),
-        "hand": (rig.hand, "finished"),
-        "state": (wires.guard, "push"),
+        "worker": (rig.worker, "finished"),
+        "state": (streams.guard, "push"),
     }[stage]
     setattr(place, name, fail)
     with pytest.raises(RuntimeError, match=stage):

@@ -32,6 +32,8 @@ from devices.actuators.serial_commands import SerialActuator
 from devices.actuators.serial_trigger import TriggerActuator
 from devices.actuators.udp import UdpActuator
 
+pytestmark = [pytest.mark.live, pytest.mark.alone]
+
 LEFT = Command("left", 1.0, 7)
 
 
@@ -181,8 +183,8 @@ def test_udp_sends_json_and_neutral_as_a_command_of_value_0(receiver: socket.soc
     actuator = UdpActuator.from_settings({"port": str(port_of(receiver))})
     actuator.send(Command("links «1»", 0.5, 7))
     actuator.close()
-    assert json.loads(receiver.recv(1000)) == {"v": 1, "command": "links «1»", "value": 0.5, "sequence": 7}
-    assert json.loads(receiver.recv(1000)) == {"v": 1, "command": "neutral", "value": 0.0, "sequence": 7}
+    assert json.loads(receiver.recv(1000)) == {"v": 1, "command": "links «1»", "value": 0.5, "sequence": 7, "alive": 1}
+    assert json.loads(receiver.recv(1000)) == {"v": 1, "command": "neutral", "value": 0.0, "sequence": 7, "alive": 2}
 
 
 def test_udp_sends_text(receiver: socket.socket) -> None:
@@ -236,14 +238,13 @@ def test_no_socket_reaches_beyond_this_computer_unless_the_settings_say_so(
     actuator = kind.from_settings({"port": port_of(receiver)})
     new = set(psutil.Process().net_connections("all")) - before
     assert [(c.type, c.laddr.ip, c.raddr.ip) for c in new] == [(socket.SOCK_DGRAM, "127.0.0.1", "127.0.0.1")]
-    assert actuator.wire.local_address == "127.0.0.1"
+    assert actuator.sender.local_address == "127.0.0.1"
     actuator.close()
 
 
 # LSL and log
 
 
-@pytest.mark.live
 def test_lsl_sends_markers_that_any_program_understands() -> None:
     from bci.stream.lsl import LslMarkerInlet, StreamQuery, resolve
 
@@ -256,7 +257,6 @@ def test_lsl_sends_markers_that_any_program_understands() -> None:
     inlet.close()
 
 
-@pytest.mark.live
 def test_lsl_sends_numbers_with_a_code_for_each_command() -> None:
     from bci.stream.lsl import LslRawInlet, StreamQuery, resolve
 

@@ -1,4 +1,7 @@
-"""The benchmark of docs/adaptation.md, made small: following a drift keeps the accuracy, and a hostile session is bounded."""
+"""The benchmark of docs/guides/adaptation.md, made small.
+
+Following a drift keeps the accuracy, and a hostile session is bounded.
+"""
 
 import sys
 from pathlib import Path

@@ -20,14 +20,14 @@ from bci.engine.artefacts.settings import Artefacts, fields
 from bci.engine.artefacts.step import Step
 from bci.engine.blocks import Blocks
 from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.control_inputs import ReplaceModel
 from bci.engine.decoder import LiveDecoder, scatter
 from bci.engine.engine import Engine
-from bci.engine.inputs import Swap
 from bci.engine.outcome import Outcome, Reason
 from bci.errors import ConfigError, ModelError, TrainingError
-from bci.session.model import load_model
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
+from bci.model.file import load_model
+from bci.paradigm.timeline import short
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
@@ -247,8 +247,8 @@ def test_a_decoder_that_takes_over_brings_its_own_clean_signal_and_one_without_i
     engine = Engine(stream(), reconstructing_decoder(REST))
     engine.push(halves[0])
     with pytest.raises(ModelError, match="other channels, filters"):
-        engine.apply(Swap(decoder()))
-    engine.apply(Swap(reconstructing_decoder(REST, cutoff=1000.0)))
+        engine.apply(ReplaceModel(decoder()))
+    engine.apply(ReplaceModel(reconstructing_decoder(REST, cutoff=1000.0)))
     swapped = [o.probabilities for o in engine.push(halves[1])]
     other = Engine(stream(), reconstructing_decoder(REST, cutoff=1000.0))
     other.push(halves[0])

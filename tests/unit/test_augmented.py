@@ -9,7 +9,8 @@ from sklearn.svm import SVC
 
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError, ModelError, TrainingError
-from bci.session.fit import FittedModel, fit_decoder, load_family
+from bci.model.family import load_family
+from bci.training.fit import FittedModel, fit_decoder
 from pipelines.augmented import AugmentedCovariance
 from pipelines.kernels import augmented_tangent
 from pipelines.kernels.augmented_tangent import embed

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bci.calibration.history import find_recordings, read_history
 from bci.commands import main
-from bci.session.calibration.history import find_recordings, read_history
-from bci.session.model import load_model
+from bci.model.file import load_model
 
 WORDS = ["calibrate", "--simulate", "--skill", "0.95", "--seed", "3", "--headless", "--per-class", "8", "--most-blocks", "1"]
 
@@ -54,3 +54,14 @@ def test_help_and_wrong_options_are_told_in_a_sentence(capsys: pytest.CaptureFix
     assert "ends 3.5 s after the cue" in capsys.readouterr().err
     assert main(["calibrate", "--resume", "/nowhere"]) == 5
     assert "no recording of a calibration" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_decoder_that_the_settings_name_is_judged_and_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = ["--set", "decoder.name=csp-lda", "--no-report", "--json", "--out", str(tmp_path)]
+    assert main([*WORDS, *named]) == 0
+    result = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    header = load_model(Path(result["model"])).header
+    assert header.decoder == "csp-lda"
+    assert header.chosen["grid"] == "configured"
+    assert header.chosen["compared"] == "1"

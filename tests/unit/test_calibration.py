@@ -11,12 +11,13 @@ from calibration_parts import HANDS, CountingJudge, Operator, calibrate, config_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bci.calibration.history import find_recordings, read_history
+from bci.calibration.interfaces import Calibrated
 from bci.errors import RecordingError
-from bci.session.calibration.history import find_recordings, read_history
-from bci.session.calibration.shapes import Calibrated
-from bci.session.training import open_labelled, train
-from bci.stream.xdf_reader import read_xdf
-from devices.signals import Artefact
+from bci.stream.xdf.reader import read_xdf
+from bci.training.labelled import open_labelled
+from bci.training.train import train
+from devices.simulated_settings import Artefact
 
 
 def markers(path: Path) -> list[tuple[str, float]]:
@@ -163,7 +164,7 @@ def test_the_configuration_comes_back_from_the_recording(tmp_path: Path) -> None
 
 
 def test_free_labels_are_calibrated_too(tmp_path: Path) -> None:
-    from bci.session.calibration.virtual import subject_classes
+    from bci.calibration.virtual import subject_classes
 
     protocol = quick(classes=("music", "left_hand"))
     done = calibrate(tmp_path / "a.xdf", protocol, subject(classes=subject_classes(protocol)))

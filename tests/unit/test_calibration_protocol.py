@@ -9,12 +9,12 @@ from calibration_parts import quick
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bci.calibration.history import protocol_of, start_note
 from bci.errors import ConfigError
-from bci.session.calibration.history import protocol_of, start_note
-from bci.session.calibration.protocol import Baseline, load_protocol, protocols, waiting
-from bci.session.calibration.texts import Texts, languages
-from bci.session.timeline import CLASS_CODES
-from bci.session.wire import parse
+from bci.paradigm.protocol import Baseline, load_protocol, protocols, waiting
+from bci.paradigm.texts import Texts, languages
+from bci.paradigm.timeline import CLASS_CODES
+from bci.stream.messages import parse
 
 
 @pytest.mark.parametrize("name", sorted(protocols()))

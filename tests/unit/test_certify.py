@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from scipy.signal import group_delay as scipy_group_delay
 from scipy.signal import sos2tf
 
+from bci.certify.certificate import Certificate
+from bci.certify.delays import group_delay, signal_delays
+from bci.certify.device_classes import BY_NAME, CLASSES, class_of
+from bci.certify.limits import Limits, judge, limits_from
+from bci.certify.loopback import Loopback, command_times, match, rising_edges, watched
+from bci.certify.page import page
+from bci.certify.receiver import column_of
+from bci.certify.stages import RECEIVED_FIELDS, STAGES, Measured, measured, spread
 from bci.engine.chunk import FloatArray
 from bci.engine.decide import DecisionSettings
 from bci.engine.filters import band_pass
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError, StreamError
-from bci.session.certify.certificate import Certificate
-from bci.session.certify.delays import group_delay, signal_delays
-from bci.session.certify.device_classes import BY_NAME, CLASSES, class_of
-from bci.session.certify.limits import Limits, judge, limits_from
-from bci.session.certify.loopback import Loopback, command_times, match, rising_edges, watched
-from bci.session.certify.page import page
-from bci.session.certify.receiver import column_of
-from bci.session.certify.stages import RECEIVED_FIELDS, STAGES, Measured, measured, spread
 
 HOP_S, STALE_S = 0.04, 0.25
 WIRE_S, STEP_S, DELIVERY_S = 0.0004, 0.0005, 0.0002

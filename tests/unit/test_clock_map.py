@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bci.stream.clock_map import SAME_CLOCK, ClockMap
-from bci.stream.clock_offsets import fit_clock
+from bci.stream.clocks.clock_map import SAME_CLOCK, ClockMap
+from bci.stream.clocks.clock_offsets import fit_clock
 
 HOUR = 3600.0
 

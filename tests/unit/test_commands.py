@@ -57,6 +57,15 @@ def test_every_command_is_there_with_help_and_examples(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_no_option_of_a_command_refuses_its_own_default(name: str) -> None:
+    parser = Parser(prog=f"bci {name}")
+    import_module(f"bci.commands.{name}").configure(parser)
+    for option in parser._actions:
+        if isinstance(option.default, str):  # argparse hands a default that is a text to the option's type
+            parser._get_value(option, option.default)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_every_command_imports_nothing_heavy(name: str) -> None:
     assert heavy_after(name, "--help") == set()
 

@@ -11,16 +11,18 @@ import pytest
 from scipy.stats import binomtest
 
 from bci.commands import main
-from bci.session.evaluation.comparison import compare, interval_of_mean, sign_flip
-from bci.session.evaluation.comparison_table import comparison_table, sentences
-from bci.session.evaluation.published import Benchmark, benchmarks, figures, published_table
-from bci.session.evaluation.table import Row
+from bci.evaluation.comparison import compare, interval_of_mean, sign_flip
+from bci.evaluation.comparison_table import comparison_table, sentences
+from bci.evaluation.published import Benchmark, benchmarks, figures, published_table
+from bci.evaluation.table import ResultRow
 
 
-def row(decoder: str, right: np.ndarray, subject: str = "1", **more: object) -> Row:
+def row(decoder: str, right: np.ndarray, subject: str = "1", **more: object) -> ResultRow:
     """A result whose trials were right or wrong as said."""
     trials = " ".join(f"0.{i}{'+' if r else '-'}" for i, r in enumerate(right))
-    plain = Row("later", "set", subject, "1", "x", decoder, trials=trials, correct=int(right.sum()), accuracy=float(right.mean()))
+    plain = ResultRow(
+        "chronological", "set", subject, "1", "x", decoder, trials=trials, correct=int(right.sum()), accuracy=float(right.mean())
+    )
     return replace(plain, **more)
 
 

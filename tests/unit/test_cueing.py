@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from bci.session.calibration.protocol import load_protocol
+from bci.paradigm.protocol import load_protocol
 from bci.session.cueing import timeline, with_feedback
 
 

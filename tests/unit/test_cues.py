@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, RecordingError, TrainingError
-from bci.session.calibration.tuning import _idle
-from bci.session.cues import FoundCues, find_cues
-from bci.session.training import labelled, notes_of
+from bci.judging.tuning import _idle
+from bci.paradigm.cues import FoundCues, find_cues
 from bci.settings import MarkersSection, SessionConfig
-from bci.stream.marker_shapes import MarkerShape, checked_pattern, suggestion
-from bci.stream.marker_streams import Levels, is_markers
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
-from bci.stream.triggers import MarkerTable
+from bci.stream.markers.shapes import MarkerShape, checked_pattern, suggestion
+from bci.stream.markers.streams import Levels, is_markers
+from bci.stream.markers.triggers import MarkerTable
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
+from bci.training.labelled import labelled, notes_of
 
 TABLE = {"1": "left", "left": "left", "769": "left", "2": "right", "right": "right", "770": "right"}
 INFO = StreamInfo(250.0, (Channel("C3"), Channel("C4")), name="Amp")
@@ -39,7 +40,7 @@ def trigger(marks: list[tuple[float, str]]) -> RecordedMarkers:
 
 
 def found(*streams: RecordedMarkers, query: str = "", table: MarkerTable | None = None) -> FoundCues:
-    recording = Recording(Path("a.xdf"), (SIGNAL,), streams, "")
+    recording = RecordedStreams(Path("a.xdf"), (SIGNAL,), streams, "")
     return find_cues(recording, SIGNAL, table or MarkerTable(TABLE), query)
 
 
@@ -106,7 +107,9 @@ def test_two_streams_that_give_the_same_cues_evenly_apart_are_refused_until_one_
     assert "--set markers.stream=NAME" in said.notes[0]
     assert not any("cues come from several streams" in note for note in said.notes)
     with pytest.raises(TrainingError, match="no trial is left of its cues: 'Cues' and 'Amp triggers' give the same 12 cues"):
-        labelled(Recording(Path("a.xdf"), (SIGNAL,), (software, late), ""), SessionConfig(markers=MarkersSection(table=TABLE)))
+        labelled(
+            RecordedStreams(Path("a.xdf"), (SIGNAL,), (software, late), ""), SessionConfig(markers=MarkersSection(table=TABLE))
+        )
     assert [t for t, _ in kept(software, late, query="Cues")] == times
     # So it is where the software lost half of them, and where a second stream repeats it at once.
     some = stream("Cues", list(zip(times, texts, strict=True))[::2])
@@ -221,7 +224,9 @@ def test_the_worst_pattern_that_is_allowed_ends_soon() -> None:
 def test_markers_of_an_unknown_shape_are_shown_with_the_setting_that_maps_them() -> None:
     def said(markers: RecordedMarkers) -> str:
         with pytest.raises(TrainingError) as error:
-            labelled(Recording(Path("a.xdf"), (SIGNAL,), (markers,), ""), SessionConfig(markers=MarkersSection(table=TABLE)))
+            labelled(
+                RecordedStreams(Path("a.xdf"), (SIGNAL,), (markers,), ""), SessionConfig(markers=MarkersSection(table=TABLE))
+            )
         return str(error.value)
 
     assert "--set markers.field=event takes the cue out" in said(stream("Cues", [(1.0, json.dumps({"event": "left"}))]))
@@ -255,7 +260,7 @@ def test_numbers_without_a_rate_that_pass_for_a_signal_are_named_where_no_cue_is
     other = RecordedSignal(
         StreamInfo(0.0, (Channel("a", "AUX"), Channel("b", "AUX")), name="Cues", type="Gaze"), np.ones((3, 2)), np.arange(3.0)
     )
-    recording = Recording(Path("a.xdf"), (SIGNAL, other), (), "")
+    recording = RecordedStreams(Path("a.xdf"), (SIGNAL, other), (), "")
     with pytest.raises(TrainingError, match=r"Stream 'Cues' of type 'Gaze', 2 columns .* declare the type Markers"):
         labelled(recording, SessionConfig(markers=MarkersSection(table=TABLE)))
 
@@ -350,7 +355,9 @@ def test_a_setting_is_suggested_that_maps_as_many_markers_as_can_be() -> None:
 
 def test_what_was_found_out_about_cues_is_said_by_whoever_counts_them() -> None:
     marks = [(101.0 + i, "left") for i in range(3)]
-    recording = Recording(Path("a.xdf"), (SIGNAL,), (stream("Cues", marks), stream("Cues", marks)), "", ("a note of the reader",))
+    recording = RecordedStreams(
+        Path("a.xdf"), (SIGNAL,), (stream("Cues", marks), stream("Cues", marks)), "", ("a note of the reader",)
+    )
     run = labelled(recording, SessionConfig(markers=MarkersSection(table=TABLE)))
     assert notes_of([run]) == (
         "a.xdf: a note of the reader",
@@ -360,7 +367,7 @@ def test_what_was_found_out_about_cues_is_said_by_whoever_counts_them() -> None:
 
 def test_every_test_that_the_page_on_cues_names_is_there() -> None:
     root = Path(__file__).parents[2]
-    named = set(re.findall(r"\btest_\w+", (root / "docs" / "cues.md").read_text(encoding="utf-8")))
+    named = set(re.findall(r"\btest_\w+", (root / "docs" / "explanations" / "cues.md").read_text(encoding="utf-8")))
     texts = [path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py")]
     there = {name for text in texts for name in re.findall(r"def (test_\w+)", text)}
     assert len(named) > 20
@@ -369,7 +376,7 @@ def test_every_test_that_the_page_on_cues_names_is_there() -> None:
 
 def test_idle_between_trials_counts_once_where_two_streams_say_so() -> None:
     marks = [(101.0, "768"), (103.0, "800"), (106.0, "768"), (107.0, "800")]
-    recording = Recording(
+    recording = RecordedStreams(
         Path("a.xdf"), (SIGNAL,), (stream("cues", marks), stream("also", [(t + 0.04, x) for t, x in marks])), ""
     )
     assert _idle(recording, SessionConfig()) == [(103.0, pytest.approx(106.04))]

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cursor_run import TABLE, CursorTask, TargetFollower, correlation, nmse, observation, run_cursor, wish
 
 from bci.config import load_config
 from bci.engine.chunk import FloatArray
 from bci.errors import ConfigError
-from bci.session.cursor import KNOWN, moved, reached, towards
-from bci.session.cursor_run import TABLE, CursorTask, TargetFollower, correlation, nmse, observation, run_cursor, wish
-from bci.session.model import load_model
-from bci.session.replay import read_session, verify
-from bci.session.simulate import record_virtually
-from bci.session.training import fit, open_labelled, trials, write_model
+from bci.model.file import load_model
+from bci.paradigm.cursor import KNOWN, moved, reached, towards
+from bci.replay.recorded_session import read_session
+from bci.replay.replay import verify
 from bci.settings import SessionConfig
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.labelled import open_labelled
+from bci.training.resolved import resolve_decoder
+from bci.training.train import fit, run_epochs, write_model
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 FOUR = ("left", "right", "up", "down")
@@ -169,9 +172,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clock = VirtualClock(1000.0)
     record_virtually(TargetFollower(person(clock)), clock, observation((*FOUR, "rest"), 4, 0), folder / "calibration.xdf")
     run = open_labelled(folder / "calibration.xdf", config_of("dkf"))
-    epochs = trials(run, config_of("dkf"))
+    epochs = run_epochs(run, resolve_decoder(run.info, config_of("dkf")), config_of("dkf"))
     for name in FAMILIES:
-        write_model(folder / f"{name}.safetensors", fit([epochs], [run], config_of(name)), config_of(name))
+        decoder = resolve_decoder(run.info, config_of(name))
+        write_model(folder / f"{name}.safetensors", fit([epochs], [run], decoder, config_of(name)), config_of(name))
     return folder
 
 
@@ -206,7 +210,9 @@ def test_a_velocity_that_was_changed_afterwards_is_found(models: Path, tmp_path:
 def test_a_model_without_velocity_is_refused(models: Path, tmp_path: Path) -> None:
     config = config_of("ts-lr")
     run = open_labelled(models / "calibration.xdf", config)
-    write_model(tmp_path / "plain.safetensors", fit([trials(run, config)], [run], config), config)
+    decoder = resolve_decoder(run.info, config)
+    trained = fit([run_epochs(run, decoder, config)], [run], decoder, config)
+    write_model(tmp_path / "plain.safetensors", trained, config)
     clock = VirtualClock(1000.0)
     with pytest.raises(ConfigError, match="decodes no velocity"):
         run_cursor(person(clock), clock, CursorTask(("left",)), load_model(tmp_path / "plain.safetensors"), config)

@@ -5,19 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.cyton_commands import channel_command, lead_off_command, read_greeting
 from devices.cyton_protocol import (
     DaisyPairs,
     PacketCount,
     PacketParser,
     Packets,
     acceleration_g,
-    channel_command,
     decode,
     encode,
-    lead_off_command,
     microvolts,
     microvolts_per_count,
-    read_greeting,
 )
 
 # Written by hand from the table "Binary Format": counter 0xFF, then 1, -1, largest, smallest, 0, 0x0000A0, 0x00C0C0,

@@ -8,7 +8,7 @@ import pytest
 from bci.engine.chunk import Chunk
 from bci.engine.continuity import Continuity
 from bci.errors import ConfigError
-from devices.cyton import Cyton, Decoder
+from devices.cyton import Cyton, CytonPacketDecoder
 from devices.cyton_protocol import encode, microvolts_per_count
 from devices.cyton_settings import CytonSettings, read_options, stream_info
 
@@ -21,7 +21,7 @@ def value(number: int) -> np.ndarray:
     return (np.arange(1, 9) * 100_000 + number % 90_000).astype(np.int32)
 
 
-def feed(decoder: Decoder, numbers: Iterator[int] | range, kept: np.ndarray | None = None, burst: int = 4) -> Chunk:
+def feed(decoder: CytonPacketDecoder, numbers: Iterator[int] | range, kept: np.ndarray | None = None, burst: int = 4) -> Chunk:
     """Packets in bursts, each at the time of its last packet, 5 ms late."""
     chunks, data = [], b""
     for i, number in enumerate(numbers):
@@ -52,7 +52,7 @@ def test_lost_packets_become_gaps_that_the_engine_counts_exactly(share: float) -
     rng = np.random.default_rng(3)
     kept = rng.random(20_000) >= share
     kept[:400] = kept[-1] = True
-    decoder = Decoder(settings())
+    decoder = CytonPacketDecoder(settings())
     chunk = feed(decoder, range(20_000), kept)
     assert decoder.lost == np.count_nonzero(~kept)
     continuity, indices = placed(chunk, 250.0)
@@ -66,7 +66,7 @@ def test_a_daisys_losses_are_gaps_of_samples_of_16_channels(share: float) -> Non
     rng = np.random.default_rng(4)
     kept = rng.random(20_000) >= share
     kept[:800] = kept[-4:] = True
-    decoder = Decoder(settings(daisy=True))
+    decoder = CytonPacketDecoder(settings(daisy=True))
     chunk = feed(decoder, range(20_000), kept)
     got = kept[1:-1].reshape(-1, 2).sum(axis=1)
     assert decoder.lost == np.count_nonzero(got == 0)
@@ -81,7 +81,7 @@ def test_a_daisys_losses_are_gaps_of_samples_of_16_channels(share: float) -> Non
 @pytest.mark.parametrize("daisy", [False, True])
 @pytest.mark.parametrize("lost", [256, 512, 700, 1024])
 def test_a_silence_tells_how_often_the_counter_went_round(lost: int, daisy: bool) -> None:
-    decoder = Decoder(settings(daisy=daisy))
+    decoder = CytonPacketDecoder(settings(daisy=daisy))
     kept = np.ones(6000, dtype=bool)
     kept[3000 : 3000 + lost] = False
     chunk = feed(decoder, range(6000), kept)
@@ -95,7 +95,7 @@ def decoder_rate(daisy: bool) -> float:
 
 
 def test_a_reader_that_was_stopped_and_gets_the_backlog_at_once_counts_nothing_lost() -> None:
-    decoder = Decoder(settings())
+    decoder = CytonPacketDecoder(settings())
     feed(decoder, range(2000))
     backlog = b"".join(encode(n, value(n)) for n in range(2000, 4000))
     chunk = decoder(backlog, START_S + 4000 * PERIOD_S + 0.005)
@@ -108,7 +108,7 @@ def test_a_reader_that_was_stopped_and_gets_the_backlog_at_once_counts_nothing_l
 @pytest.mark.parametrize("kept", [40, 125, 600])
 @pytest.mark.parametrize("lost", [200, 300, 1000])
 def test_what_did_not_fit_into_the_buffer_of_a_stopped_reader_is_missing_behind_it(kept: int, lost: int) -> None:
-    decoder = Decoder(settings())
+    decoder = CytonPacketDecoder(settings())
     first = feed(decoder, range(2000))
     alive = 2000 + kept + lost
     backlog = decoder(b"".join(encode(n, value(n)) for n in range(2000, 2000 + kept)), START_S + alive * PERIOD_S)
@@ -122,7 +122,7 @@ def test_what_did_not_fit_into_the_buffer_of_a_stopped_reader_is_missing_behind_
 
 
 def test_acceleration_is_held_between_its_values() -> None:
-    decoder = Decoder(settings(acceleration=True))
+    decoder = CytonPacketDecoder(settings(acceleration=True))
     chunks = []
     for n in range(400):
         aux = bytes((0x08, 0x00, 0xF8, 0x00, 0x00, n // 10)) if n % 10 == 0 else bytes(6)
@@ -137,7 +137,7 @@ def test_acceleration_is_held_between_its_values() -> None:
 
 
 def test_each_channel_has_its_own_gain() -> None:
-    decoder = Decoder(settings(gain=(1, 2, 4, 6, 8, 12, 24, 24)))
+    decoder = CytonPacketDecoder(settings(gain=(1, 2, 4, 6, 8, 12, 24, 24)))
     chunk = feed(decoder, range(400))
     scale = [microvolts_per_count(g) for g in (1, 2, 4, 6, 8, 12, 24, 24)]
     counts = chunk.data / scale
@@ -174,7 +174,7 @@ def test_four_minutes_of_bytes_with_one_percent_lost_have_stamps_without_jitter_
     packets = [encode(n, value(n)) for n in range(256)]
     kept = rng.random(int(seconds * true_hz)) >= 0.01
     kept[:400] = True
-    decoder, done, stamps = Decoder(settings()), 0, []
+    decoder, done, stamps = CytonPacketDecoder(settings()), 0, []
     bursts = int(seconds / 0.0175)
     gaps_s = 0.016 + rng.exponential(5e-4, bursts) + 0.1 * (rng.random(bursts) < 0.01)
     for now_s in START_S + np.cumsum(gaps_s):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from bci.engine.decide import Decide, DecisionSettings
+from bci.engine.decide import DecisionRule, DecisionSettings
 from bci.errors import ConfigError
 
 CLASSES = ("left", "right", "rest")
 
 
 def run(settings: DecisionSettings, right: list[float]) -> list[int]:
-    decide = Decide(settings, CLASSES, 0.04)
+    decide = DecisionRule(settings, CLASSES, 0.04)
     return [decide(np.array([1 - p, p, 0.0])) for p in right]
 
 
@@ -38,12 +38,12 @@ def test_evidence_that_oscillates_at_the_threshold_switches_at_most_once_per_ref
 
 
 def test_the_idle_class_never_becomes_a_decision() -> None:
-    decide = Decide(DecisionSettings(smoothing_s=0, idle="rest"), CLASSES, 0.04)
+    decide = DecisionRule(DecisionSettings(smoothing_s=0, idle="rest"), CLASSES, 0.04)
     assert decide(np.array([0.1, 0.0, 0.9])) == -1
 
 
 def test_smoothing_is_an_exponential_mean_with_the_stated_time_constant() -> None:
-    decide = Decide(DecisionSettings(smoothing_s=0.4, threshold=0.99, release=0.5), CLASSES, 0.04)
+    decide = DecisionRule(DecisionSettings(smoothing_s=0.4, threshold=0.99, release=0.5), CLASSES, 0.04)
     decide(np.array([1.0, 0.0, 0.0]))
     for _ in range(10):
         decide(np.array([0.0, 1.0, 0.0]))

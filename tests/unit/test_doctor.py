@@ -19,16 +19,16 @@ from rich.console import Console
 
 from bci.commands import main
 from bci.commands.doctor import show
-from bci.session.doctor.checkup import Facts, Section, as_json, check_streams, examine, exit_code, trouble
-from bci.session.doctor.clocks import ClockFacts, check_clocks
-from bci.session.doctor.discovery import DiscoveryFacts, check_discovery
-from bci.session.doctor.finding import Finding, ok, problem, warn
-from bci.session.doctor.network import Interface, NetworkFacts, check_network
-from bci.session.doctor.observe.machine import User, one_port
-from bci.session.doctor.observe.network import interfaces
-from bci.session.doctor.ports import PortFacts, check_ports
-from bci.session.doctor.streams import DeclaredChannel, StreamFacts
-from bci.session.doctor.windows import PACKAGES, WindowFacts, check_windows
+from bci.doctor.checkup import Facts, Section, as_json, check_streams, examine, exit_code, trouble
+from bci.doctor.clocks import ClockFacts, check_clocks
+from bci.doctor.discovery import DiscoveryFacts, check_discovery
+from bci.doctor.finding import Finding, ok, problem, warn
+from bci.doctor.network import Interface, NetworkFacts, check_network
+from bci.doctor.observe.machine import User, one_port
+from bci.doctor.observe.network import interfaces
+from bci.doctor.ports import PortFacts, check_ports
+from bci.doctor.streams import DeclaredChannel, StreamFacts
+from bci.doctor.windows import PACKAGES, WindowFacts, check_windows
 from bci.stream.lsl_config import Ports, config_files, read_config
 from bci.stream.stream_query import StreamQuery
 
@@ -221,7 +221,7 @@ PLANTED: dict[str, tuple[Callable[[], StreamFacts], str, str, str]] = {
     "unix time": (lambda: stream(stamps=stream().stamps + 1.7e9), "stamps", "problem", "unix"),
     "stamps of some other clock": (lambda: stream(stamps=stream().stamps - 50.0), "stamps", "problem", "behind"),
     "stamps of the future": (lambda: stream(stamps=stream().stamps + 0.5), "stamps", "warn", "ahead"),
-    "stamps that are no numbers": (lambda: stream(stamps=stream().stamps * np.nan), "stamps", "problem", "no numbers"),
+    "stamps that are no numbers": (lambda: stream(stamps=stream().stamps * np.nan), "stamps", "problem", "not numbers"),
     "a slower rate": (lambda: stream(real_hz=200.0), "rate", "problem", "200"),
     "a rate off by 3 %": (lambda: stream(real_hz=242.0), "rate", "warn", "242"),
     "silence": (lambda: stream(values=np.empty((0, 3)), stamps=np.empty(0), arrivals=()), "rate", "problem", "nothing"),
@@ -318,7 +318,7 @@ def test_a_port_is_permitted_through_its_group(terminal: str) -> None:
 
 
 def test_a_port_that_is_not_there_is_found() -> None:
-    assert one(bad(check_ports((one_port("/dev/ttyUSB77", None),))), "serial ports", "not there").level == "problem"
+    assert one(bad(check_ports((one_port("/dev/ttyUSB77", None),))), "serial ports", "does not exist").level == "problem"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="who holds a file open is looked up in /proc, which only Linux has")

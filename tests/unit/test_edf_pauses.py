@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bci.engine.continuity import Continuity
 from bci.errors import RecordingError
 from bci.stream.files.edf_pauses import Records
-from bci.stream.readers import open_recording
+from bci.stream.files.readers import open_recording
 
 RATE, LABELS = 100, ("C3", "Cz", "C4")
 

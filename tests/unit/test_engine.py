@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from parts import LABELS, PowerKernel, cut, decoder, eeg, preprocessing, stream
 
 from bci.engine.chunk import Chunk
+from bci.engine.control_inputs import ChangeDecision, ControlInput, Freeze, MarkChannels, ReplaceModel, Resume, Skip
 from bci.engine.decide import DecisionSettings
 from bci.engine.engine import Engine, EngineSettings
-from bci.engine.inputs import Decide, Freeze, Input, Mark, Resume, Skip, Swap
 from bci.engine.outcome import Outcome, Reason, fields
 from bci.errors import ModelError, StreamMismatch
 
@@ -22,7 +22,7 @@ def rows(outcomes: list[Outcome]) -> bytes:
     return b"".join(o.row(len(LABELS)).tobytes() for o in outcomes)
 
 
-def run(chunks: list[Chunk], inputs: list[tuple[int, Input]] = [], **parts: object) -> list[Outcome]:  # noqa: B006
+def run(chunks: list[Chunk], inputs: list[tuple[int, ControlInput]] = [], **parts: object) -> list[Outcome]:  # noqa: B006
     """Push chunks, applying each input at its sample count, as a replay does."""
     engine = Engine(stream(), decoder(**parts), EngineSettings())  # type: ignore[arg-type]
     found: list[Outcome] = []
@@ -57,12 +57,12 @@ def broken(seed: int) -> Chunk:
 @given(st.lists(st.integers(1, 1600), max_size=60), st.integers(0, 1000))
 def test_any_cutting_into_chunks_gives_the_same_bytes(places: list[int], seed: int) -> None:
     raw = broken(seed % 7)
-    inputs: list[tuple[int, Input]] = [
-        (333, Decide(DecisionSettings(threshold=0.9))),
+    inputs: list[tuple[int, ControlInput]] = [
+        (333, ChangeDecision(DecisionSettings(threshold=0.9))),
         (400 + seed % 100, Skip(460 + seed % 100)),
         (640, Freeze("pause")),
         (700 + seed % 3, Resume("")),
-        (720, Mark(("CP1",), True)),
+        (720, MarkChannels(("CP1",), True)),
     ]
     assert rows(run(cut(raw, places), inputs)) == rows(run([raw], inputs))
 
@@ -209,14 +209,14 @@ def test_a_decoder_is_swapped_between_two_windows_or_refused() -> None:
         def __call__(self, window):  # type: ignore[no-untyped-def]
             return np.array([0.25, 0.75])
 
-    found = run([eeg(1000)], [(500, Swap(decoder(Other())))])
+    found = run([eeg(1000)], [(500, ReplaceModel(decoder(Other())))])
     assert {tuple(o.probabilities) for o in found if o.index >= 500} == {(0.25, 0.75)}
     with pytest.raises(ModelError, match="filters"):
-        Engine(stream(), decoder()).apply(Swap(decoder(prep=replace(preprocessing(), notch_hz=60.0))))
+        Engine(stream(), decoder()).apply(ReplaceModel(decoder(prep=replace(preprocessing(), notch_hz=60.0))))
 
 
 def test_outcome_rows_carry_the_documented_columns() -> None:
-    outcome = run([eeg(600)], [(0, Mark(("Pz",), True))])[-1]
+    outcome = run([eeg(600)], [(0, MarkChannels(("Pz",), True))])[-1]
     row = dict(zip(fields(len(LABELS), PowerKernel.classes), outcome.row(len(LABELS)), strict=True))
     assert row["mask0"] == 1 << 7
     assert row["p:left"] + row["p:right"] == pytest.approx(1)
@@ -225,7 +225,7 @@ def test_outcome_rows_carry_the_documented_columns() -> None:
 
 def test_the_time_of_the_newest_sample_is_known_as_soon_as_there_is_one() -> None:
     engine = Engine(stream(), decoder())
-    assert np.isnan(engine.newest_s)
+    assert np.isnan(engine.continuity.newest_s)
     chunk = eeg(500)
     engine.push(chunk)
-    assert engine.newest_s == pytest.approx(chunk.stamps[-1], abs=1e-6)
+    assert engine.continuity.newest_s == pytest.approx(chunk.stamps[-1], abs=1e-6)

@@ -12,11 +12,14 @@ from bci.engine.chunk import Chunk
 from bci.engine.engine import Engine
 from bci.engine.outcome import Reason
 from bci.errors import TrainingError
-from bci.session.epochs import Trial, cut, decode_at_cues, filled
+from bci.paradigm.cues import CueEvent
+from bci.training.decoding import decode_at_cues
+from bci.training.epochs import impute_bad_channels
+from bci.training.extraction import extract_epochs
 
 STOP_S = 0.5
 RATE_HZ = 250
-CUES = [Trial(1000.0 + at_s, "left" if i % 2 else "right") for i, at_s in enumerate(range(2, 30, 2))]
+CUES = [CueEvent(1000.0 + at_s, "left" if i % 2 else "right") for i, at_s in enumerate(range(2, 30, 2))]
 
 
 def recording(bad: tuple[str, ...] = ()) -> Chunk:
@@ -31,7 +34,7 @@ def recording(bad: tuple[str, ...] = ()) -> Chunk:
 
 def test_a_trial_is_the_window_that_the_engine_decodes_at_that_cue() -> None:
     raw, d = recording(), decoder()
-    epochs = cut(stream(), raw, CUES, preprocessing(), STOP_S)
+    epochs = extract_epochs(stream(), raw, CUES, preprocessing(), STOP_S)
     found = decode_at_cues(Engine(stream(), d), raw, CUES, STOP_S)
     for window, (_, outcome) in zip(epochs.windows, found, strict=True):
         scatter = np.einsum("bsi,bsj->bij", window, window)
@@ -43,7 +46,7 @@ def test_a_trial_is_the_window_that_the_engine_decodes_at_that_cue() -> None:
 
 def test_a_trial_with_one_bad_channel_of_eight_is_decoded_live_and_trained_on() -> None:
     raw = recording(("CP1",))
-    epochs = cut(stream(), raw, CUES, preprocessing(), STOP_S)
+    epochs = extract_epochs(stream(), raw, CUES, preprocessing(), STOP_S)
     found = decode_at_cues(Engine(stream(), decoder()), raw, CUES, STOP_S)
     assert all(outcome is not None and outcome.reason in (Reason.DECIDED, Reason.IDLE) for _, outcome in found)
     assert epochs.rejected == ()
@@ -52,7 +55,7 @@ def test_a_trial_with_one_bad_channel_of_eight_is_decoded_live_and_trained_on() 
 
 def test_a_trial_with_two_bad_channels_of_eight_is_neither_decoded_nor_trained_on() -> None:
     raw = recording(("CP1", "Pz"))
-    epochs = cut(stream(), raw, CUES, preprocessing(), STOP_S)
+    epochs = extract_epochs(stream(), raw, CUES, preprocessing(), STOP_S)
     found = decode_at_cues(Engine(stream(), decoder()), raw, CUES, STOP_S)
     refused = [trial for trial, outcome in found if outcome is not None and outcome.reason is Reason.QUALITY]
     assert [trial for trial, _ in epochs.rejected] == refused != []
@@ -60,9 +63,9 @@ def test_a_trial_with_two_bad_channels_of_eight_is_neither_decoded_nor_trained_o
 
 
 def test_a_bad_channel_is_filled_in_by_the_others_and_keeps_its_size_and_rank() -> None:
-    epochs = cut(stream(), recording(("CP1",)), CUES, preprocessing(), STOP_S)
+    epochs = extract_epochs(stream(), recording(("CP1",)), CUES, preprocessing(), STOP_S)
     whole = ~epochs.bad.any(axis=1)
-    fixed = filled(epochs, LABELS)
+    fixed = impute_bad_channels(epochs, LABELS)
     column = LABELS.index("CP1")
     assert np.array_equal(fixed.windows[whole], epochs.windows[whole])
     others = np.delete(np.arange(len(LABELS)), column)
@@ -75,9 +78,9 @@ def test_a_bad_channel_is_filled_in_by_the_others_and_keeps_its_size_and_rank() 
 
 
 def test_a_channel_that_is_bad_all_the_time_is_named_instead_of_trained_on() -> None:
-    epochs = cut(stream(), recording(), CUES, preprocessing(), STOP_S)
-    assert filled(epochs, LABELS) is epochs
+    epochs = extract_epochs(stream(), recording(), CUES, preprocessing(), STOP_S)
+    assert impute_bad_channels(epochs, LABELS) is epochs
     bad = epochs.bad.copy()
     bad[:, LABELS.index("CP1")] = True
     with pytest.raises(TrainingError, match=r"only 0 of 14 trials .* CP1 in 14"):
-        filled(replace(epochs, bad=bad), LABELS)
+        impute_bad_channels(replace(epochs, bad=bad), LABELS)

@@ -10,28 +10,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bci.bids.entities import names_in
 from bci.commands import main
 from bci.config import load_config
 from bci.engine.engine import Engine
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
-from bci.session.epochs import Epochs, decode_at_cues
-from bci.session.evaluation.cutting import Cut, filled_by, keep, kept
-from bci.session.evaluation.names import names_in
-from bci.session.evaluation.plan import Cell, Choices
-from bci.session.evaluation.protocols import drawn, rows_of
-from bci.session.evaluation.public import moabb_data_set
-from bci.session.evaluation.sources import FileOrigin, find_origins
-from bci.session.evaluation.table import COLUMNS, TIMING
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, train
+from bci.evaluation.cutting import Cut, filled_by, keep, kept
+from bci.evaluation.plan import Cell, Choices
+from bci.evaluation.protocols import drawn, rows_of
+from bci.evaluation.public import moabb_data_set
+from bci.evaluation.sources import FileSource, find_sources
+from bci.evaluation.table import COLUMNS, TIMING
+from bci.paradigm.timeline import short
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.decoding import decode_at_cues
+from bci.training.epochs import Epochs
+from bci.training.labelled import open_labelled
+from bci.training.train import train
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 CLASSES = ("left_hand", "right_hand")
 TABLE = ["--set", "markers.table.769=left_hand", "--set", "markers.table.770=right_hand"]
-ALL = ["within", "sessions", "people", "few-shot", "pseudo-online"]
+ALL = ["within", "cross-session", "cross-subject", "few-shot", "pseudo-online"]
 LABELS = ("C3", "Cz", "C4", "Pz")
 PREPROCESSING = Preprocessing(100.0, LABELS, window=100, hop=10, notch_hz=0)
 
@@ -73,9 +75,9 @@ def test_every_protocol_gives_its_rows_and_one_process_the_same_as_two(
     alone = done[1]
     assert evaluated(tmp_path, *words(people, "--jobs", "2")) == alone
     where = [(r["protocol"], r["subject"], r["session"]) for r in alone]
-    for protocol in ("within", "people", "pseudo-online"):
+    for protocol in ("within", "cross-subject", "pseudo-online"):
         assert [w[1:] for w in where if w[0] == protocol] == [("P1", "1"), ("P1", "2"), ("P2", "1")]
-    assert [w[1:] for w in where if w[0] == "sessions"] == [("P1", "2")]
+    assert [w[1:] for w in where if w[0] == "cross-session"] == [("P1", "2")]
     few = [(r["trials_per_class"], r["draw"]) for r in alone if r["protocol"] == "few-shot" and r["subject"] == "P2"]
     assert few == [("1", "0"), ("1", "1"), ("4", "0"), ("4", "1")]
     assert all(r["accuracy"] for r in alone), [r["note"] for r in alone if not r["accuracy"]]
@@ -101,11 +103,11 @@ def test_what_is_finished_is_kept_and_a_change_of_settings_is_computed_anew(
 
 def test_any_moabb_data_set_is_evaluated_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = "FakeDataset(seed=1, n_subjects=2, n_sessions=2, n_runs=1, n_events=24, duration=100, event_list=('left', 'right'))"
-    rows = evaluated(tmp_path, "--moabb", spec, "--jobs", "1", "--protocol", "within", "--protocol", "sessions")
+    rows = evaluated(tmp_path, "--moabb", spec, "--jobs", "1", "--protocol", "within", "--protocol", "cross-session")
     assert [(r["subject"], r["session"], r["n_test"]) for r in rows if r["protocol"] == "within"] == [
         ("1", "0", "24"), ("1", "1", "24"), ("2", "0", "24"), ("2", "1", "24")
     ]  # fmt: skip
-    assert [(r["subject"], r["train"], r["session"]) for r in rows if r["protocol"] == "sessions"] == [
+    assert [(r["subject"], r["train"], r["session"]) for r in rows if r["protocol"] == "cross-session"] == [
         ("1", "0", "1"), ("2", "0", "1")
     ]  # fmt: skip
 
@@ -113,7 +115,19 @@ def test_any_moabb_data_set_is_evaluated_by_its_name(tmp_path: Path, capsys: pyt
 def test_a_head_start_has_rows_of_its_own_from_no_own_trial_on(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    protocols = ["--protocol", "few-shot", "--protocol", "people", "--head-start", "--jobs", "1", "--draws", "1", "--trials", "2"]
+    protocols = [
+        "--protocol",
+        "few-shot",
+        "--protocol",
+        "cross-subject",
+        "--head-start",
+        "--jobs",
+        "1",
+        "--draws",
+        "1",
+        "--trials",
+        "2",
+    ]
     rows = evaluated(tmp_path, str(people), *TABLE, *protocols, "--decoder", "ts-lr", "--decoder", "csp-lda")
     few = [r for r in rows if r["protocol"] == "few-shot" and (r["subject"], r["session"]) == ("P1", "1")]
     assert [(r["decoder"], r["head_start"], r["trials_per_class"], r["n_train"], r["train"]) for r in few] == [
@@ -122,16 +136,16 @@ def test_a_head_start_has_rows_of_its_own_from_no_own_trial_on(
         ("head-start", "True", "2", "4", "first half + 1 others"),
         ("ts-lr", "False", "2", "4", "first half"),
     ]
-    across = [(r["decoder"], r["accuracy"] != "") for r in rows if r["protocol"] == "people"]
+    across = [(r["decoder"], r["accuracy"] != "") for r in rows if r["protocol"] == "cross-subject"]
     assert across == [("csp-lda", True)] * 3 + [("head-start", True)] * 3 + [("ts-lr", True)] * 3
 
 
 def test_the_engine_with_recentring_and_without_decodes_the_same_later_trials(people: Path, tmp_path: Path) -> None:
-    rows = evaluated(tmp_path, str(people), *TABLE, "--jobs", "1", "--protocol", "sessions", "--protocol", "recentring")
+    rows = evaluated(tmp_path, str(people), *TABLE, "--jobs", "1", "--protocol", "cross-session", "--protocol", "recentring")
     by_decoder = {(r["protocol"], r["decoder"]): r for r in rows}
-    assert set(by_decoder) == {("sessions", "ts-lr"), ("recentring", "ts-lr"), ("recentring", "ts-lr, recentred")}
+    assert set(by_decoder) == {("cross-session", "ts-lr"), ("recentring", "ts-lr"), ("recentring", "ts-lr, recentred")}
     plain, moved = by_decoder["recentring", "ts-lr"], by_decoder["recentring", "ts-lr, recentred"]
-    assert plain["trials"] == by_decoder["sessions", "ts-lr"]["trials"]
+    assert plain["trials"] == by_decoder["cross-session", "ts-lr"]["trials"]
     assert [t[:-1] for t in plain["trials"].split()] == [t[:-1] for t in moved["trials"].split()]
 
 
@@ -149,7 +163,7 @@ def test_a_decoder_whose_training_is_random_is_trained_with_every_seed_and_the_o
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = ["--set", "decoder.name=eegnet", "--set", "decoder.settings.epochs=2", "--decoder", "eegnet", "--decoder", "ts-lr"]
-    rows = evaluated(tmp_path, str(people), *TABLE, *network, "--seeds", "2", "--jobs", "1", "--protocol", "sessions")
+    rows = evaluated(tmp_path, str(people), *TABLE, *network, "--seeds", "2", "--jobs", "1", "--protocol", "cross-session")
     assert [(r["decoder"], r["seed"]) for r in rows] == [("eegnet", "0"), ("eegnet", "1"), ("ts-lr", "")]
     assert len({r["fits"] for r in rows}) == 1
     compared = json.loads(capsys.readouterr().out)["compared"]
@@ -166,6 +180,16 @@ def test_a_dask_scheduler_gives_the_same_table(people: Path, tmp_path: Path, don
     assert given == done[1]
     own = evaluated(tmp_path / "own", str(people), *TABLE, "--jobs", "1", "--cluster", "local")
     assert own == [row for row in done[1] if row["protocol"] == "within"]
+
+
+def test_an_old_name_of_a_protocol_is_accepted_with_a_warning_that_names_the_new_one(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = evaluated(tmp_path, str(people), *TABLE, "--jobs", "1", "--protocol", "sessions", "--protocol", "cross-session")
+    assert {r["protocol"] for r in rows} == {"cross-session"}
+    assert "protocol 'sessions' is now called 'cross-session'" in capsys.readouterr().err
+    assert main(["evaluate", str(people), *TABLE, "--protocol", "nonsense"]) == 2
+    assert "must be one of within, chronological, cross-session, cross-subject" in capsys.readouterr().err
 
 
 def test_the_table_and_the_plots_are_written_for_people(
@@ -188,7 +212,7 @@ def cell(folder: Path, parts: list[Epochs], protocol: str = "within") -> Cell:
     for i, part in enumerate(parts):
         path = folder / f"{i}.npz"
         keep(path, part)
-        cuts.append(Cut(path, FileOrigin(path, "d", "s", "1", str(i)), 0, "s", "1", str(i), PREPROCESSING))
+        cuts.append(Cut(path, FileSource(path, "d", "s", "1", str(i)), 0, "s", "1", str(i), PREPROCESSING))
     config = load_config(None, {"trial.stop_s": "2.5"})
     return Cell(protocol, "d", "s", "1", "x", "ts-lr", False, tuple(cuts), (), (), PREPROCESSING, config, Choices())
 
@@ -289,7 +313,7 @@ def test_what_cannot_be_evaluated_is_refused_with_what_to_do(people: Path, tmp_p
     with pytest.raises(ConfigError, match="does not fit"):
         names_in(Path("a/monday.xdf"), "{subject}_R{run}")
     with pytest.raises(ConfigError, match="no recording is named"):
-        find_origins([])
+        find_sources([])
     with pytest.raises(ConfigError, match="did you mean BNCI2014_001"):
         moabb_data_set("BNCI2014001")
     with pytest.raises(ConfigError, match="keyword arguments"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, matthews_corrcoef, mutual_info_score, roc_auc_score
 
-from bci.session.evaluation.metrics import (
+from bci.evaluation.metrics import (
     auc,
     balanced_accuracy,
     confusion,

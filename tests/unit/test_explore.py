@@ -13,19 +13,19 @@ from bci.config import load_config
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, TrainingError
-from bci.session.epochs import Trial
-from bci.session.explore.connectivity import coherence, cross_spectra, imaginary_coherence, node_strength
-from bci.session.explore.epochs import Around, around_cues
-from bci.session.explore.exploration import explore
-from bci.session.explore.separability import REST, separability, signed_r2
-from bci.session.explore.spectra import Spectra, burg, by_class, welch
-from bci.session.explore.suggestions import suggest
-from bci.session.explore.time_frequency import erds
-from bci.session.explore.topography import band_power, topography
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import LabelledRun, open_labelled
+from bci.explore.connectivity import coherence, cross_spectra, imaginary_coherence, node_strength
+from bci.explore.epochs import Around, around_cues
+from bci.explore.exploration import explore
+from bci.explore.separability import REST, separability, signed_r2
+from bci.explore.spectra import PowerSpectra, burg, by_class, welch
+from bci.explore.suggestions import suggest
+from bci.explore.time_frequency import erds
+from bci.explore.topography import band_power, topography
+from bci.paradigm.cues import CueEvent
+from bci.paradigm.timeline import short
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.labelled import LabelledRun, open_labelled
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 RATE_HZ = 250.0
@@ -58,7 +58,7 @@ def test_one_call_explores_everything(simulated: Around) -> None:
     assert again.suggestions == found.suggestions
 
 
-def mu_and_beta(trials: Around) -> Spectra:
+def mu_and_beta(trials: Around) -> PowerSpectra:
     return welch(trials.between(0.5, 2.5), trials.rate_hz).between(4, 35)
 
 
@@ -231,7 +231,7 @@ def run(lost: slice = slice(0, 0)) -> LabelledRun:
     data = np.arange(2500.0)[:, None] + np.array([0.0, 5000.0, 10000.0])
     keep = np.delete(np.arange(2500), lost)
     raw = Chunk(data[keep], 100.0 + keep / RATE_HZ)
-    cues = tuple(Trial(100.0 + s, "a" if s % 2 else "b") for s in range(1, 10))
+    cues = tuple(CueEvent(100.0 + s, "a" if s % 2 else "b") for s in range(1, 10))
     return LabelledRun("run", info, raw, cues, "")
 
 
@@ -259,9 +259,9 @@ def test_what_cannot_be_explored_is_refused_with_the_reason() -> None:
         separability(x, ["a"] * 3)
     with pytest.raises(ConfigError, match="at least 3 are needed"):
         cross_spectra(x, RATE_HZ, segment_s=2.0)
-    with pytest.raises(ConfigError, match="no whole wavelet"):
+    with pytest.raises(ConfigError, match="is shorter than a wavelet"):
         erds(x, RATE_HZ, 0.0, (-1.0, -0.5), [10.0])
-    with pytest.raises(ConfigError, match="no finite numbers"):
+    with pytest.raises(ConfigError, match="not finite numbers"):
         welch(np.full_like(x, np.nan), RATE_HZ)
     with pytest.raises(ConfigError, match="order = 400"):
         burg(x, RATE_HZ, order=400)

@@ -9,20 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bci.bids.export import validate
 from bci.commands import main
 from bci.config import load_config
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.session.evaluation.bids import validate
-from bci.session.evaluation.grid import BOUNDARY, GAP, NONFINITE, even
-from bci.session.evaluation.sources import find_origins
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, trials
+from bci.evaluation.sources import find_sources
+from bci.paradigm.timeline import short
+from bci.settings import SessionConfig
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.stream.files.even_grid import BOUNDARY, GAP, NONFINITE, even
+from bci.stream.files.readers import open_recording
 from bci.stream.metadata import header_xml, text_info
-from bci.stream.readers import open_recording
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.writer import XdfWriter
+from bci.training.epochs import Epochs
+from bci.training.labelled import LabelledRun, open_labelled
+from bci.training.resolved import resolve_decoder
+from bci.training.train import run_epochs
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 RATE_HZ = 125.0
@@ -39,6 +43,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recorded") / "sub-P7_ses-2_task-mi_run-3_eeg.xdf"
     record_virtually(SimulatedSubject(settings, clock), clock, short(CLASSES, 2, 1), path)
     return path
+
+
+def epochs_of(run: LabelledRun, config: SessionConfig) -> Epochs:
+    return run_epochs(run, resolve_decoder(run.info, config), config)
 
 
 def read_back(path: Path) -> tuple[np.ndarray, list[tuple[float, str]]]:  # type: ignore[type-arg]
@@ -120,7 +128,7 @@ def test_an_export_is_never_overwritten_and_a_broken_folder_is_told(
     line = ["export", str(recorded), "--out", str(tmp_path), "--no-source"]
     assert main(line) == 0
     assert main(line) == 5
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists and is not overwritten" in capsys.readouterr().err
     events = tmp_path / "sub-P7" / "ses-2" / "eeg" / "sub-P7_ses-2_task-mi_run-03_events.tsv"
     events.write_text(events.read_text().replace("onset", "when", 1))
     assert any("onset" in problem for problem in validate(tmp_path))
@@ -132,8 +140,8 @@ def test_an_exported_folder_is_evaluated_like_the_recordings_it_was_made_from(
     assert main(["export", str(recorded), "--out", str(tmp_path)]) == 0
     config = load_config(None, {f"markers.table.{c}": c for c in CLASSES})
     codes = load_config(None, {"markers.table.769": CLASSES[0], "markers.table.770": CLASSES[1]})
-    (back,) = [run for origin in find_origins([tmp_path]) for run in origin.open(config)]
-    (own,) = [run for origin in find_origins([recorded]) for run in origin.open(codes)]
+    (back,) = [run for source in find_sources([tmp_path]) for run in source.open(config)]
+    (own,) = [run for source in find_sources([recorded]) for run in source.open(codes)]
     assert (back.subject, back.session) == (own.subject, own.session) == ("P7", "2")
     assert [c.class_ for c in back.labelled.cues] == [c.class_ for c in own.labelled.cues]
     start_s = own.labelled.raw.stamps[0]
@@ -153,9 +161,9 @@ def test_what_was_lost_is_lost_in_the_exported_folder_too(
     assert written["gaps"] > 10
     table = {"markers.table.2": "left", "markers.table.3": "right"}
     config = load_config(None, {**table, "stream.montage": MONTAGE})
-    (own,) = find_origins([source], "{subject}_{session}_run{run}")[0].open(config)
-    (back,) = find_origins([tmp_path])[0].open(load_config(None, table))
-    before, after = (trials(run.labelled, config) for run in (own, back))
+    (own,) = find_sources([source], "{subject}_{session}_run{run}")[0].open(config)
+    (back,) = find_sources([tmp_path])[0].open(load_config(None, table))
+    before, after = (epochs_of(run.labelled, config) for run in (own, back))
     assert after.labels.tolist() == before.labels.tolist()
     assert len(before.rejected) == len(after.rejected) > 5
 
@@ -222,8 +230,8 @@ def test_cues_of_an_export_are_those_of_the_recording_however_they_were_sent(tmp
         words = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
         out = tmp_path / stream.replace(" ", "")
         assert main(["export", str(path), "--out", str(out), *words, "--json"]) == 0
-        (origin,) = find_origins([out])
-        (opened,) = origin.open(config)
+        (source,) = find_sources([out])
+        (opened,) = source.open(config)
         source = open_labelled(path, config)
         assert len(source.cues) == len(cues) - 1
         assert [c.class_ for c in opened.labelled.cues] == [c.class_ for c in source.cues]
@@ -249,14 +257,14 @@ def test_what_people_marked_bad_is_marked_in_the_exported_folder_too(tmp_path: P
     words = [w for key, value in table.items() for w in ("--set", f"{key}={value}")]
     assert main(["export", str(source), "--out", str(tmp_path / "bids"), "--json", *words]) == 0
     config = load_config(None, table)
-    (back,) = find_origins([tmp_path / "bids"])[0].open(config)
+    (back,) = find_sources([tmp_path / "bids"])[0].open(config)
     own = open_labelled(source, config)
     assert [(s.why, s.channels) for s in back.labelled.marked.spans] == [(s.why, s.channels) for s in own.marked.spans]
     ends = [[(s.start_s, s.stop_s) for s in run.marked.spans] for run in (own, back.labelled)]
     assert np.allclose(*ends, atol=1e-6)
     assert back.labelled.marked.channels == ("Pz",)
     assert [(s.why, s.channels) for s in own.marked.spans] == [(why, names) for _, _, why, names in marked]
-    before, after = trials(own, config), trials(back.labelled, config)
+    before, after = epochs_of(own, config), epochs_of(back.labelled, config)
     assert [why for _, why in after.rejected] == [why for _, why in before.rejected] != []
     assert after.bad.tolist() == before.bad.tolist()
     capsys.readouterr()

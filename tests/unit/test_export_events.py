@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_parts import rhythm, write_recording
 
+from bci.bids.event_names import EventNames
 from bci.commands import main
 from bci.config import load_config
-from bci.session.epochs import Trial
-from bci.session.evaluation.bids import EventNames
-from bci.session.evaluation.sources import find_origins
-from bci.session.training import open_labelled
+from bci.evaluation.sources import find_sources
+from bci.paradigm.cues import CueEvent
 from bci.settings import SessionConfig
 from bci.stream.files.bids_events import read_events
-from bci.stream.triggers import MarkerTable
-from tests.recorded_parts import rhythm, write_recording
+from bci.stream.markers.triggers import MarkerTable
+from bci.training.labelled import open_labelled
 
 RATE_HZ = 125.0
 CUES = [(5.0 + 5 * i + 0.0013 * i, ("left", "right")[i % 2]) for i in range(8)]
@@ -30,10 +30,10 @@ def config(table: dict[str, str]) -> SessionConfig:
     return load_config(None, table)
 
 
-def trials(path: Path, table: dict[str, str]) -> list[Trial]:
+def trials(path: Path, table: dict[str, str]) -> list[CueEvent]:
     """Cues as `bci evaluate` finds them, on a clock that begins with the first sample."""
-    (run,) = [run.labelled for origin in find_origins([path]) for run in origin.open(config(table))]
-    return [Trial(cue.time_s - float(run.raw.stamps[0]), cue.class_) for cue in run.cues]
+    (run,) = [run.labelled for source in find_sources([path]) for run in source.open(config(table))]
+    return [CueEvent(cue.time_s - float(run.raw.stamps[0]), cue.class_) for cue in run.cues]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_every_marker_of_a_class_has_its_name_and_the_trials_read_back_are_those
     options = [word for key, value in BY_TEXT.items() for word in ("--set", f"{key}={value}")]
     assert main(["export", str(source), "--out", str(tmp_path), "--no-source", "--format", format, *options]) == 0
     said = capsys.readouterr().out
-    assert "2 markers outside of the signal" in said
+    assert "2 markers outside the signal" in said
     assert "note: sub-1_task-mi_eeg.xdf: 1 trial is left out: marked as rejected (1023)" in said
     (events,) = tmp_path.rglob("*_events.tsv")
     rows = list(csv.DictReader(events.read_text(encoding="utf-8").splitlines(), delimiter="\t"))

@@ -10,19 +10,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from recorded_parts import LABELS, START_S, rhythm, write_recording
 
+from bci.bids import export as bids
+from bci.bids import signal_files, staging
+from bci.bids.export import ExportChoices, export, validate
+from bci.bids.signal_files import record_s
 from bci.commands import INTERRUPTED, main
 from bci.config import load_config
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.session.evaluation import bids, signal_files, staging
-from bci.session.evaluation.bids import ExportChoices, export, validate
-from bci.session.evaluation.grid import BLOCK, Even
-from bci.session.evaluation.signal_files import record_s
+from bci.stream.files.even_grid import BLOCK, Even
+from bci.stream.files.readers import open_recording
 from bci.stream.files.stored import Columns, StoredSamples
-from bci.stream.marked import BadSpan
-from bci.stream.readers import open_recording
-from bci.stream.recording import Recording
-from tests.recorded_parts import LABELS, START_S, rhythm, write_recording
+from bci.stream.markers.marked import BadSpan
+from bci.stream.recording import RecordedStreams
 
 CUES = [(3.0 + 3 * i, ("left", "right")[i % 2]) for i in range(6)]
 TABLE = ("--set", "markers.table.left=left", "--set", "markers.table.right=right")
@@ -136,7 +137,7 @@ def test_an_export_that_fails_or_is_interrupted_leaves_the_data_set_as_it_was(
     elif where == "descriptions":
         monkeypatch.setattr(bids, "_complete", fails)
     else:
-        monkeypatch.setattr("bci.session.evaluation.staging.os.replace", fails)
+        monkeypatch.setattr("bci.bids.staging.os.replace", fails)
     code = main(lines(another(source, tmp_path_factory.mktemp("other")), out, "--no-source"))
     monkeypatch.undo()
     assert code == (INTERRUPTED if isinstance(error, KeyboardInterrupt) else 5)
@@ -147,9 +148,9 @@ def test_an_export_that_fails_or_is_interrupted_leaves_the_data_set_as_it_was(
 def test_what_was_marked_bad_is_bad_in_the_export_for_as_long(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bci.session.evaluation.sources import find_origins
+    from bci.evaluation.sources import find_sources
 
-    def marked(*_: object, **__: object) -> Recording:
+    def marked(*_: object, **__: object) -> RecordedStreams:
         found = open_recording(source)
         span = BadSpan(START_S + 4.0, START_S + 6.0, "BAD_muscle")
         (signal,) = (replace(s, bad_channels=("P3",), bad_spans=(span,)) for s in found.signals)
@@ -158,7 +159,7 @@ def test_what_was_marked_bad_is_bad_in_the_export_for_as_long(
     monkeypatch.setattr(bids, "open_with", marked)
     config = load_config(None, {"markers.table.left": "left", "markers.table.right": "right"})
     export(source, tmp_path / "out", config, ExportChoices(source=False))
-    ((opened,),) = (origin.open(config) for origin in find_origins([tmp_path / "out"]))
+    ((opened,),) = (source.open(config) for source in find_sources([tmp_path / "out"]))
     assert opened.labelled.marked.channels == ("P3",)
     (found,) = opened.labelled.marked.spans
     assert (found.why, found.start_s, found.stop_s) == ("BAD_muscle", pytest.approx(4.0), pytest.approx(6.0))

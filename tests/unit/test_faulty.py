@@ -8,26 +8,15 @@ import pytest
 from bci.engine.chunk import Chunk
 from bci.errors import ConfigError, StreamLost, StreamMismatch
 from bci.stream.clock import VirtualClock
-from devices.faulty import (
-    Bridged,
-    Fault,
-    FaultySource,
-    Gain,
-    Gap,
-    Garbage,
-    Loss,
-    PermutedLabels,
-    Silence,
-    Stall,
-    Stuck,
-)
+from devices.faulty import Bridged, FaultySource, Gain, Garbage, PermutedLabels, SourceFault, Stuck
+from devices.loss_faults import Gap, Loss, Silence, Stall
 from devices.simulated import SimulatedSettings, SimulatedSubject
-from devices.stamp_faults import BackDated, Drift, Jitter, StampJump, StampValue, rate_ppm
+from devices.stamp_faults import BackDated, ClockDrift, Jitter, StampJump, StampValue, rate_ppm
 
 RATE_HZ, START_S = 125.0, 100.0
 
 
-def chunks(faults: Sequence[Fault], chunk: int = 10, seconds: float = 12.0, seed: int = 0) -> list[Chunk]:
+def chunks(faults: Sequence[SourceFault], chunk: int = 10, seconds: float = 12.0, seed: int = 0) -> list[Chunk]:
     """All that comes of a subject with three channels."""
     clock = VirtualClock(START_S)
     settings = SimulatedSettings(channels=3, rate_hz=RATE_HZ, chunk=chunk)
@@ -49,7 +38,7 @@ def healthy() -> Chunk:
     return joined(chunks([]))
 
 
-FAULTS: dict[str, tuple[Fault, ...]] = {
+FAULTS: dict[str, tuple[SourceFault, ...]] = {
     "none": (),
     "loss": (Loss(0.1),),
     "burst loss": (Loss(0.1, burst=7),),
@@ -64,7 +53,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
     "stamps repeated": (StampValue(None, 5.0, 6.0),),
     "back-dated": (BackDated(0.3, packet=12),),
     "jitter": (Jitter(0.01),),
-    "drift": (Drift(5000.0, start_s=2.0),),
+    "drift": (ClockDrift(5000.0, start_s=2.0),),
     "many": (Loss(0.05, burst=3), BackDated(0.2), Stuck(0.0, 4.0, 6.0, ("Cz",)), StampJump(-20.0, 8.0)),
 }
 
@@ -188,9 +177,9 @@ def test_jitter_has_the_stated_size(healthy: Chunk) -> None:
 
 
 def test_drift_changes_the_effective_rate() -> None:
-    stamps = joined(chunks([Drift(rate_ppm(125.0, 120.0))])).stamps
+    stamps = joined(chunks([ClockDrift(rate_ppm(125.0, 120.0))])).stamps
     np.testing.assert_allclose(np.diff(stamps), 1 / 120.0, rtol=1e-6)
-    late = joined(chunks([Drift(rate_ppm(125.0, 120.0), start_s=6.0)])).stamps
+    late = joined(chunks([ClockDrift(rate_ppm(125.0, 120.0), start_s=6.0)])).stamps
     np.testing.assert_allclose(np.diff(late)[:749], 1 / 125.0, rtol=1e-6)
     np.testing.assert_allclose(np.diff(late)[751:], 1 / 120.0, rtol=1e-6)
 

@@ -20,6 +20,8 @@ from bci.errors import ConfigError, StreamError, StreamLost, StreamNotFound
 from devices import fieldtrip_protocol as ft
 from devices.fieldtrip import FieldTripSettings, FieldTripSource
 
+pytestmark = pytest.mark.live
+
 LABELS = ("C3", "Cz", "EMG_1")
 DATA = np.random.default_rng(0).integers(0, 100, (600, 3))
 
@@ -239,6 +241,7 @@ def saying(words: bytes) -> Iterator[int]:
             thread.join()
 
 
+@pytest.mark.alone
 def test_a_server_that_hangs_costs_no_more_than_the_time_given() -> None:
     with saying(answer(header())) as port:
         source = FieldTripSource(FieldTripSettings(port=port))

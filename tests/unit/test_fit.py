@@ -7,7 +7,8 @@ import pytest
 
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError, PluginError, TrainingError
-from bci.session.fit import fit_decoder, load_family
+from bci.model.family import load_family
+from bci.training.fit import fit_decoder
 
 LABELS = ("C3", "Cz", "C4", "Pz")
 FAMILIES = ("ts-lr", "mdm", "fgmdm", "csp-lda", "fbcsp")

@@ -12,22 +12,23 @@ from two_computers import session, write
 from bci.commands import main
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import BciError, RecordingError
-from bci.stream.clock_map import ClockMap
-from bci.stream.foreign_clock import other_clocks, refuse_elsewhere
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording, times_on
+from bci.stream.clocks.clock_map import ClockMap
+from bci.stream.clocks.foreign_clock import other_clocks, refuse_elsewhere
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal, times_on
+from bci.stream.recording import RecordedStreams
 
 RATE, BEGAN_S, CUES = 100.0, 5000.0, 10.0 + 5.0 * np.arange(24)
 
 
-def recording(stamps: np.ndarray, clock: ClockMap | None = None, began_s: float = BEGAN_S) -> Recording:
+def recording(stamps: np.ndarray, clock: ClockMap | None = None, began_s: float = BEGAN_S) -> RecordedStreams:
     """A signal of 130 s and a stream of markers."""
     info = StreamInfo(RATE, (Channel("C3", unit="uV"),), name="Amp")
     signal = RecordedSignal(info, np.zeros((13000, 1)), began_s + np.arange(13000) / RATE, ClockMap.constant(0.0))
     markers = RecordedMarkers("Cues", ("left",) * len(stamps), stamps, clock or ClockMap.constant(0.0))
-    return Recording(Path("a.xdf"), (signal,), (markers,), "")
+    return RecordedStreams(Path("a.xdf"), (signal,), (markers,), "")
 
 
-def told(found: Recording) -> str:
+def told(found: RecordedStreams) -> str:
     return "\n".join(other_clocks(found, found.signals[0]))
 
 
@@ -103,6 +104,6 @@ def test_every_command_says_the_same_of_such_a_file(tmp_path: Path, capsys: pyte
     else:
         said = "".join(capsys.readouterr())
     said = " ".join(said.split())
-    assert said.count("stream 'Cues': all 10 markers lie outside of the signal") == 1
+    assert said.count("stream 'Cues': all 10 markers lie outside the signal") == 1
     assert "Unix time in seconds" in said
     assert code == (5 if command in ("train", "judge") else 0)

@@ -22,8 +22,8 @@ from format_writers import (
 
 from bci.commands import main
 from bci.errors import BciError
-from bci.stream.readers import open_recording
-from bci.stream.recording import Recording
+from bci.stream.files.readers import open_recording
+from bci.stream.recording import RecordedStreams
 
 RATE = 200
 LABELS = ["C3", "Cz", "C4", "Pz"]
@@ -93,7 +93,7 @@ def test_info_tells_every_format_to_people_and_programs(written: Path, capsys: p
     assert all(text in shown for text in ("C3 Cz C4 Pz", "200 Hz declared", "none", "× 2"))
 
 
-def opened(path: Path) -> tuple[Recording | None, str]:
+def opened(path: Path) -> tuple[RecordedStreams | None, str]:
     """The recording, or why it is refused: in words that name it, and in no other way."""
     try:
         return open_recording(path), ""

@@ -14,11 +14,11 @@ from scipy.io import savemat
 
 from bci.commands import main
 from bci.errors import RecordingError, StreamMismatch
-from bci.stream import unpack
+from bci.stream.files import unpack
+from bci.stream.files.readers import open_recording
 from bci.stream.metadata import header_xml, text_info
-from bci.stream.readers import open_recording
-from bci.stream.xdf_reader import read_xdf
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.reader import read_xdf
+from bci.stream.xdf.writer import XdfWriter
 
 RATE = 200
 LABELS = ["C3", "Cz", "C4"]
@@ -90,7 +90,7 @@ def test_an_annotation_in_latin_1_is_read_and_said(tmp_path: Path, data: np.ndar
 
 def test_a_bdf_file_under_the_name_of_edf_is_refused_with_its_right_name(tmp_path: Path, data: np.ndarray) -> None:
     path = write_edf(tmp_path / "a.edf", data, RATE, LABELS, CUES, bdf=True)
-    with pytest.raises(RecordingError, match=r"is a BDF file.*rename it to a\.bdf"):
+    with pytest.raises(RecordingError, match=r"contains BDF data.*rename it to a\.bdf"):
         open_recording(path)
 
 
@@ -177,7 +177,7 @@ def test_brainvision_data_that_were_cut_are_read_where_channels_can_be_told_apar
     path = write_brainvision(tmp_path / "b.vhdr", data, RATE, LABELS, CUES, vectorized=True)
     same(path, data, ("Stimulus/left", "Stimulus/right", "Stimulus/left"))
     path.with_suffix(".eeg").write_bytes(path.with_suffix(".eeg").read_bytes()[:-1200])
-    with pytest.raises(RecordingError, match="nobody can say where each begins"):
+    with pytest.raises(RecordingError, match="it cannot be known where each begins"):
         open_recording(path)
 
 
@@ -229,7 +229,7 @@ def test_a_small_file_that_would_unpack_into_all_memory_is_refused(tmp_path: Pat
 
 
 def test_whatever_a_reader_raises_is_one_sentence_about_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bci.stream import readers
+    from bci.stream.files import readers
 
     path = tmp_path / "a.ov"
     path.write_bytes(b"x")
@@ -330,7 +330,7 @@ def test_events_of_eeglab_without_a_place_in_the_signal_are_left_out_and_said(tm
     savemat(tmp_path / "a.set", set_of(data, event=lost))
     recording = open_recording(tmp_path / "a.set")
     assert recording.markers[0].texts == ("left",)
-    assert "2 events lie outside of the signal" in recording.notes[0]
+    assert "2 events lie outside the signal" in recording.notes[0]
 
 
 def test_epochs_of_eeglab_and_other_matlab_files_are_refused_in_words(tmp_path: Path, data: np.ndarray) -> None:
@@ -349,7 +349,7 @@ def test_a_data_set_of_matlab_7_3_is_read_with_h5py_and_otherwise_says_what_to_d
     path = tmp_path / "a.set"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(2000))
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(RecordingError, match=r"pip install h5py.*save it anew as version 7"):
+    with pytest.raises(RecordingError, match=r"pip install h5py.*save it again as version 7"):
         open_recording(path)
     monkeypatch.undo()
     h5py = pytest.importorskip("h5py", reason="h5py is not installed, and is not asked for")
@@ -471,5 +471,5 @@ def test_a_part_of_a_recording_is_refused_with_the_name_of_its_header(tmp_path: 
         with pytest.raises(RecordingError, match="unpack it first"):
             open_recording(tmp_path / name)
     for name in ("a.eeg", "a.vmrk"):
-        with pytest.raises(RecordingError, match=r"name its header, a\.vhdr"):
+        with pytest.raises(RecordingError, match=r"give its header instead, a\.vhdr"):
             open_recording(tmp_path / name)

@@ -15,18 +15,19 @@ from bci.contracts.kernel import kernel_breaches
 from bci.engine.decoder import scatter
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError, RecordingError, TrainingError
-from bci.session.headstart.alignment import between, session_mean, tangent_vectors, trial_weights, whitening
-from bci.session.headstart.library import Library
-from bci.session.headstart.model import fitted_model
-from bci.session.headstart.pulled import Linear, nothing, pulled
-from bci.session.headstart.start import STRENGTHS, Donor, Prior, learn, start, strength_for
-from bci.session.headstart.training import head_start
-from bci.session.model import load_model
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, write_model
+from bci.model.file import load_model
+from bci.paradigm.timeline import short
 from bci.settings import MarkersSection, PreprocessingSection, SessionConfig, TrialSection
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.alignment import between, session_mean, tangent_vectors, trial_weights, whitening
+from bci.training.labelled import open_labelled
+from bci.training.train import write_model
+from bci.transfer.adapted_prior import STRENGTHS, DonorSession, Prior, adapt_prior, learn_prior, strength_for
+from bci.transfer.library import Library
+from bci.transfer.prior import Linear, fit_towards_prior, zero_prior
+from bci.transfer.prior_regression import fitted_model
+from bci.transfer.training import head_start
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -47,19 +48,19 @@ def windows_of(person: int, n: int = 60, effect: float = 0.35, skew: int = 1) ->
     return 8 * sources @ mixing * gains, labels
 
 
-def donor(person: int, **settings: float) -> Donor:
-    from bci.session.headstart.alignment import covariances
+def donor(person: int, **settings: float) -> DonorSession:
+    from bci.training.alignment import covariances
 
     windows, labels = windows_of(person, **settings)
-    return Donor(f"P{person:03d}-S001", covariances(windows), labels)
+    return DonorSession(f"P{person:03d}-S001", covariances(windows), labels)
 
 
 @cache
 def prior() -> Prior:
-    return learn([donor(p) for p in range(1, 6)])
+    return learn_prior([donor(p) for p in range(1, 6)])
 
 
-def correct(found, new: Donor, trials: slice) -> float:
+def correct(found, new: DonorSession, trials: slice) -> float:
     decided = NAMES[found.logs(new.matrices[trials]).argmax(axis=1)]
     return float((decided == new.labels[trials]).mean())
 
@@ -103,9 +104,9 @@ def test_own_trials_win_without_a_pull_and_the_prior_wins_with_an_endless_one(cl
     rng = np.random.default_rng(0)
     codes = np.arange(60) % classes
     features = rng.standard_normal((60, 4)) + 2.5 * np.eye(classes, 4)[codes]
-    centre = nothing(classes, 4)
+    centre = zero_prior(classes, 4)
     believed = Linear(rng.standard_normal(centre.weights.shape), rng.standard_normal(centre.intercept.shape))
-    loose, tight = (pulled(features, codes, believed, s) for s in (1e-3, 1e9))
+    loose, tight = (fit_towards_prior(features, codes, believed, s) for s in (1e-3, 1e9))
     assert (loose.logs(features).argmax(axis=1) == codes).mean() > 0.85
     np.testing.assert_allclose(tight.weights, believed.weights, atol=1e-5)
 
@@ -116,7 +117,7 @@ def test_without_a_prior_it_is_logistic_regression() -> None:
     rng = np.random.default_rng(1)
     codes = np.arange(80) % 2
     features = rng.standard_normal((80, 6)) + codes[:, None] * 0.6
-    ours = pulled(features, codes, nothing(2, 6), 1.0)
+    ours = fit_towards_prior(features, codes, zero_prior(2, 6), 1.0)
     # The intercept is pulled too, as the weight of a feature that is always one.
     theirs = LogisticRegression(C=1.0, tol=1e-8, fit_intercept=False).fit(np.hstack((features, np.ones((80, 1)))), codes)
     theirs.coef_ = theirs.coef_[:, :-1]
@@ -127,16 +128,16 @@ def test_few_own_trials_gain_from_others_and_none_are_better_than_chance() -> No
     gains, zero = [], []
     for person in (11, 12, 13, 14):
         new = donor(person, n=120)
-        few = start(prior(), new.matrices[:10], new.labels[:10])
-        alone = pulled(
+        few = adapt_prior(prior(), new.matrices[:10], new.labels[:10])
+        alone = fit_towards_prior(
             tangent_vectors(new.matrices[:10], w := whitening(session_mean(new.matrices[:10]))),
             np.searchsorted(NAMES, new.labels[:10]),
-            nothing(2, 15),
+            zero_prior(2, 15),
             1.0,
         )
         own = NAMES[alone.logs(tangent_vectors(new.matrices[40:], w)).argmax(axis=1)] == new.labels[40:]
         gains.append(correct(few, new, slice(40, None)) - own.mean())
-        zero.append(correct(start(prior(), new.matrices[:40], new.labels[:40], unlabelled=True), new, slice(40, None)))
+        zero.append(correct(adapt_prior(prior(), new.matrices[:40], new.labels[:40], unlabelled=True), new, slice(40, None)))
     assert np.mean(gains) > 0.03
     assert np.mean(zero) > 0.6
 
@@ -145,40 +146,40 @@ def test_the_pull_is_chosen_from_the_donors_and_is_the_same_every_time() -> None
     strengths = [strength_for(prior(), n) for n in (2, 20)]
     assert set(strengths) <= set(STRENGTHS)
     assert strengths == [strength_for(prior(), n) for n in (2, 20)]
-    assert strength_for(learn([donor(1)]), 5) in STRENGTHS
+    assert strength_for(learn_prior([donor(1)]), 5) in STRENGTHS
 
 
-def opposite(person: int) -> Donor:
+def opposite(person: int) -> DonorSession:
     """Somebody whose effect is the other way round."""
     new = donor(person, n=160, effect=0.8)
-    return Donor(new.name, new.matrices, np.where(new.labels == "left", "right", "left"))
+    return DonorSession(new.name, new.matrices, np.where(new.labels == "left", "right", "left"))
 
 
 def test_the_own_model_takes_over_where_it_is_measurably_better_and_not_before() -> None:
     new = opposite(21)
-    early = start(prior(), new.matrices[:10], new.labels[:10], 300.0)
-    late = start(prior(), new.matrices[:80], new.labels[:80], 300.0)
+    early = adapt_prior(prior(), new.matrices[:10], new.labels[:10], 300.0)
+    late = adapt_prior(prior(), new.matrices[:80], new.labels[:80], 300.0)
     assert (early.own, late.own) == (False, True)
     own, head = late.evidence
     assert own > head
     assert correct(late, new, slice(80, None)) > 0.75
     friend = donor(22, n=80)
-    assert not start(prior(), friend.matrices, friend.labels, 10.0).own
+    assert not adapt_prior(prior(), friend.matrices, friend.labels, 10.0).own
 
 
 def test_donors_of_other_classes_and_own_classes_nobody_knows_are_refused() -> None:
     one, two = donor(1), donor(2)
     with pytest.raises(TrainingError, match="same classes"):
-        learn([one, Donor("P2", two.matrices, np.where(two.labels == "left", "feet", two.labels))])
+        learn_prior([one, DonorSession("P2", two.matrices, np.where(two.labels == "left", "feet", two.labels))])
     with pytest.raises(TrainingError, match=r"own classes feet.*left, right"):
-        start(prior(), one.matrices[:4], np.array(["feet", "left", "feet", "left"]))
+        adapt_prior(prior(), one.matrices[:4], np.array(["feet", "left", "feet", "left"]))
 
 
 @pytest.mark.parametrize("n_own", [0, 12])
 def test_it_compiles_into_the_ordinary_kernel_and_keeps_its_contract(n_own: int) -> None:
     windows, labels = windows_of(31)
     new = donor(31)
-    found = start(prior(), new.matrices[:n_own], new.labels[:n_own])
+    found = adapt_prior(prior(), new.matrices[:n_own], new.labels[:n_own])
     settings = Preprocessing(100.0, tuple(f"E{i}" for i in range(CHANNELS)), notch_hz=0, window=120, hop=4)
     model = fitted_model(prior(), found, settings, {c: int((labels[:n_own] == c).sum()) for c in NAMES})
     kernel = model.decoder().kernel
@@ -186,7 +187,7 @@ def test_it_compiles_into_the_ordinary_kernel_and_keeps_its_contract(n_own: int)
     np.testing.assert_allclose(answers, model.estimator.predict_proba(windows), rtol=0, atol=1e-9)
     assert not kernel_breaches(kernel, windows[:8])
     assert model.weights.sum() == pytest.approx(1)
-    assert ("without own trials" in model.notes[0]) == (n_own == 0)
+    assert ("without trials of this person" in model.notes[0]) == (n_own == 0)
 
 
 LABELS = ("FC3", "C3", "CP3", "Cz", "FC4", "C4", "CP4", "Pz")
@@ -319,7 +320,7 @@ def test_a_changed_a_missing_and_an_unknown_file_are_named(
 
 @pytest.mark.slow
 def test_leave_one_person_out_gains_on_simulated_people() -> None:
-    """The benchmark of docs/head-start.md with a third of its people and half of its draws, held to the same bounds."""
+    """The benchmark of docs/results/head-start.md with a third of its people and half of its draws, held to the same bounds."""
     from headstart.compare import compare, gain
     from headstart.people import simulated
 

@@ -13,7 +13,7 @@ from scipy.io import savemat
 
 from bci.commands import main
 from bci.stream.metadata import header_xml, text_info
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.writer import XdfWriter
 
 RATE = 200
 LABELS = ["C3", "Cz", "C4"]
@@ -131,4 +131,4 @@ def test_what_a_model_does_not_say_is_not_listed(tmp_path: Path, capsys: pytest.
     assert _plain({"eog": (), "potato_z": 2.5}) == "potato_z 2.5"
     (tmp_path / "a.txt").write_text("x")
     assert main(["info", str(tmp_path / "a.txt")]) == 5
-    assert "are not read; there are" in capsys.readouterr().err
+    assert "cannot be read; these can" in capsys.readouterr().err

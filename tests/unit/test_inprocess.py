@@ -10,7 +10,8 @@ import pytest
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import StreamAmbiguous, StreamError, StreamLost, StreamNotFound
 from bci.stream.clock import VirtualClock
-from bci.stream.inprocess import InProcessBus, InProcessOutlet, Sender
+from bci.stream.inprocess import InProcessBus
+from bci.stream.inprocess_outlets import InProcessOutlet, Sender
 from bci.stream.metadata import sender_host, stream_info
 
 INFO = StreamInfo(250.0, (Channel("C3", unit="mV"), Channel("C4")), source_id="amp-1", name="amp")

@@ -11,26 +11,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.verdict.simulated import CONFIG, run_of, told
+from recorded_parts import rhythm, write_recording
 
 from bci.commands import main
 from bci.engine.chunk import Chunk
 from bci.engine.decide import DecisionSettings
 from bci.errors import ConfigError
-from bci.session.calibration.stretches import left_out
-from bci.session.epochs import Trial, cut
-from bci.session.fit import load_family
-from bci.session.judging.candidates import Candidate, Grid, expand, load_grid
-from bci.session.judging.fits import Fits
-from bci.session.judging.judge import Judgement, bands_of, fit_best, judge, judge_trials
-from bci.session.judging.nulls import eyes_and_muscles, phase_randomised, pre_cue, surrogate
-from bci.session.judging.settings import JudgeSettings
-from bci.session.judging.thresholds import trade_off, tune
-from bci.session.judging.trials import Trials, cut_trials
-from bci.session.model import load_model
-from bci.session.training import LabelledRun, preprocessing_for, write_model
+from bci.judging.best_fit import fit_best
+from bci.judging.candidates import Candidate, SearchGrid, expand, load_grid
+from bci.judging.fits import Fits
+from bci.judging.held_out_decoding import decode_held_out
+from bci.judging.judge import bands_of, judge, judge_trials
+from bci.judging.judgement import Judgement
+from bci.judging.nulls import eyes_and_muscles, phase_randomised, pre_cue, surrogate
+from bci.judging.settings import JudgeSettings
+from bci.judging.thresholds import trade_off, tune
+from bci.judging.trials import Trials, cut_trials
+from bci.model.family import load_family
+from bci.model.file import load_model
+from bci.paradigm.cues import CueEvent
 from bci.stream.metadata import header_xml, text_info
-from bci.stream.xdf_writer import XdfWriter
-from tests.recorded_parts import rhythm, write_recording
+from bci.stream.xdf.writer import XdfWriter
+from bci.training.extraction import extract_epochs
+from bci.training.labelled import LabelledRun
+from bci.training.resolved import resolve_decoder
+from bci.training.train import write_model
 
 ONE_LOOK = JudgeSettings(looks=1)
 FEW = [{"family": "ts-lr", "bands": ["configured", [8, 14]]}, {"family": "csp-lda", "windows": [[0.0, 0.6]]}]
@@ -42,7 +47,7 @@ def _run(skill: float, per_class: int = 30) -> LabelledRun:
 
 
 @cache
-def _trials(skill: float, per_class: int = 30) -> tuple[Trials, Grid]:
+def _trials(skill: float, per_class: int = 30) -> tuple[Trials, SearchGrid]:
     run = _run(skill, per_class)
     grid = expand("few", FEW, run.info, CONFIG)
     return cut_trials([run], CONFIG, bands_of(grid), ONE_LOOK), grid
@@ -59,7 +64,7 @@ def test_windows_are_those_of_the_live_loop() -> None:
     trials, grid = _trials(0.8)
     for candidate in grid.candidates:
         config = candidate.configured(CONFIG, run.info.rate_hz)
-        live = cut(run.info, run.raw, run.cues, preprocessing_for(run.info, config), config.trial.stop_s)
+        live = extract_epochs(run.info, run.raw, run.cues, resolve_decoder(run.info, config).preprocessing, config.trial.stop_s)
         np.testing.assert_allclose(trials.windows(candidate), live.windows, atol=1e-9)
 
 
@@ -106,13 +111,13 @@ def test_classes_that_go_with_a_drift_are_no_control() -> None:
     run = _run(0.0)
     n = len(run.raw)
     swelling = np.linspace(1.0, 1.8, n)[:, None]
-    cues = tuple(Trial(c.time_s, "left" if i < len(run.cues) // 2 else "right") for i, c in enumerate(run.cues))
+    cues = tuple(CueEvent(c.time_s, "left" if i < len(run.cues) // 2 else "right") for i, c in enumerate(run.cues))
     drifting = replace(run, raw=Chunk(run.raw.data * swelling, run.raw.stamps), cues=cues)
     grid = expand("few", FEW, run.info, CONFIG)
     found = judge_trials(cut_trials([drifting], CONFIG, bands_of(grid), ONE_LOOK), grid, ONE_LOOK, 1, 0)
     assert found.verdict.word != "works"
     assert found.verdict.p_value > 0.01
-    assert any("streaks" in text for text in found.verdict.advice)
+    assert any("several times in a row" in text for text in found.verdict.advice)
 
 
 def test_classes_in_streaks_within_a_block_are_no_control() -> None:
@@ -125,7 +130,7 @@ def test_classes_in_streaks_within_a_block_are_no_control() -> None:
         end = run.cues[first + 10].time_s - 1 if first + 10 < len(run.cues) else stamps[-1]
         inside = (stamps >= begin) & (stamps < end)
         saw[inside] = np.linspace(0.6, 1.8, inside.sum())
-    cues = tuple(Trial(c.time_s, "left" if i % 10 < 5 else "right") for i, c in enumerate(run.cues))
+    cues = tuple(CueEvent(c.time_s, "left" if i % 10 < 5 else "right") for i, c in enumerate(run.cues))
     drifting = replace(run, raw=Chunk(run.raw.data * saw[:, None], stamps), cues=cues)
     grid = expand("few", FEW, run.info, CONFIG)
     found = judge_trials(cut_trials([drifting], CONFIG, bands_of(grid), ONE_LOOK), grid, ONE_LOOK, 1, 0)
@@ -214,7 +219,7 @@ def test_a_grid_names_what_is_wrong_with_it() -> None:
     info = _run(0.8).info
     with pytest.raises(ConfigError, match="cannot be read"):
         load_grid("nonsense.toml", info, CONFIG)
-    with pytest.raises(ConfigError, match="nothing in it can be run"):
+    with pytest.raises(ConfigError, match="none of its candidates can be run"):
         expand("x", [{"family": "no-such-decoder"}], info, CONFIG)
     with pytest.raises(ConfigError, match="ts-lr has no setting colour; it has c"):
         expand("x", [{"family": "ts-lr", "settings": {"colour": 1}}], info, CONFIG)
@@ -228,7 +233,7 @@ def test_every_candidate_of_a_grid_can_be_configured(name: str) -> None:
     assert not grid.notes
     for candidate in grid.candidates:
         config = candidate.configured(CONFIG, info.rate_hz)
-        p = preprocessing_for(info, config)
+        p = resolve_decoder(info, config).preprocessing
         assert p.bands == candidate.bands
         assert p.window / p.rate_hz == pytest.approx(candidate.stop_s - candidate.start_s)
 
@@ -282,7 +287,7 @@ def test_thresholds_of_a_calibration_keep_idle_quiet() -> None:
     run = _run(0.8)
     asked, unasked = run.cues[:50], run.cues[50:]
     idle = [(unasked[0].time_s, unasked[-1].time_s)]
-    left = left_out([replace(run, cues=asked)], [idle], CONFIG, _judged(0.8).best)
+    left = decode_held_out([replace(run, cues=asked)], [idle], CONFIG, _judged(0.8).best)
     assert len(left.trials) == len(asked)
     points = trade_off(DecisionSettings(), left.classes, left.hop_s, left.trials, left.idle)
     quietest, sensitive = tune(points, 0.0), tune(points, 60.0)

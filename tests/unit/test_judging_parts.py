@@ -11,13 +11,13 @@ import pytest
 
 from bci.engine.decide import DecisionSettings
 from bci.errors import ConfigError, TrainingError
-from bci.session.judging.blocks import blocks_of, folds_of, permuted, streaks
-from bci.session.judging.forecast import forecast
-from bci.session.judging.nested import Answers, nested
-from bci.session.judging.permutation import left_out, permutation_test, shrunk, tangent_kernel
-from bci.session.judging.settings import JudgeSettings
-from bci.session.judging.thresholds import Stretch, curve, operating, poisson_interval, trade_off, tune
-from bci.session.judging.verdict import Evidence, Verdict, word
+from bci.judging.blocks import blocks_of, folds_of, permuted, streaks
+from bci.judging.forecast import forecast
+from bci.judging.nested import OutOfFold, nested
+from bci.judging.permutation import held_out_scores, permutation_test, shrunk, tangent_kernel
+from bci.judging.settings import JudgeSettings
+from bci.judging.thresholds import DecodedSpan, curve, operating, poisson_interval, trade_off, tune
+from bci.judging.verdict import Evidence, Verdict, word
 
 GOOD = Evidence(n=80, planned=160, enough=True, last=False, low=0.6, chance=0.5, p_value=1e-4, alpha=1e-3, ceiling=0.9, fair=True)
 
@@ -75,7 +75,7 @@ def test_p_values_of_noise_are_even() -> None:
     for seed in range(100):
         labels = (_labels(40, seed) == "right").astype(np.int64)
         kernel = tangent_kernel(shrunk(_noise(40, seed)[:, None]))
-        p.append(permutation_test([left_out(kernel, blocks)], labels, blocks, 100, seed).p_value)
+        p.append(permutation_test([held_out_scores(kernel, blocks)], labels, blocks, 100, seed).p_value)
     assert np.mean(np.array(p) <= 0.1) < 0.2
     assert np.mean(np.array(p) <= 0.5) == pytest.approx(0.5, abs=0.16)
 
@@ -83,7 +83,7 @@ def test_p_values_of_noise_are_even() -> None:
 def test_labels_that_go_with_blocks_prove_nothing_however_strong_the_drift() -> None:
     windows = _noise(40, 1, drift=2.0)
     codes, blocks = np.repeat([0, 1], 20), np.repeat(np.arange(4), 10)
-    answers = left_out(tangent_kernel(shrunk(windows[:, None])), np.arange(40) % 5)
+    answers = held_out_scores(tangent_kernel(shrunk(windows[:, None])), np.arange(40) % 5)
     assert permutation_test([answers], codes, blocks, 200, 0).p_value == 1.0
 
 
@@ -92,7 +92,7 @@ def test_a_difference_between_the_classes_is_found() -> None:
     windows = _noise(40, 2)
     windows[labels == 1, :, 0] *= 2
     blocks = np.repeat(np.arange(4), 10)
-    test = permutation_test([left_out(tangent_kernel(shrunk(windows[:, None])), blocks)], labels, blocks, 1000, 0)
+    test = permutation_test([held_out_scores(tangent_kernel(shrunk(windows[:, None])), blocks)], labels, blocks, 1000, 0)
     assert test.p_value == pytest.approx(1 / 1001)
 
 
@@ -103,12 +103,12 @@ def test_the_shrinkage_is_that_of_the_decoders() -> None:
     np.testing.assert_allclose(shrunk(window[None])[0], oas(window)[0], rtol=1e-10)
 
 
-def _answers(right: np.ndarray, codes: np.ndarray, folds: np.ndarray) -> Answers:
+def _answers(right: np.ndarray, codes: np.ndarray, folds: np.ndarray) -> OutOfFold:
     """A candidate that is right about these trials, the same inside and outside."""
     said = np.where(right, codes, 1 - codes)
     outer = np.where(np.eye(2)[said] == 1, 0.9, 0.1)
     inner = np.stack([np.where((folds == f)[:, None], np.nan, outer) for f in range(folds.max() + 1)])
-    return Answers(outer, inner)
+    return OutOfFold(outer, inner)
 
 
 def test_what_is_chosen_for_a_fold_does_not_depend_on_that_fold() -> None:
@@ -212,9 +212,9 @@ def _walks(n: int, level: float, seed: int) -> list[np.ndarray]:
     return [np.stack([p, 1 - p], axis=1) for p in first]
 
 
-def _recorded() -> tuple[list[Stretch], list[Stretch]]:
-    trials = [Stretch(p, "left") for p in _walks(20, 0.8, 0)] + [Stretch(p, "right") for p in _walks(20, 0.2, 1)]
-    return trials, [Stretch(p) for p in _walks(30, 0.5, 2)]
+def _recorded() -> tuple[list[DecodedSpan], list[DecodedSpan]]:
+    trials = [DecodedSpan(p, "left") for p in _walks(20, 0.8, 0)] + [DecodedSpan(p, "right") for p in _walks(20, 0.2, 1)]
+    return trials, [DecodedSpan(p) for p in _walks(30, 0.5, 2)]
 
 
 def test_thresholds_keep_to_the_false_activations_that_are_allowed() -> None:
@@ -241,7 +241,7 @@ def test_thresholds_say_what_is_missing() -> None:
     with pytest.raises(TrainingError, match="0 windows of idle"):
         trade_off(DecisionSettings(), ("left", "right"), HOP_S, trials, [])
     points = [p for p in trade_off(DecisionSettings(), ("left", "right"), HOP_S, trials, idle) if p.false]
-    with pytest.raises(TrainingError, match="no setting keeps to 0 false activations"):
+    with pytest.raises(TrainingError, match="no setting gives at most 0 false activations"):
         tune(points, 0.0)
 
 

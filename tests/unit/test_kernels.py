@@ -15,7 +15,7 @@ from bci.engine.covariance import ScatterCovariance
 from bci.engine.decoder import scatter
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ModelError
-from bci.session.fit import FittedModel, fit_decoder
+from bci.training.fit import FittedModel, fit_decoder
 from pipelines.kernels import csp_linear, mdm, tangent_linear
 from pipelines.kernels.parts import softmax
 
@@ -113,7 +113,7 @@ def test_probabilities_of_extreme_scores_are_exact_and_no_score_gives_none() -> 
 SCRIPT = """
 import hashlib, sys
 import numpy as np
-from bci.session.model import load_model
+from bci.model.file import load_model
 from bci.engine.decoder import scatter
 kernel = load_model(sys.argv[1]).decoder.kernel
 rng = np.random.default_rng(3)
@@ -128,7 +128,7 @@ print(digest.hexdigest(), *sorted(heavy))
 @pytest.mark.parametrize("family", sorted(KERNELS))
 def test_a_loaded_model_gives_the_same_bits_in_a_process_without_training_packages(family: str, tmp_path) -> None:
     from bci.engine.stream_info import Channel, StreamInfo
-    from bci.session.model import save_model
+    from bci.model.file import save_model
 
     model, _ = trained(family)
     info = StreamInfo(100.0, tuple(Channel(label) for label in model.preprocessing.labels))

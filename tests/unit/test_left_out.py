@@ -13,17 +13,19 @@ from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.engine import Engine
 from bci.engine.outcome import Reason
 from bci.errors import TrainingError
-from bci.session.epochs import Trial, decode_at_cues
-from bci.session.left_out import bad_trials, leave_out, often_bad
-from bci.session.marked import Marked
-from bci.session.model import load_model
-from bci.session.training import LabelledRun, train, write_model
+from bci.model.file import load_model
+from bci.paradigm.cues import CueEvent
 from bci.settings import SessionConfig
+from bci.training.decoding import decode_at_cues
+from bci.training.labelled import LabelledRun
+from bci.training.left_out import bad_trials, leave_out, often_bad
+from bci.training.marked import BadMarks
+from bci.training.train import train, write_model
 
 RATE = 250
 STOP_S = 1.5
 N = 24
-CUES = tuple(Trial(4.0 + 2.5 * i, "left" if i % 2 else "right") for i in range(N))
+CUES = tuple(CueEvent(4.0 + 2.5 * i, "left" if i % 2 else "right") for i in range(N))
 CONFIG = SessionConfig.model_validate(
     {
         "markers": {"table": {"left": "left", "right": "right"}},
@@ -47,7 +49,7 @@ def hum(x: FloatArray) -> FloatArray:
     return x + 200 * np.sin(2 * np.pi * 60 * TIME_S)
 
 
-def run(faults: Mapping[str, Fault], last: int = N, marked: Marked | None = None) -> LabelledRun:
+def run(faults: Mapping[str, Fault], last: int = N, marked: BadMarks | None = None) -> LabelledRun:
     """A recording with a rhythm of its own for each class; the faults last until trial ``last``."""
     x = np.random.default_rng(1).normal(0, 10, (len(TIME_S), len(LABELS))) + 20_000 * np.arange(1, len(LABELS) + 1)
     for cue in CUES:
@@ -58,8 +60,8 @@ def run(faults: Mapping[str, Fault], last: int = N, marked: Marked | None = None
         column = LABELS.index(label)
         x[:until, column] = fault(x[:, column])[:until]
     raw = Chunk(x, 100.0 + TIME_S)
-    cues = tuple(Trial(100.0 + c.time_s, c.class_) for c in CUES)
-    return LabelledRun("a.xdf", stream(rate_hz=RATE), raw, cues, "0" * 64, marked or Marked())
+    cues = tuple(CueEvent(100.0 + c.time_s, c.class_) for c in CUES)
+    return LabelledRun("a.xdf", stream(rate_hz=RATE), raw, cues, "0" * 64, marked or BadMarks())
 
 
 def test_a_channel_for_which_the_amplifier_sends_no_numbers_is_left_out_and_named() -> None:
@@ -113,7 +115,7 @@ def test_of_two_electrodes_that_a_bridge_of_gel_joins_one_is_kept() -> None:
 
 
 def test_what_people_marked_and_what_is_dead_is_left_out_together() -> None:
-    left = leave_out([run({"Pz": flat}, marked=Marked(("CP2",)))], CONFIG)
+    left = leave_out([run({"Pz": flat}, marked=BadMarks(("CP2",)))], CONFIG)
     assert left.config.preprocessing.channels == tuple(x for x in LABELS if x not in ("Pz", "CP2"))
     assert set(left.why) == {"Pz", "CP2"}
 
@@ -133,8 +135,9 @@ def test_where_hardly_a_channel_is_left_all_bad_ones_are_named_with_their_fault(
 
 @pytest.mark.slow
 def test_a_person_with_a_dead_electrode_is_judged_without_it_and_the_model_says_so() -> None:
-    from bci.session.judging.judge import fit_best, judge
-    from bci.session.judging.settings import JudgeSettings
+    from bci.judging.best_fit import fit_best
+    from bci.judging.judge import judge
+    from bci.judging.settings import JudgeSettings
 
     one = run({"Pz": flat, "CP1": flat})
     found = judge([one], CONFIG, settings=JudgeSettings(looks=1, permutations=99), grid="live")

@@ -11,30 +11,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bci.calibration.external_cues import ExternalCues
 from bci.config import load_config
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.session.calibration.outside import Outside
-from bci.session.cue_matching import KEPT, CueMatcher, Sighting
-from bci.session.cues import find_cues
-from bci.session.live_cues import LiveCues, on_record
-from bci.session.model import load_model
-from bci.session.replay import read_session, verify
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, train, write_model
-from bci.session.virtual import run_virtually
-from bci.session.wire import line
+from bci.model.file import load_model
+from bci.paradigm.cue_matching import KEPT, CueMatcher, Sighting
+from bci.paradigm.cues import find_cues
+from bci.paradigm.live_cues import LiveCues, on_record
+from bci.paradigm.timeline import short
+from bci.replay.recorded_session import read_session
+from bci.replay.replay import verify
+from bci.simulation.simulate import record_virtually
+from bci.simulation.virtual import run_virtually
 from bci.stream.bus import Marker
 from bci.stream.clock import VirtualClock
+from bci.stream.files.readers import open_recording
 from bci.stream.inprocess import InProcessBus
-from bci.stream.marker_shapes import MOST_FIELDS, parsed, paths
+from bci.stream.markers.shapes import MOST_FIELDS, parsed, paths
+from bci.stream.markers.trigger_edges import TriggerEdges
+from bci.stream.markers.triggers import MarkerTable, trigger_stream
+from bci.stream.messages import line
 from bci.stream.metadata import row_info
-from bci.stream.player import Player, bus_outlets
-from bci.stream.readers import open_recording
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
-from bci.stream.triggers import MarkerTable, TriggerEdges, trigger_stream
-from bci.stream.xdf_reader import read_xdf
+from bci.stream.played_outlets import bus_outlets
+from bci.stream.player import Player
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
+from bci.stream.xdf.reader import read_xdf
+from bci.training.labelled import open_labelled
+from bci.training.train import train, write_model
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 TABLE = {"1": "left", "2": "right", "left": "left", "right": "right"}
@@ -101,7 +106,7 @@ def test_another_programs_cues_that_come_twice_are_one_trial_of_a_calibration() 
     clock = VirtualClock(10.0)
     bus = InProcessBus(clock)
     outlet = bus.text_outlet("Cues", "Markers")
-    outside = Outside(bus.markers("Cues"), {"go": "left"}, field="event")
+    outside = ExternalCues(bus.markers("Cues"), {"go": "left"}, field="event")
     for at in (11.0, 11.004, 15.0):
         outlet.push('{"event": "go"}', at)
     assert [outside.cue(), outside.cue(), outside.cue()] == [("left", 11.0), ("left", 15.0), None]
@@ -150,7 +155,7 @@ def test_the_cues_of_a_session_are_those_of_its_recording(seen: list[tuple[float
         theirs = [(t, text) for t, _, text, source in seen if source == name]
         streams.append(RecordedMarkers(name, tuple(text for _, text in theirs), np.array([t for t, _ in theirs])))
     signal = RecordedSignal(INFO, data, stamps)
-    recorded = find_cues(Recording(Path("a"), (signal,), tuple(streams), ""), signal, MarkerTable(TABLE)).trials
+    recorded = find_cues(RecordedStreams(Path("a"), (signal,), tuple(streams), ""), signal, MarkerTable(TABLE)).trials
     assert on_record([{"kind": h.kind, **h.fields} for h in heard]) == list(recorded)
     assert sum(h.kind == "cue" for h in heard) == len(recorded)
 
@@ -215,7 +220,7 @@ def test_a_recording_that_is_played_gives_the_cues_of_all_its_columns() -> None:
     signal = RecordedSignal(INFO, np.zeros((len(stamps), 2)), stamps)
     rows = (("1", "left"), ("2", "right"))
     markers = RecordedMarkers("Cues", ("1", "2"), np.array([3.0, 6.0]), rows=rows, columns=("trial", "class"))
-    recording = Recording(Path("a"), (signal,), (markers,), "")
+    recording = RecordedStreams(Path("a"), (signal,), (markers,), "")
     clock = VirtualClock(100.0)
     bus = InProcessBus(clock)
     player = Player(recording, bus_outlets(recording, bus))
@@ -300,7 +305,7 @@ def test_a_marker_without_a_time_is_no_cue_live_as_in_a_recording_and_is_said_on
     assert all(line(h.kind, **h.fields) for h in heard)
     signal = RecordedSignal(INFO, levels, np.arange(20) / 250)
     cues = RecordedMarkers("Cues a", ("left", "left", "right"), np.array([stamp, stamp, 3.0]))
-    found = find_cues(Recording(Path("a.xdf"), (signal,), (cues,), ""), signal, MarkerTable(TABLE))
+    found = find_cues(RecordedStreams(Path("a.xdf"), (signal,), (cues,), ""), signal, MarkerTable(TABLE))
     assert [(t.time_s, t.class_) for t in found.trials] == [(3.0, "right")]
 
 

@@ -15,26 +15,32 @@ from hypothesis import strategies as st
 from live_rig import Imagery, Rig, model_of
 from parts import LABELS, decoder, stream
 
-from bci.engine import inputs as steer
 from bci.engine.chunk import Chunk
+from bci.engine.control_inputs import MarkChannels
 from bci.engine.engine import Engine, EngineSettings
 from bci.engine.outcome import Reason
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import RecordingError, TrainingError
-from bci.session.epochs import Trial, cut, decode_at_cues, decoded, reasons
-from bci.session.marked import Marked, marked_in
-from bci.session.replay import RecordedSession, Verification, decode, recompute
-from bci.session.training import LabelledRun, open_labelled, preprocessing_for, train
+from bci.paradigm.cues import CueEvent
+from bci.replay.recorded_session import RecordedSession
+from bci.replay.replay import Verification, decode, recompute
 from bci.settings import SessionConfig
-from bci.stream.marked import BadSpan, span_of
+from bci.stream.files.readers import open_recording
+from bci.stream.markers.marked import BadSpan, span_of
 from bci.stream.montage import Montage
-from bci.stream.readers import open_recording
-from bci.stream.recording import RecordedSignal
+from bci.stream.recorded_signal import RecordedSignal
+from bci.training.decoding import decode_at_cues, decode_recording
+from bci.training.epochs import reasons
+from bci.training.extraction import extract_epochs
+from bci.training.labelled import LabelledRun, open_labelled
+from bci.training.marked import BadMarks, bad_marks_in
+from bci.training.resolved import resolve_decoder
+from bci.training.train import train
 
 RATE = 100
 STOP_S = 1.0
-CUES = tuple(Trial(4.0 + 2 * i, "left" if i % 2 else "right") for i in range(20))
+CUES = tuple(CueEvent(4.0 + 2 * i, "left" if i % 2 else "right") for i in range(20))
 PREPROCESSING = Preprocessing(RATE, LABELS, notch_hz=0.0, window=120, hop=10)
 CONFIG = SessionConfig.model_validate(
     {
@@ -93,8 +99,8 @@ def test_a_window_that_holds_a_short_bad_stretch_is_left_out_and_not_trained_on_
     tmp_path: Path, from_s: float, length_s: float
 ) -> None:
     run = open_labelled(fif(tmp_path / "a_raw.fif", [(CUES[5].time_s + from_s, length_s, "BAD_blink")]), CONFIG)
-    p = replace(preprocessing_for(run.info, CONFIG), least=10)
-    epochs = cut(run.info, run.raw, run.cues, p, STOP_S, marked=run.marked)
+    p = replace(resolve_decoder(run.info, CONFIG).preprocessing, least=10)
+    epochs = extract_epochs(run.info, run.raw, run.cues, p, STOP_S, marked=run.marked)
     assert epochs.rejected == ((CUES[5], "BAD_blink"),)
 
 
@@ -155,7 +161,7 @@ def test_bad_channels_of_the_montage_count_by_the_labels_that_it_gives(tmp_path:
 def run_of(spans: Sequence[BadSpan], stamps: np.ndarray, data: np.ndarray) -> LabelledRun:
     info = StreamInfo(RATE, tuple(Channel(x) for x in LABELS), name="x", sample_clock=True)
     signal = RecordedSignal(info, data, stamps, bad_spans=tuple(spans))
-    return LabelledRun("x", info, signal.chunk(), CUES, "", Marked((), tuple(spans)))
+    return LabelledRun("x", info, signal.chunk(), CUES, "", BadMarks((), tuple(spans)))
 
 
 @settings(max_examples=30, deadline=None)
@@ -172,7 +178,7 @@ def test_no_window_that_is_trained_on_reaches_into_a_bad_stretch_or_across_a_pau
     spans = [BadSpan(float(stamps[round(at_s * RATE)]), float(stamps[round(at_s * RATE)]) + n, "BAD") for at_s, n in bad]
     p = PREPROCESSING
     run = run_of(spans, stamps, x)
-    epochs = cut(run.info, run.raw, run.cues, p, STOP_S, marked=run.marked)
+    epochs = extract_epochs(run.info, run.raw, run.cues, p, STOP_S, marked=run.marked)
     left_out = {cue for cue, _ in epochs.rejected}
     kept = [cue for cue in CUES if cue not in left_out]
     jumps = stamps[1:][np.diff(stamps) > 1.5 / RATE]
@@ -186,7 +192,7 @@ def test_no_window_that_is_trained_on_reaches_into_a_bad_stretch_or_across_a_pau
     if breaks and max(breaks) < stamps[-1]:
         other = x + np.where((stamps < max(breaks) - 0.5 / RATE)[:, None], 40.0 * np.sin(np.arange(len(x)))[:, None], 0.0)
         again = run_of(spans, stamps, other)
-        found = cut(again.info, again.raw, again.cues, p, STOP_S, marked=again.marked)
+        found = extract_epochs(again.info, again.raw, again.cues, p, STOP_S, marked=again.marked)
         gone = {cue for cue, _ in found.rejected}
         later = [cue for cue in kept if cue.time_s + STOP_S - whole_s > max(breaks)]
         assert not gone & set(later)
@@ -198,10 +204,10 @@ def test_no_window_that_is_trained_on_reaches_into_a_bad_stretch_or_across_a_pau
 def test_a_channel_that_is_bad_for_a_while_is_done_without_so_long_and_trusted_after() -> None:
     x = volts().T * 1e6
     stamps = np.arange(len(x)) / RATE
-    marked = Marked(("Pz",), (BadSpan(10.0, 20.0, "BAD_loose", ("CP1",)), BadSpan(15.0, 25.0, "BAD_wet", ("CP1",))))
+    marked = BadMarks(("Pz",), (BadSpan(10.0, 20.0, "BAD_loose", ("CP1",)), BadSpan(15.0, 25.0, "BAD_wet", ("CP1",))))
     info, p = stream(rate_hz=RATE), PREPROCESSING
     engine = Engine(info, decoder(prep=p))
-    seen = [(o.stamp, o.mask) for o in decoded(engine, Chunk(x, stamps), marked)]
+    seen = [(o.stamp, o.mask) for o in decode_recording(engine, Chunk(x, stamps), marked)]
     cp1, pz = 1 << LABELS.index("CP1"), 1 << LABELS.index("Pz")
     assert all(mask & pz for _, mask in seen)
     bad = [stamp for stamp, mask in seen if mask & cp1]
@@ -214,8 +220,8 @@ def test_a_channel_that_is_bad_for_a_while_is_done_without_so_long_and_trusted_a
 def test_live_and_trained_trials_do_without_the_same_marked_channel() -> None:
     x = volts().T * 1e6
     raw = Chunk(x, np.arange(len(x)) / RATE)
-    info, p, marked = stream(rate_hz=RATE), PREPROCESSING, Marked((), (BadSpan(10.0, 20.0, "BAD_loose", ("CP1",)),))
-    epochs = cut(info, raw, CUES, p, STOP_S, marked=marked)
+    info, p, marked = stream(rate_hz=RATE), PREPROCESSING, BadMarks((), (BadSpan(10.0, 20.0, "BAD_loose", ("CP1",)),))
+    epochs = extract_epochs(info, raw, CUES, p, STOP_S, marked=marked)
     said = decode_at_cues(Engine(info, decoder(prep=p)), raw, CUES, STOP_S, marked)
     masks = [bool(o.mask >> LABELS.index("CP1") & 1) for _, o in said if o is not None]
     assert masks == epochs.bad[:, LABELS.index("CP1")].tolist()
@@ -237,7 +243,7 @@ def test_channels_that_the_montage_calls_bad_are_marked_from_the_first_sample_of
         rig.engine.settings,
         "0" * 64,
         {},
-        [(e["consumed"], steer.Mark(tuple(e["labels"]), e["bad"])) for e in first[1:]],
+        [(e["consumed"], MarkChannels(tuple(e["labels"]), e["bad"])) for e in first[1:]],
         [(0, float(rig.delivered[0].stamps[0]))],
         rig.rows,
         Chunk(np.concatenate([c.data for c in rig.delivered]), np.concatenate([c.stamps for c in rig.delivered])),
@@ -253,7 +259,7 @@ def test_a_replay_with_a_model_goes_by_what_was_marked() -> None:
     signal = RecordedSignal(stream(rate_hz=RATE), x, stamps, bad_channels=("Pz",), bad_spans=spans)
     raw = signal.chunk()
     rows = np.array(
-        decode(signal.info, raw.data, raw.stamps, model_of(decoder(prep=PREPROCESSING)), EngineSettings(), marked_in(signal))
+        decode(signal.info, raw.data, raw.stamps, model_of(decoder(prep=PREPROCESSING)), EngineSettings(), bad_marks_in(signal))
     )
     stamp, reason, mask = rows[:, 3], rows[:, 5], rows[:, 8].astype(int)
     assert set(reason[(stamp >= 10.0) & (stamp < 12.0)]) == {Reason.NONFINITE}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, StreamError
-from bci.stream.metadata import bci_fields, header_xml, scale_to_microvolts, stream_info
+from bci.stream.metadata import bci_fields, header_xml, stream_info
+from bci.stream.units import scale_to_microvolts
 
 
 def header(channels: str = "", count: int = 2, rate: str = "250", kind: str = "EEG", name: str = "amp", desc: str = "") -> str:

@@ -14,8 +14,9 @@ from bci.engine.decoder import scatter
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, ModelError, StreamMismatch
-from bci.session.fit import FittedModel, fit_decoder
-from bci.session.model import ModelHeader, check_stream, load_model, save_model
+from bci.model.file import load_model, save_model
+from bci.model.header import ModelHeader, check_stream
+from bci.training.fit import FittedModel, fit_decoder
 
 LABELS = ("C3", "Cz", "C4")
 INFO = StreamInfo(100.0, tuple(Channel(x) for x in LABELS), reference="A1", name="amplifier")

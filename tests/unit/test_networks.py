@@ -15,9 +15,10 @@ torch = pytest.importorskip("torch", reason="the extra `networks` is not install
 from bci.engine.preprocessing import Preprocessing  # noqa: E402
 from bci.engine.stream_info import Channel, StreamInfo  # noqa: E402
 from bci.errors import ConfigError, TrainingError  # noqa: E402
-from bci.session.fit import FittedModel, TrainingContext, fit_decoder, load_family  # noqa: E402
-from bci.session.model import load_model, save_model  # noqa: E402
-from bci.session.progress import Enough  # noqa: E402
+from bci.model.family import TrainingContext, load_family  # noqa: E402
+from bci.model.file import load_model, save_model  # noqa: E402
+from bci.progress import Enough  # noqa: E402
+from bci.training.fit import FittedModel, fit_decoder  # noqa: E402
 from pipelines.networks.alignment import mean_covariance, whitening  # noqa: E402
 from pipelines.networks.augment import mirrored_channel, mirrored_classes, mirrored_columns, recombined  # noqa: E402
 from pipelines.networks.building import built, head_of  # noqa: E402
@@ -229,7 +230,7 @@ def test_progress_is_told_and_enough_ends_training_with_what_there_is() -> None:
     context = TrainingContext(SETTINGS, np.arange(24), progress=told)
     found = family.fit_informed(windows, labels, context)
     assert len(said) == 3
-    assert "by hand" in found.notes[0]
+    assert "somebody ended the training" in found.notes[0]
     assert found.estimator.predict_proba(windows).shape == (24, 2)
 
 
@@ -248,7 +249,7 @@ def test_a_network_of_the_user_is_trained_by_import_path_and_run_without_it(tmp_
     path = tmp_path / "model"
     save_model(path, model.header(StreamInfo(100.0, tuple(Channel(x) for x in LABELS)), (0.5, 1.5)), model.arrays)
     code = (
-        "import sys, numpy as np; from bci.session.model import load_model\n"
+        "import sys, numpy as np; from bci.model.file import load_model\n"
         f"kernel = load_model({str(path)!r}).decoder.kernel\n"
         "print(kernel(np.random.default_rng(0).standard_normal((1, 100, 3))).sum().round(6))\n"
         "print(*[n for n in ('networks_of_users', 'torch', 'sklearn', 'pyriemann', 'PySide6') if n in sys.modules])"

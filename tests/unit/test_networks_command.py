@@ -16,15 +16,18 @@ from bci.commands import main
 from bci.commands.train import interruptible
 from bci.engine.preprocessing import Preprocessing
 from bci.errors import ConfigError
-from bci.session.epochs import cut, earlier_ends, filled, join
-from bci.session.headstart.library import Library
-from bci.session.model import load_model
-from bci.session.progress import Enough, silent
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, train, trials
+from bci.model.file import load_model
+from bci.paradigm.timeline import short
+from bci.progress import Enough, silent
 from bci.settings import DecoderSection, MarkersSection, PreprocessingSection, SessionConfig, TrialSection
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.epochs import impute_bad_channels, join
+from bci.training.extraction import earlier_ends, extract_epochs
+from bci.training.labelled import open_labelled
+from bci.training.resolved import resolve_decoder
+from bci.training.train import run_epochs, train
+from bci.transfer.library import Library
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 LABELS = ("FC3", "C3", "Cz", "FC4", "C4", "Pz")
@@ -69,8 +72,8 @@ def test_windows_slide_inside_the_trial_and_nowhere_else(window: int, ends_s: tu
 def test_an_earlier_window_of_a_trial_is_the_later_window_of_an_earlier_end(recordings: list[Path]) -> None:
     run = open_labelled(recordings[0], config())
     p = trials_settings(run.info.rate_hz)
-    together = cut(run.info, run.raw, run.cues, p, 2.5, earlier_s=(0.4, 0.2))
-    alone = cut(run.info, run.raw, run.cues, p, 2.3)
+    together = extract_epochs(run.info, run.raw, run.cues, p, 2.5, earlier_s=(0.4, 0.2))
+    alone = extract_epochs(run.info, run.raw, run.cues, p, 2.3)
     assert together.earlier is not None
     of_first = together.earlier.windows[together.earlier.trials == 0]
     assert np.array_equal(of_first[1], alone.windows[0])
@@ -89,14 +92,14 @@ def trials_settings(rate_hz: float) -> Preprocessing:
 
 def test_windows_keep_their_trial_when_runs_are_joined_and_only_networks_ask_for_them(recordings: list[Path]) -> None:
     runs = [open_labelled(path, config()) for path in recordings[:2]]
-    parts = [trials(run, config()) for run in runs]
-    whole = filled(join(parts), LABELS)
+    parts = [run_epochs(run, resolve_decoder(run.info, config()), config()) for run in runs]
+    whole = impute_bad_channels(join(parts), LABELS)
     assert whole.earlier is not None
     assert np.array_equal(np.unique(whole.earlier.trials), np.arange(len(whole.labels)))
     second = whole.earlier.windows[whole.earlier.trials == len(parts[0].labels)]
     assert parts[1].earlier is not None
     assert np.array_equal(second, parts[1].earlier.windows[parts[1].earlier.trials == 0])
-    assert trials(runs[0], config("ts-lr")).earlier is None
+    assert run_epochs(runs[0], resolve_decoder(runs[0].info, config("ts-lr")), config("ts-lr")).earlier is None
 
 
 def test_trials_are_counted_once_however_many_windows_they_give(recordings: list[Path]) -> None:
@@ -155,7 +158,7 @@ def test_ctrl_c_while_cross_validating_leaves_the_model_without_an_accuracy(
     def interrupted(*given: object) -> tuple[int, int]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bci.session.training.cross_validated", interrupted)
+    monkeypatch.setattr("bci.training.train.cross_validated", interrupted)
     words = ["train", str(recordings[0]), "-o", str(tmp_path / "m"), "--decoder", "mdm", *SETTINGS[:8]]
     assert main(words) == 0
     assert "not cross-validated" in capsys.readouterr().out

@@ -7,25 +7,29 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from parts import decoder, eeg, preprocessing, stream
 
+from bci.calibration.watch import SignalWatch
 from bci.config import load_config
-from bci.engine.chunk import Chunk
+from bci.engine.chunk import Chunk, hop_chunks
 from bci.engine.engine import Engine
 from bci.engine.outcome import Reason
-from bci.session.calibration.watch import SignalWatch
-from bci.session.epochs import Trial, cut, decode_at_cues, pieces
-from bci.session.evaluation.cutting import cut_key
-from bci.session.evaluation.origin import OpenedRun
-from bci.session.explore.epochs import decodable
-from bci.session.judging.settings import JudgeSettings
-from bci.session.judging.trials import cut_trials
-from bci.session.marked import Marked
-from bci.session.training import LabelledRun, preprocessing_for, trials
+from bci.evaluation.cutting import cut_key
+from bci.evaluation.data_source import OpenedRun
+from bci.explore.epochs import decodable
+from bci.judging.settings import JudgeSettings
+from bci.judging.trials import cut_trials
+from bci.paradigm.cues import CueEvent
 from bci.settings import SessionConfig
 from bci.stream.clock import VirtualClock
 from bci.stream.inprocess import InProcessBus
-from bci.stream.marked import BadSpan
-from tests.parts import decoder, eeg, preprocessing, stream
+from bci.stream.markers.marked import BadSpan
+from bci.training.decoding import decode_at_cues
+from bci.training.extraction import extract_epochs
+from bci.training.labelled import LabelledRun
+from bci.training.marked import BadMarks
+from bci.training.resolved import resolve_decoder
+from bci.training.train import run_epochs
 
 RATE_HZ = 250.0
 LOSSES = {
@@ -61,7 +65,7 @@ def recording(loss: str, fault: str, seed: int) -> LabelledRun:
     keep = np.ones(len(data), dtype=np.bool_)
     for at, n in LOSSES[loss]:
         keep[at : at + n] = False
-    cues = tuple(Trial(1000.0 + 0.6 + 0.4 * i, ("a", "b")[i % 2]) for i in range(26))
+    cues = tuple(CueEvent(1000.0 + 0.6 + 0.4 * i, ("a", "b")[i % 2]) for i in range(26))
     return LabelledRun("made", stream(), Chunk(data[keep], raw.stamps[keep]), cues, "")
 
 
@@ -73,14 +77,14 @@ def test_what_is_cut_is_what_the_engine_decodes(given: dict[str, str]) -> None:
         run = recording(loss, fault, seed)
         live = decode_at_cues(Engine(run.info, decoder(prep=p), config.engine_settings()), run.raw, run.cues, 1.0)
         decoded = {cue.time_s for cue, o in live if o is not None and o.reason in (Reason.DECIDED, Reason.IDLE)}
-        epochs = cut(run.info, run.raw, run.cues, p, 1.0, front=config.front())
+        epochs = extract_epochs(run.info, run.raw, run.cues, p, 1.0, front=config.front())
         left_out = {cue.time_s for cue, _ in epochs.rejected}
         assert {cue.time_s for cue in run.cues} - left_out == decoded, (loss, fault)
         assert len(epochs.labels) == len(decoded)
 
 
 def by_training(run: LabelledRun, config: SessionConfig) -> int:
-    return len(trials(run, config).labels)
+    return len(run_epochs(run, resolve_decoder(run.info, config), config).labels)
 
 
 def by_judging(run: LabelledRun, config: SessionConfig) -> int:
@@ -113,19 +117,20 @@ def test_trials_that_were_kept_of_an_evaluation_are_cut_anew_when_continuity_cha
 
 def test_trials_that_were_kept_of_an_evaluation_are_cut_anew_when_a_channel_is_marked_bad_for_a_while() -> None:
     run = recording("none", "none", 1)
-    marked = replace(run, marked=Marked((), (BadSpan(1.0, 2.0, "bad electrode", (run.info.labels[0],)),)))
+    marked = replace(run, marked=BadMarks((), (BadSpan(1.0, 2.0, "bad electrode", (run.info.labels[0],)),)))
     assert len({OpenedRun("a", "1", "1", "1", one).identity for one in (run, marked)}) == 2
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_calibration_takes_those_trials_for_good_that_training_will_take(loss: str) -> None:
     run, config = recording(loss, "none", 1), load_config(None, {"trial.start_s": "0", "trial.stop_s": "2"})
-    p = preprocessing_for(run.info, config)
+    decoder = resolve_decoder(run.info, config)
+    p = decoder.preprocessing
     assert p.partly  # live decoding does with less
     watch = SignalWatch(InProcessBus(VirtualClock(0.0)).outlet(run.info), p, config.front())  # type: ignore[arg-type]
-    for piece in pieces(run.raw, p.hop):
+    for piece in hop_chunks(run.raw, p.hop):
         watch.take(piece)
     good = {cue.time_s for cue in run.cues if watch.fault_at(cue.time_s + config.trial.stop_s) == ""}
-    epochs = trials(run, config)
+    epochs = run_epochs(run, decoder, config)
     assert good == {cue.time_s for cue in run.cues} - {cue.time_s for cue, _ in epochs.rejected}
     assert good

@@ -18,11 +18,13 @@ from bci.engine.outcome import FILLED, Outcome, Reason, fields
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.window import SampleWindow, ScatterWindow
 from bci.errors import ConfigError, ModelError
-from bci.session.epochs import Trial, decode_at_cues, stretched
-from bci.session.epochs import cut as cut_trials
-from bci.session.model import build_decoder
-from bci.session.training import preprocessing_for
+from bci.model.file import build_decoder
+from bci.paradigm.cues import CueEvent
 from bci.settings import SessionConfig
+from bci.training.decoding import decode_at_cues
+from bci.training.extraction import extract_epochs as cut_trials
+from bci.training.extraction import fill_lost_samples
+from bci.training.resolved import resolve_decoder
 
 DECODED = (Reason.DECIDED, Reason.IDLE)
 RATE, HOP, WINDOW = 250, 10, 500
@@ -110,7 +112,7 @@ def test_the_scatter_of_a_window_is_that_of_the_samples_that_training_cuts_out_o
 
 def test_live_and_training_take_the_same_trials_and_see_the_same_covariance() -> None:
     raw = with_gaps(6000, [(1500, 125), (3300, 300), (5000, 60)])
-    cues = tuple(Trial(1000.0 + t, "left") for t in np.arange(3.0, 21.0, 1.0))
+    cues = tuple(CueEvent(1000.0 + t, "left") for t in np.arange(3.0, 21.0, 1.0))
     epochs = cut_trials(stream(), raw, cues, PARTLY, 2.0)
     seen: list[np.ndarray] = []
 
@@ -132,7 +134,7 @@ def test_live_and_training_take_the_same_trials_and_see_the_same_covariance() ->
 def test_zeros_stand_for_lost_samples_and_power_is_that_of_the_others() -> None:
     samples = np.random.default_rng(0).normal(size=(1, 100, 3))
     window = Window(0, 0, 0.0, 0, 0, Reason.DECIDED, 0, 40, np.zeros(3, dtype=bool), samples)
-    whole = stretched(window)
+    whole = fill_lost_samples(window)
     there = samples[0, 60:]
     np.testing.assert_allclose(whole[0].T @ whole[0] / 100, there.T @ there / 40)
     assert not whole[0, :60].any()
@@ -188,7 +190,7 @@ def test_blocks_that_are_left_out_do_not_count(kind: type) -> None:
 def test_which_decoders_do_with_a_part_is_in_the_model_and_set_by_one_setting() -> None:
     def least(name: str, **section: float) -> int:
         config = SessionConfig.model_validate({"preprocessing": section, "decoder": {"name": name}})
-        return preprocessing_for(stream(), config).least
+        return resolve_decoder(stream(), config).preprocessing.least
 
     covariances, whole = ("ts-lr", "csp-lda", "mdm", "fgmdm", "fbcsp"), ("acm",)
     assert {least(name) for name in covariances} == {380}  # three quarters of 500, in whole hops

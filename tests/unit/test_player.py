@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,28 @@ from hypothesis import strategies as st
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, RecordingError
+from bci.stream import messages
 from bci.stream.clock import VirtualClock
-from bci.stream.clock_map import ClockMap
+from bci.stream.clocks.clock_map import ClockMap
 from bci.stream.inprocess import InProcessBus
-from bci.stream.player import Player, PlayerSettings, PlayerSource, bus_outlets, push_ends, timeline
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
+from bci.stream.played_outlets import bus_outlets, left_out
+from bci.stream.player import Player, PlayerSettings, PlayerSource
+from bci.stream.push_times import push_ends, timeline
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
 
 RATE = 100.0
 INFO = StreamInfo(RATE, (Channel("C3"), Channel("C4")), name="amp", source_id="x")
 
 
-def recording(stamps: np.ndarray, markers: tuple[tuple[str, float], ...] = (), offset_s: float = 0.0) -> Recording:
+def recording(stamps: np.ndarray, markers: tuple[tuple[str, float], ...] = (), offset_s: float = 0.0) -> RecordedStreams:
     data = np.arange(2 * len(stamps), dtype=float).reshape(-1, 2)
     texts, times = tuple(t for t, _ in markers), np.array([s for _, s in markers])
     marked = (RecordedMarkers("cues", texts, times, ClockMap.constant(offset_s)),) if markers else ()
-    return Recording(Path("a.xdf"), (RecordedSignal(INFO, data, stamps),), marked, "ab" * 32)
+    return RecordedStreams(Path("a.xdf"), (RecordedSignal(INFO, data, stamps),), marked, "ab" * 32)
 
 
-def played(rec: Recording, settings: PlayerSettings | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray, list]:
+def played(rec: RecordedStreams, settings: PlayerSettings | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray, list]:
     """Data, stamps and arrival time of each sample, and (text, stamp, arrival) of each marker."""
     clock = VirtualClock(5000.0)
     bus = InProcessBus(clock)
@@ -147,12 +152,44 @@ def test_impossible_settings_are_told_at_once() -> None:
     assert len(error.value.problems) == 2
 
 
-def test_streams_of_an_engine_are_not_played_unless_asked_for() -> None:
+STEERING = messages.line("stop", why="from a recording")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rows"),
+    [
+        ("bci-events", "BCI-Event", (("{}",),)),
+        ("x", "bci-control", (("go",),)),
+        ("bci-control", "Markers", ((STEERING,),)),
+        ("bci-control", "Markers", (("go",),)),
+        (" BCI-Control ", "Notes", (("go",),)),
+        ("cues", "Markers", (("go",), (f"  {STEERING}",))),
+        ("cues", "Markers", (("go", STEERING), ("go", "1"))),
+        ("cues", "", (('{"v": 1, "kind": "arm"}',),)),
+    ],
+)
+def test_what_would_steer_a_session_that_runs_now_is_never_played(name: str, kind: str, rows: tuple) -> None:
     rec = recording(board(2))
-    ours = RecordedMarkers("bci-events", ("{}",), np.array([1000.0]), type="BCI-Event")
-    rec = Recording(rec.path, rec.signals, (ours,), rec.sha256)
-    assert bus_outlets(rec, InProcessBus(VirtualClock()))[1] is None
-    assert bus_outlets(rec, InProcessBus(VirtualClock()), bci=True)[1] is not None
+    marked = RecordedMarkers(name, tuple(r[0] for r in rows), 1000.0 + np.arange(len(rows)), type=kind, rows=rows)
+    rec = RecordedStreams(rec.path, rec.signals, (marked,), rec.sha256)
+    signal, markers = bus_outlets(rec, InProcessBus(VirtualClock()))
+    assert signal is not None
+    assert markers is None
+    assert repr(name) in left_out(rec)[1]
+
+
+def test_a_signal_of_our_names_is_left_out_or_played_under_another_name() -> None:
+    names = ("bci-control", "bci-decisions", "", "amp")
+    signals = tuple(RecordedSignal(replace(INFO, name=name), np.zeros((2, 2)), np.arange(2.0)) for name in names)
+    rec = RecordedStreams(Path("bci-control.xdf"), signals, (), "ab" * 32)
+    outlets = bus_outlets(rec, InProcessBus(VirtualClock()))
+    assert [o and o.info.name for o in outlets] == [None, "played bci-decisions", None, "amp"]  # type: ignore[union-attr]
+
+
+def test_cues_that_are_json_or_look_like_it_are_played() -> None:
+    texts = ('{"trial": 3}', "{", "{not json}", '["kind"]', "left")
+    rec = recording(board(2), tuple((text, 1000.0) for text in texts))
+    assert left_out(rec) == {}
 
 
 def test_a_played_stream_has_the_same_source_id_each_time_and_declares_microvolts() -> None:

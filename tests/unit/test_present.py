@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from bci.session.calibration.present import Terminal
+from bci.paradigm.present import Terminal
 
 CHOICES = {"g": "go on", "s": "stop here"}
 
@@ -44,7 +44,7 @@ def test_what_is_no_choice_is_asked_again(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_a_cue_is_drawn_with_its_arrow_and_taken_away(capsys: pytest.CaptureFixture[str]) -> None:
-    from bci.session.timeline import Cue
+    from bci.paradigm.timeline import Cue
 
     terminal = Terminal(bell=False)
     terminal.show(Cue(0.0, 769, "left_hand", "left_hand"), "Linke Hand")

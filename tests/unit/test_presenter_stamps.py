@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from calibration_parts import CountingJudge, Operator, calibrate, quick
 
-from bci.session.timeline import Cue
-from bci.stream.xdf_reader import read_xdf
+from bci.paradigm.timeline import Cue
+from bci.stream.xdf.reader import read_xdf
 
 FRAME_S = 0.0137
 

@@ -50,6 +50,14 @@ def test_constraints_hold_nothing_but_pins() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("requirement", requirements(), ids=lambda r: r.name)
+def test_every_dependency_stands_with_its_versions_on_the_page_of_third_party_software(requirement: Requirement) -> None:
+    page = (ROOT / "docs" / "reference" / "third-party.md").read_text(encoding="utf-8")
+    row = next((line for line in page.splitlines() if re.search(rf"(^|[| ]){re.escape(requirement.name)}[\[ ,(]", line)), "")
+    assert row, f"{requirement.name} is missing in docs/reference/third-party.md"
+    assert all(str(part) in page[page.index(row) :] for part in requirement.specifier), row
+
+
 def test_the_qt_that_aborts_on_python_3_11_is_excluded() -> None:
     gui = Requirement(next(x for x in PROJECT["project"]["optional-dependencies"]["gui"] if x.startswith("PySide6")))
     assert not gui.specifier.contains("6.12.0")

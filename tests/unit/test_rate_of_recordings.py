@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_parts import START_S, rhythm, write_recording
 
 from bci.commands import main
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.stream.watch import rate_of
-from tests.recorded_parts import START_S, rhythm, write_recording
+from bci.engine.watch import rate_of
 
 CUES = [(3.0 + 4 * i, ("left", "right")[i % 2]) for i in range(12)]
 TABLE = ("--set", "markers.table.left=left", "--set", "markers.table.right=right")

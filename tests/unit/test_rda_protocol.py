@@ -11,27 +11,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bci.errors import StreamError
-from devices.rda_protocol import MAX_MESSAGE, Block, Marker, Message, RdaDecoder, Start, Stop
+from devices.rda_protocol import MAX_MESSAGE, RdaBlock, RdaDecoder, RdaMarker, RdaMessage, RdaStart, RdaStop
 
 LABELS = ("C3", "Cz", "C4")
 START = rda.start(LABELS, 500.0, (0.1, 0.5, 0.0488281))
 
 
-def decode(*pieces: bytes) -> list[Message]:
+def decode(*pieces: bytes) -> list[RdaMessage]:
     return RdaDecoder().feed(b"".join(pieces))
 
 
 def test_start_message_byte_by_byte_as_the_manual_lists_it() -> None:
     # GUID, nSize 57, nType 1, nChannels 1, 4000 µs, 0.5 µV, "Oz" and a zero.
     sent = bytes.fromhex("8e45584396c9864caf4a98bbf6c91450 2f000000 01000000 01000000 000000000040af40 000000000000e03f 4f7a00")
-    assert decode(sent) == [Start(250.0, ("Oz",), (0.5,))]
+    assert decode(sent) == [RdaStart(250.0, ("Oz",), (0.5,))]
 
 
 @pytest.mark.parametrize("kind", ["int16", "float32"])
 def test_values_are_microvolts_exactly(kind: str) -> None:
     raw = np.array([[1, -2, 32767], [-32768, 0, 5]]).astype(kind)
     (_, block) = decode(START, rda.block(7, raw))
-    assert isinstance(block, Block)
+    assert isinstance(block, RdaBlock)
     assert block.number == 7
     assert block.data.dtype == np.float64
     np.testing.assert_array_equal(block.data, raw.astype(np.float64) * [0.1, 0.5, 0.0488281])
@@ -40,17 +40,17 @@ def test_values_are_microvolts_exactly(kind: str) -> None:
 def test_markers_keep_position_type_and_description() -> None:
     sent = [rda.marker(0, "New Segment", ""), rda.marker(4, "Stimulus", "S  1", 3, 2), rda.marker(1, "Comment", "Zähler µ")]
     (_, block) = decode(START, rda.block(1, np.zeros((5, 3), np.float32), sent))
-    assert isinstance(block, Block)
+    assert isinstance(block, RdaBlock)
     assert block.markers == (
-        Marker(0, "New Segment", ""),
-        Marker(4, "Stimulus", "S  1", 3, 2),
-        Marker(1, "Comment", "Zähler µ"),
+        RdaMarker(0, "New Segment", ""),
+        RdaMarker(4, "Stimulus", "S  1", 3, 2),
+        RdaMarker(1, "Comment", "Zähler µ"),
     )
 
 
 def test_messages_without_samples_are_passed_over() -> None:
     found = decode(rda.KEEP_ALIVE, rda.NEW_STATE, START, rda.message(9, b"info"), rda.KEEP_ALIVE, rda.STOP)
-    assert [type(m) for m in found] == [Start, Stop]
+    assert [type(m) for m in found] == [RdaStart, RdaStop]
 
 
 @settings(max_examples=60, deadline=None)
@@ -63,9 +63,9 @@ def test_messages_are_the_same_however_the_bytes_are_cut(cuts: list[int]) -> Non
         found += decoder.feed(sent[at : at + cut])
         at += cut
     whole = decode(sent)
-    assert [type(m) for m in found] == [type(m) for m in whole] == [Start, Block, Block, Stop]
+    assert [type(m) for m in found] == [type(m) for m in whole] == [RdaStart, RdaBlock, RdaBlock, RdaStop]
     for one, other in zip(found, whole, strict=True):
-        if isinstance(one, Block) and isinstance(other, Block):
+        if isinstance(one, RdaBlock) and isinstance(other, RdaBlock):
             assert one.data.tobytes() == other.data.tobytes()
             assert (one.number, one.markers) == (other.number, other.markers)
 

@@ -10,9 +10,11 @@ import pytest
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, RecordingError, StreamMismatch
+from bci.stream.files.readers import open_recording
 from bci.stream.montage import Montage
-from bci.stream.readers import open_recording
-from bci.stream.recording import RecordedSignal, Recording, check_unit, typical_size
+from bci.stream.recorded_signal import RecordedSignal
+from bci.stream.recording import RecordedStreams
+from bci.stream.signal_checks import check_unit, typical_size
 
 RATE = 200.0
 LABELS = ["C3", "C4", "Cz"]
@@ -87,7 +89,7 @@ def test_a_brainvision_file_comes_out_in_microvolts_with_its_markers(tmp_path: P
 
 def test_an_xdf_file_gives_every_stream_and_scales_its_unit(tmp_path: Path) -> None:
     from bci.stream.metadata import header_xml, text_info
-    from bci.stream.xdf_writer import XdfWriter
+    from bci.stream.xdf.writer import XdfWriter
 
     channels = (Channel("C3", unit="mV"), Channel("TRIG", "TRIG", ""))
     info = StreamInfo(RATE, channels, source_id="s", name="amp")
@@ -152,7 +154,7 @@ def test_two_eeg_streams_must_be_told_apart_and_are_listed() -> None:
         )
         for name in ("one", "two")
     )
-    recording = Recording(Path("a.xdf"), signals, (), "")
+    recording = RecordedStreams(Path("a.xdf"), signals, (), "")
     with pytest.raises(RecordingError, match=r"2 EEG streams.*\n.*'one'.*\n.*'two'"):
         recording.eeg()
     assert recording.eeg("two") is signals[1]

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from bci.engine import inputs as steer
 from bci.engine.chunk import Chunk
+from bci.engine.control_inputs import SwitchRebias, TrialLabel
 from bci.engine.decoder import LiveDecoder
 from bci.engine.engine import Engine, EngineSettings
 from bci.engine.outcome import Outcome
 from bci.engine.preprocessing import Preprocessing
-from bci.engine.rebias import Rebias, RebiasSettings
+from bci.engine.rebias import BiasAdaptation, RebiasSettings
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError
-from bci.session.fit import fit_decoder
+from bci.training.fit import fit_decoder
 
 RATE, N, WINDOW, HOP = 250.0, 6, 250, 10
 LABELS = tuple(f"E{i}" for i in range(N))
@@ -34,7 +34,7 @@ def session(seed: int, shift: float, trials: int = 80, on: bool = True, classes:
     """Share of right trials, each decided before it is known; ``told`` is what every cue says instead of the truth."""
     rng = np.random.default_rng(seed)
     names = tuple(map(str, range(classes)))
-    rebias = Rebias(RebiasSettings(on=on), names)
+    rebias = BiasAdaptation(RebiasSettings(on=on), names)
     right = 0
     for trial in range(trials):
         class_ = int(rng.permutation(classes)[0]) if trial else 0
@@ -47,7 +47,7 @@ def session(seed: int, shift: float, trials: int = 80, on: bool = True, classes:
 
 def test_nothing_moves_before_every_class_was_cued() -> None:
     rng = np.random.default_rng(0)
-    rebias = Rebias(RebiasSettings(), CLASSES)
+    rebias = BiasAdaptation(RebiasSettings(), CLASSES)
     for trial in range(500):
         rebias.expect("left", trial, trial)
         probabilities = said(rng, 1, 0.0)
@@ -72,7 +72,7 @@ def test_a_session_without_drift_loses_no_more_than_a_point() -> None:
 
 def test_cues_that_lie_shift_no_further_than_the_reach() -> None:
     rng = np.random.default_rng(1)
-    rebias = Rebias(RebiasSettings(reach=0.5), CLASSES)
+    rebias = BiasAdaptation(RebiasSettings(reach=0.5), CLASSES)
     for trial in range(200):
         rebias.expect(CLASSES[trial % 2], trial, trial)
         rebias(np.array([1.0, 0.0]) if rng.random() < 0.9 else np.array([0.0, 1.0]), trial)
@@ -81,7 +81,7 @@ def test_cues_that_lie_shift_no_further_than_the_reach() -> None:
 
 
 def test_a_window_after_the_trial_and_a_class_nobody_knows_teach_nothing() -> None:
-    rebias = Rebias(RebiasSettings(), CLASSES)
+    rebias = BiasAdaptation(RebiasSettings(), CLASSES)
     for trial in range(20):
         rebias.expect("tongue" if trial % 2 else "left", 10 * trial, 10 * trial + 2)
         rebias(np.array([0.2, 0.8]), 10 * trial + 5)
@@ -120,7 +120,7 @@ def run(raw: Chunk, size: int, n_trials: int, on: bool, eager: bool = False) -> 
             found += engine.push(Chunk(raw.data[begin:stop], raw.stamps[begin:stop]))
             if eager:
                 engine.prepare()
-        engine.apply(steer.Known(CLASSES[trial % 2], place + 450, place + 500))
+        engine.apply(TrialLabel(CLASSES[trial % 2], place + 450, place + 500))
     return found
 
 
@@ -141,11 +141,11 @@ def test_it_begins_as_the_model_is_and_then_differs_and_off_is_the_model() -> No
     assert moved[first].consumed > 2 * EVERY + 500  # both classes had a trial by then
     assert not any(same[first:])
     engine = Engine(INFO, decoder())
-    assert engine.bias is None
-    engine.apply(steer.Rebias(True))
-    assert engine.bias == (0.0, 0.0)
-    engine.apply(steer.Rebias(False))
-    assert engine.bias is None
+    assert engine.adaptation.bias is None
+    engine.apply(SwitchRebias(True))
+    assert engine.adaptation.bias == (0.0, 0.0)
+    engine.apply(SwitchRebias(False))
+    assert engine.adaptation.bias is None
 
 
 def test_settings_out_of_bounds_are_all_named() -> None:

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bci.engine import inputs as steer
 from bci.engine.chunk import Chunk
+from bci.engine.control_inputs import SwitchRecentring
 from bci.engine.decoder import LiveDecoder
 from bci.engine.engine import Engine, EngineSettings
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.recentre import RecentreSettings, Recentring
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, ModelError
-from bci.session.fit import fit_decoder
+from bci.training.fit import fit_decoder
 
 RATE, N, WINDOW, HOP = 250.0, 6, 250, 10
 LABELS = tuple(f"E{i}" for i in range(N))
@@ -95,8 +95,8 @@ def test_however_the_stream_is_cut_recentred_outcomes_have_the_same_bits() -> No
             found += engine.push(Chunk(raw.data[start : start + size], raw.stamps[start : start + size]))
             if eager:
                 engine.prepare()
-        assert engine.recentred is not None
-        assert engine.recentred > 0.1
+        assert engine.adaptation.recentred is not None
+        assert engine.adaptation.recentred > 0.1
         return b"".join(o.row(N).tobytes() for o in found)
 
     assert rows(7, True) == rows(250, False) == rows(5000, False)
@@ -105,15 +105,15 @@ def test_however_the_stream_is_cut_recentred_outcomes_have_the_same_bits() -> No
 def test_switching_it_off_gives_the_decoder_back_bit_for_bit() -> None:
     raw = noise(30)
     plain, switched = Engine(INFO, decoder()), Engine(INFO, decoder())
-    switched.apply(steer.Recentre(True))
+    switched.apply(SwitchRecentring(True))
     half = len(raw) // 2
     first, second = Chunk(raw.data[:half], raw.stamps[:half]), Chunk(raw.data[half:], raw.stamps[half:])
     a, b = plain.push(first), switched.push(first)
     assert any(x.probabilities.tobytes() != y.probabilities.tobytes() for x, y in zip(a, b, strict=True))
-    switched.apply(steer.Recentre(False))
+    switched.apply(SwitchRecentring(False))
     for x, y in zip(plain.push(second), switched.push(second), strict=True):
         assert x.probabilities.tobytes() == y.probabilities.tobytes()
-    assert switched.recentred is None
+    assert switched.adaptation.recentred is None
 
 
 def test_amplifier_gains_that_changed_overnight_cost_little_with_recentring() -> None:
@@ -143,7 +143,7 @@ def test_amplifier_gains_that_changed_overnight_cost_little_with_recentring() ->
 def test_a_model_without_a_centre_refuses_and_says_what_to_do() -> None:
     engine = Engine(INFO, replace(decoder(), centre=None))
     with pytest.raises(ModelError, match="train it again"):
-        engine.apply(steer.Recentre(True))
+        engine.apply(SwitchRecentring(True))
 
 
 def test_settings_out_of_bounds_are_all_named() -> None:

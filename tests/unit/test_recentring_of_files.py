@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from parts import LABELS, eeg, preprocessing, stream
 
 from bci.config import load_config
 from bci.engine.chunk import Chunk
 from bci.engine.recentre import RecentreSettings
 from bci.engine.stream_info import StreamInfo
-from bci.session.epochs import Trial, cut, join
-from bci.session.evaluation.plan import Cell, Choices
-from bci.session.evaluation.recentring import ANEW, RECENTRED, Way, listen
-from bci.session.fit import fit_decoder
-from bci.session.training import LabelledRun
-from tests.parts import LABELS, eeg, preprocessing, stream
+from bci.evaluation.plan import Cell, Choices
+from bci.evaluation.recentring import ANEW, RECENTRED, Way, listen
+from bci.paradigm.cues import CueEvent
+from bci.training.epochs import join
+from bci.training.extraction import extract_epochs
+from bci.training.fit import fit_decoder
+from bci.training.labelled import LabelledRun
 
 RATE_HZ = 250.0
 N = 4000
@@ -27,7 +29,7 @@ def run(start_s: float, seed: int, info: StreamInfo | None = None) -> LabelledRu
     rng = np.random.default_rng(seed)
     info = info or stream(sample_clock=False)
     raw = eeg(N, seed=seed, start_s=start_s)
-    cues = tuple(Trial(start_s + 1.0 + 0.6 * i, ("left", "right")[i % 2]) for i in range(22))
+    cues = tuple(CueEvent(start_s + 1.0 + 0.6 * i, ("left", "right")[i % 2]) for i in range(22))
     data = raw.data[:, [LABELS.index(c.label) for c in info.channels]]
     for cue in cues:
         at = round((cue.time_s - start_s) * RATE_HZ)
@@ -40,7 +42,7 @@ def run(start_s: float, seed: int, info: StreamInfo | None = None) -> LabelledRu
 def test_all_cues_of_all_later_files_are_decoded_wherever_their_clocks_begin(starts: tuple[float, ...]) -> None:
     p, turned = preprocessing(), replace(stream(sample_clock=False), channels=tuple(reversed(stream().channels)))
     trained = [run(0.0, seed) for seed in (11, 12)]
-    epochs = join(cut(one.info, one.raw, one.cues, p, 0.5) for one in trained)
+    epochs = join(extract_epochs(one.info, one.raw, one.cues, p, 0.5) for one in trained)
     model = fit_decoder("ts-lr", epochs.windows, epochs.labels, p)
     config = load_config(None, {"trial.start_s": "0", "trial.stop_s": "0.5"})
     cell = Cell("recentring", "d", "s", "1", "", "ts-lr", False, (), (), (), p, config, Choices())

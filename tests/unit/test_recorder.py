@@ -1,64 +1,19 @@
 """The recorder on a virtual clock: what inlets deliver is in the file; what goes wrong is said."""
 
+import gc
 import threading
-import time
+import tracemalloc
 
 import numpy as np
 import pytest
+from recorder_parts import HandClock, ListInlet, eventually, header, samples
 
-from bci.errors import RecordingError, StreamLost
-from bci.stream.recorder import Recorder, RecorderSettings
-from bci.stream.xdf_reader import read_xdf
-from bci.stream.xdf_writer import XdfWriter
-
-
-def header(name="eeg", channel_format="float32", n_channels=2, rate_hz=250.0):
-    return (
-        f"<info><name>{name}</name><type>EEG</type><channel_count>{n_channels}</channel_count>"
-        f"<nominal_srate>{rate_hz}</nominal_srate><channel_format>{channel_format}</channel_format></info>"
-    )
-
-
-class HandClock:
-    """Time that a test sets."""
-
-    def __init__(self):
-        self.time_s = 1000.0
-
-    def now(self):
-        return self.time_s
-
-    def wait_until(self, time_s):
-        self.time_s = max(self.time_s, time_s)
-
-
-class ListInlet:
-    """An in-process stream: what is in ``chunks`` is delivered, one at a pull."""
-
-    def __init__(self, header_xml, chunks=(), offset=(1000.0, 0.5)):
-        self.header_xml = header_xml
-        self.chunks = list(chunks)
-        self.offset = offset
-        self.lost = False
-        self.closed = False
-
-    def pull(self, timeout_s):
-        if self.chunks:
-            return self.chunks.pop(0)
-        if self.lost:
-            raise StreamLost("the sender is gone")
-        return None
-
-    def time_correction(self, timeout_s):
-        return self.offset
-
-    def close(self):
-        self.closed = True
-
-
-def samples(start, n):
-    index = np.arange(start, start + n)
-    return np.stack([index, -index], axis=1).astype(np.float32), index / 250
+from bci.errors import RecordingError
+from bci.recording.recorded_stream import BrokenConnection
+from bci.recording.recorder import Recorder
+from bci.recording.settings import RecorderSettings
+from bci.stream.xdf.reader import read_xdf
+from bci.stream.xdf.writer import XdfWriter
 
 
 @pytest.fixture
@@ -179,13 +134,6 @@ class Flow(ListInlet):
         return samples(self.taken - 10, 10) if self.taken % 20 else None
 
 
-def eventually(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
-
-
 def test_a_disk_that_hangs_for_a_while_costs_nothing(tmp_path, clock):
     """Fault 44, below the limit."""
     file = Gate(tmp_path / "a.xdf")
@@ -239,3 +187,127 @@ def test_a_stream_with_an_impossible_header_is_refused_and_the_rest_recorded(tmp
         recorder.add(ListInlet(header("good"), [samples(0, 3)]))
         recorder.poll()
     assert [(s.name, len(s)) for s in read_xdf(tmp_path / "a.xdf").streams] == [("good", 3)]
+
+
+def test_a_regular_stream_that_falls_silent_is_said_once_and_its_silence_is_in_the_file(tmp_path, clock):
+    told = []
+    inlet = ListInlet(header(), [samples(0, 5)])
+    with Recorder(XdfWriter(tmp_path / "a.xdf"), clock, tell=told.append) as recorder:
+        recorder.add(inlet, "eeg")
+        for second in range(40):
+            clock.time_s = 1000.0 + 0.1 * second
+            recorder.poll()
+        assert [text for text in told if "has sent nothing" in text] == [
+            "eeg: has sent nothing for more than a second, although it is connected; check its sender"
+        ]
+        inlet.chunks.append(samples(980, 5))
+        recorder.poll()
+    assert "eeg: sends again after 3.9 s" in told
+    (stream,) = read_xdf(tmp_path / "a.xdf").streams
+    assert "nothing came for 3.9 s before sample 5" in stream.footer["note"]
+
+
+def test_streams_without_a_rate_may_be_silent(tmp_path, clock):
+    told = []
+    with Recorder(XdfWriter(tmp_path / "a.xdf"), clock, tell=told.append) as recorder:
+        recorder.add(ListInlet(header("cues", "string", 1, 0.0)), "cues")
+        for second in range(100):
+            clock.time_s = 1000.0 + second
+            recorder.poll()
+        assert told == []
+
+
+def test_a_stream_whose_connection_broke_is_recorded_on_and_what_is_missing_is_said(tmp_path, clock):
+    told = []
+    first, again = ListInlet(header(), [samples(0, 100)]), ListInlet(header(), [samples(150, 100)], offset=None)
+    with Recorder(XdfWriter(tmp_path / "a.xdf"), clock, tell=told.append) as recorder:
+        number = recorder.add(first, "eeg")
+        recorder.poll()
+        first.lost = True
+        recorder.add(again, "eeg", broken=BrokenConnection(number, 0.1))
+        recorder.poll()
+        assert first.closed  # a hundred broken connections must not stay open
+    assert (
+        "eeg: its connection broke and came back, so its recording continues: 0.20 s of it are missing. "
+        "Readers take both parts for one stream" in told
+    )
+    before, after = read_xdf(tmp_path / "a.xdf").streams
+    assert [len(before), len(after)] == [100, 100]
+    assert "stream lost after 100 samples" in before.footer["note"]
+    assert "goes on with stream 1, whose connection broke: 0.20 s of it are missing" in after.footer["note"]
+    assert len(after.offsets) == 1  # the clock is that of before
+
+
+def test_of_texts_the_time_without_a_connection_is_on_record(tmp_path, clock):
+    cues = header("cues", "string", 1, 0.0)
+    first, again = ListInlet(cues, [([["go"]], np.array([3.5]))]), ListInlet(cues, [([["stop"]], np.array([9.5]))])
+    with Recorder(XdfWriter(tmp_path / "a.xdf"), clock) as recorder:
+        number = recorder.add(first, "cues")
+        recorder.poll()
+        first.lost = True
+        recorder.add(again, "cues", broken=BrokenConnection(number, 2.25))
+        recorder.poll()
+    assert "what it sent in 2.2 s is missing" in read_xdf(tmp_path / "a.xdf").streams[1].footer["note"]
+
+
+def test_memory_does_not_grow_with_the_length_of_a_recording(tmp_path, clock):
+    """A minute of 64 channels at 1 kHz and a dozen streams of text: less than what one megabyte an hour would allow."""
+    eeg = ListInlet(header(n_channels=64, rate_hz=1000.0))
+    texts = [ListInlet(header(f"t{k}", "string", 1, 0.0)) for k in range(12)]
+    data = np.zeros((100, 64), np.float32)
+
+    def record(seconds):
+        for _ in range(10 * seconds):
+            clock.time_s += 0.1
+            eeg.chunks.append((data, clock.time_s + np.arange(100) / 1000))
+            for one in texts:
+                one.chunks.append(([["x" * 50]], np.array([clock.time_s])))
+                one.offset = eeg.offset = (clock.time_s, 0.5)
+            recorder.poll()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    with Recorder(XdfWriter(tmp_path / "a.xdf"), clock) as recorder:
+        for inlet in (eeg, *texts):
+            recorder.add(inlet)
+        tracemalloc.start()
+        try:
+            before = record(10)
+            assert record(60) - before < 1e6 * 60 / 3600
+        finally:
+            tracemalloc.stop()
+    assert read_xdf(tmp_path / "a.xdf").verified == "verified"
+
+
+def test_a_disk_that_hangs_is_seen_from_outside_and_holds_up_neither_pulls_nor_new_streams(tmp_path, clock):
+    """What ``bci record`` says of itself several times a second, while the writing thread hangs in a write."""
+    file = Gate(tmp_path / "a.xdf")
+    recorder = Recorder(file, clock, RecorderSettings(period_s=0.001))
+    recorder.add(Flow(header()))
+    recorder.start()
+    eventually(lambda: recorder.waiting_bytes > 1000)
+    clock.time_s += 10.0
+    eventually(lambda: recorder.pull_s == 0.0)
+    assert recorder.write_s == 10.0
+    taken = recorder.taken
+    recorder.add(ListInlet(header("late"), [samples(0, 5)]), "late")
+    eventually(lambda: recorder.counts[2] == 5)
+    assert recorder.taken > taken
+    file.go.set()
+    eventually(lambda: recorder.write_s == 0.0)
+    recorder.stop()
+    file = read_xdf(tmp_path / "a.xdf")
+    assert file.verified == "verified"
+    assert len(file.stream("late")) == 5
+
+
+def test_parts_too_short_for_their_clock_to_be_measured_have_that_of_the_part_in_which_it_was(tmp_path, clock):
+    parts = [ListInlet(header(), [samples(100 * k, 50)], offset=(1000.0, 0.5) if k == 2 else None) for k in range(4)]
+    with Recorder(XdfWriter(tmp_path / "a.xdf"), clock) as recorder:
+        number = 0
+        for k, part in enumerate(parts):
+            number = recorder.add(part, "eeg", broken=BrokenConnection(number, 0.1) if k else None)
+            recorder.poll()
+            part.lost = True
+            clock.time_s += 10.0
+    assert [stream.offsets.tolist() for stream in read_xdf(tmp_path / "a.xdf").streams] == [[0.5]] * 4

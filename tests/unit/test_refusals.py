@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_parts import rhythm, write_recording
 
 from bci.commands import main
 from bci.engine.frontend import FrontSettings
-from bci.session.rejected import BadChannel, measured_uv, why_rejected
-from tests.recorded_parts import rhythm, write_recording
+from bci.training.rejected import BadChannel, measured_uv, why_rejected
 
 TABLE = ("--set", "markers.table.left=left", "--set", "markers.table.right=right")
 SHAPE = ("preprocessing.window_s=2", "trial.start_s=0.5", "trial.stop_s=3.5", "preprocessing.notch_hz=0")

@@ -11,19 +11,19 @@ from tempfile import mkdtemp
 import pytest
 from calibration_parts import CountingJudge, calibrate, quick, subject
 
+from bci.calibration.findings import Findings, gather, judgement_path, read_judgement, write_judgement
+from bci.calibration.report import parts_of, report_on, write_report
+from bci.calibration.report_parts import PARTS
 from bci.commands import main
 from bci.errors import ConfigError, ModelError
-from bci.session.calibration.findings import Findings, gather, judgement_path, read_judgement, write_judgement
-from bci.session.calibration.report import parts_of, report_on, write_report
-from bci.session.calibration.report_parts import PARTS
-from bci.session.calibration.stretches import idle_of
-from bci.session.judging.candidates import Candidate
-from bci.session.judging.forecast import Forecast, Point
-from bci.session.judging.judge import Judgement, Row
-from bci.session.judging.nulls import Null
-from bci.session.judging.verdict import Verdict
+from bci.judging.candidates import Candidate
+from bci.judging.forecast import Forecast, Point
+from bci.judging.held_out_decoding import idle_of
+from bci.judging.judgement import Judgement, ScoredCandidate
+from bci.judging.nulls import Null
+from bci.judging.verdict import Verdict
 from bci.settings import RecordSection, SessionConfig, SourceSection
-from devices.signals import Artefact
+from devices.simulated_settings import Artefact
 
 HOSTILE = "<img src=x>"
 FORMULA = r"$\frac{"
@@ -33,7 +33,7 @@ def judgement(channels: tuple[str, ...]) -> Judgement:
     """One that says "works", with a null of each kind."""
     best = Candidate("ts-lr", ((8.0, 30.0),), 0.5, 2.5, channels)
     augmented = replace(best, family="acm", settings=(("lag", 1), ("order", 2)))
-    rows = (Row(best.name, 0.8, 0.56, 0.94, True), Row(augmented.name, 0.7, 0.46, 0.88, False))
+    rows = (ScoredCandidate(best.name, 0.8, 0.56, 0.94, True), ScoredCandidate(augmented.name, 0.7, 0.46, 0.88, False))
     verdict = Verdict("works", 0.8, 0.56, 0.94, 0.5, 0.0005, 0.01, 0, 0.97, best.name, (f"look at {HOSTILE}",))
     curve = tuple(Point(n, 0.6 + n / 100, 0.4, 0.95) for n in (8, 12, 16))
     nulls = (Null("permuted", 0.8, 0.0005, True, "fine"), Null("pre-cue", 0.9, 0.0002, False, f"{HOSTILE} leaks"))
@@ -107,7 +107,12 @@ def test_the_verdict_comes_first_in_words_then_every_part_in_order() -> None:
     places = [text.index(f'class="text-decoration-none">{title}<') for title, _ in PARTS]
     assert places == sorted(places)
     first = text[places[0] : places[1]]
-    for words in ("It works.", "80 % were decoded right (95 % interval: 56 to 94 %)", "would give 50 %", "0.0005"):
+    for words in (
+        "It works.",
+        "right in 80 % of the trials that it was not trained on (95 % interval: 56 to 94 %)",
+        "be right in 50 %",
+        "0.0005",
+    ):
         assert words in first
 
 
@@ -192,7 +197,7 @@ def test_what_cannot_be_found_out_is_said_instead(tmp_path: Path) -> None:
     assert "10 more trials are needed." in text
     assert "only one class &lt;img" in text
     assert "no rest for &lt;img" in text
-    assert "Too few trials for a learning curve." in text
+    assert "There are too few trials for a learning curve." in text
 
 
 @pytest.fixture

@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import RecordingError
-from bci.session.epochs import cut
-from bci.session.training import labelled, preprocessing_for
 from bci.settings import SessionConfig
-from bci.stream.file_summary import summarise_file
-from bci.stream.marked import BadSpan
+from bci.stream.files.readers import open_recording
+from bci.stream.files.summary import summarise_file
+from bci.stream.markers.marked import BadSpan
 from bci.stream.metadata import header_xml
-from bci.stream.readers import open_recording
-from bci.stream.recording import times_on
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.recorded_signal import times_on
+from bci.stream.xdf.writer import XdfWriter
+from bci.training.extraction import extract_epochs
+from bci.training.labelled import labelled
+from bci.training.resolved import resolve_decoder
 
 RATE = 100
 OFFSETS_S = (0.0, -3.7, 86_400.0, -1e6)
@@ -80,7 +81,7 @@ def test_the_parts_of_a_restarted_amplifier_are_one_signal_with_a_seam(tmp_path:
     np.testing.assert_array_equal(signal.stamps, np.concatenate([Part(100, 20).times, Part(123, 10).times, Part(140, 5).times]))
     np.testing.assert_array_equal(signal.data[:, 0], signal.stamps)
     assert [(s.start_s, s.why) for s in signal.bad_spans] == [(123.0, "sender restarted"), (140.0, "sender restarted")]
-    assert any("'Amp' stopped and came again 2 times" in note and "3.0 s at 20.0 s" in note for note in recording.notes)
+    assert any("'Amp' stopped and came back 2 times" in note and "3.0 s at 20.0 s" in note for note in recording.notes)
 
 
 @settings(max_examples=25, deadline=None)
@@ -131,7 +132,7 @@ def test_a_marker_stream_that_restarted_is_one_and_an_empty_twin_is_none(tmp_pat
     recording = open_recording(write(tmp_path / "a.xdf", [Part(100, 30), Part(100, 0)], sent))
     assert [m.texts for m in recording.markers] == [("left", "right", "left")]
     assert len(recording.eeg().stamps) == 3000
-    assert any("'Amp' of type 'EEG' was recorded without a sample" in note for note in recording.notes)
+    assert any("'Amp' of type 'EEG' was recorded without a single sample" in note for note in recording.notes)
 
 
 def test_a_recording_whose_only_amplifier_sent_nothing_says_so(tmp_path: Path) -> None:
@@ -147,8 +148,8 @@ def test_no_trial_reaches_across_a_restart(tmp_path: Path) -> None:
         {"preprocessing": {"window_s": 1.0, "hop_s": 0.1, "notch_hz": 0.0, "channels": ("Cz", "C4")}, "trial": {"stop_s": 1.0}}
     )
     run = labelled(open_recording(path), config, {"left": "left", "right": "right"})
-    p = preprocessing_for(run.info, config)
-    rejected = dict(cut(run.info, run.raw, run.cues, p, 1.0, marked=run.marked).rejected)
+    p = resolve_decoder(run.info, config).preprocessing
+    rejected = dict(extract_epochs(run.info, run.raw, run.cues, p, 1.0, marked=run.marked).rejected)
     assert [cue.time_s for cue in rejected] == [120.0]
     assert "sender restarted" in rejected[run.cues[6]]
 
@@ -173,4 +174,4 @@ def test_info_says_that_a_stream_restarted_and_not_that_its_markers_lie_elsewher
     cues = [[(105.0, "left"), (110.0, "right")], [(145.0, "left"), (150.0, "right")]]
     found = summarise_file(write(tmp_path / "a.xdf", [Part(100, 20), Part(130, 40)], cues))
     assert [p for p in found.problems if "markers lie outside" in p] == []
-    assert any("'Amp' stopped and came again once" in problem for problem in found.problems)
+    assert any("'Amp' stopped and came back once" in problem for problem in found.problems)

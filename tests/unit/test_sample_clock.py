@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from devices.sample_clock import SampleClock
+from devices.sample_clock import CounterClock
 
 START_S = 5000.0
 TRANSPORT_S = 0.004
@@ -19,11 +19,11 @@ def bursts(rng: np.random.Generator, seconds: float, kind: str) -> np.ndarray:
     return times[times < START_S + seconds]
 
 
-def stamped(true_hz: float, seconds: float, kind: str = "dongle", seed: int = 1) -> tuple[np.ndarray, np.ndarray, SampleClock]:
+def stamped(true_hz: float, seconds: float, kind: str = "dongle", seed: int = 1) -> tuple[np.ndarray, np.ndarray, CounterClock]:
     """Stamps of a declared 250 Hz board, and when the samples were taken."""
     rng = np.random.default_rng(seed)
     taken = START_S + np.arange(int(seconds * true_hz)) / true_hz
-    clock, stamps, truth, done = SampleClock(250.0), [], [], 0
+    clock, stamps, truth, done = CounterClock(250.0), [], [], 0
     for now in bursts(rng, seconds, kind):
         newest = int(np.searchsorted(taken, now - TRANSPORT_S))
         if newest > done:
@@ -58,7 +58,7 @@ def test_a_board_that_is_far_off_its_rate_is_followed(true_hz: float) -> None:
 
 
 def test_lost_samples_are_a_gap_of_their_number() -> None:
-    clock = SampleClock(250.0)
+    clock = CounterClock(250.0)
     for n in range(0, 2500, 4):
         clock.arrived(n, START_S + n * 0.004)
     stamps = clock.stamps(np.array([2500, 2501, 2502 + 37]))
@@ -66,7 +66,7 @@ def test_lost_samples_are_a_gap_of_their_number() -> None:
 
 
 def test_a_minute_of_late_arrivals_hardly_bends_the_stamps() -> None:
-    clock, error = SampleClock(250.0), []
+    clock, error = CounterClock(250.0), []
     for n in range(0, 250 * 300, 4):
         late = 0.25 if 100 <= n / 250 < 103 else 0.004
         if clock.ready:
@@ -76,7 +76,7 @@ def test_a_minute_of_late_arrivals_hardly_bends_the_stamps() -> None:
 
 
 def test_there_are_no_stamps_before_the_clock_is_set() -> None:
-    clock = SampleClock(250.0)
+    clock = CounterClock(250.0)
     for n in range(0, 250, 4):
         clock.arrived(n, START_S + n * 0.004)
     assert not clock.ready

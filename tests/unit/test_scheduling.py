@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from bci.session.scheduling import ENGINE, EQUAL, FIRST, GUARD, SOURCE, SWITCH, ahead, permitted
+from bci.processes.scheduling import ENGINE, EQUAL, FIRST, GUARD, SOURCE, SWITCH, ahead, permitted
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux' way of scheduling")
 
@@ -49,7 +49,7 @@ def test_it_ends_with_an_error_too() -> None:
 def test_who_may_not_ask_goes_on_as_any_program() -> None:
     """A user without the right, in a process that gives it up: root drops to an ordinary user first."""
     script = (
-        "import os, resource; from bci.session.scheduling import ENGINE, ahead, permitted;"
+        "import os, resource; from bci.processes.scheduling import ENGINE, ahead, permitted;"
         "resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0)); os.geteuid() or os.setuid(65534)\n"
         "with ahead(ENGINE) as word: print(word, os.sched_getscheduler(0) == os.SCHED_OTHER, permitted())"
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_parts import rhythm, write_recording
 
 from bci.commands import main
-from bci.session.chance import interval
-from tests.recorded_parts import rhythm, write_recording
+from bci.training.chance import interval
 
 TABLE = ("--set", "markers.table.left=left", "--set", "markers.table.right=right")
 SHAPE = ("preprocessing.window_s=2", "trial.start_s=0.5", "trial.stop_s=3.5", "preprocessing.notch_hz=0")
@@ -89,7 +89,7 @@ def test_replaying_with_a_model_says_how_many_cues_were_right(folder: Path, caps
     assert (found["cues"]["cues"], found["cues"]["decoded"], found["cues"]["correct"]) == (21, 19, 18)
     assert main(line) == 0
     said = capsys.readouterr().out
-    assert "all: 18 of 19 decoded cues right (95 % interval 74–100 %), 21 cues in all" in said
+    assert "all: 18 of 19 decoded cues correct (95 % interval 74–100 %), 21 cues in all" in said
     assert "not decoded: 1 because" in said
     assert main(["replay", str(folder / "first.xdf"), "--model", str(folder / "m.safetensors"), *TABLE]) == 0
     assert "TRAINED on this recording" in capsys.readouterr().out
@@ -107,7 +107,7 @@ def test_a_replay_with_a_model_says_why_no_cue_counts_and_what_was_found_out_abo
     short = rhythm(CUES[:3])[: 18 * 125]
     rejected = write_recording(tmp_path / "a.xdf", short, [(4.0, "left"), (5.0, "1023")])
     assert main(["replay", str(rejected), "--model", str(folder / "m.safetensors"), *TABLE]) == 0
-    assert "nothing can be called right or wrong" in (said := capsys.readouterr().out)
+    assert "the accuracy cannot be computed" in (said := capsys.readouterr().out)
     assert "1 trial is left out: marked as rejected (1023)" in said
     twice = write_recording(tmp_path / "b.xdf", short, [(4.0, "left"), (4.01, "left"), (8.0, "right")])
     assert main(["replay", str(twice), "--model", str(folder / "m.safetensors"), *TABLE]) == 0

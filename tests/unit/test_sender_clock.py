@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bci.stream.sender_clock import SenderClock
+from bci.stream.clocks.sender_clock import SenderClock
 
 
 class Network:

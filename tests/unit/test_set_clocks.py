@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from two_computers import T0, Sent, write
 
+from bci.bids.export import ExportChoices, export
 from bci.config import load_config
 from bci.engine.chunk import FloatArray
 from bci.engine.preprocessing import Preprocessing
-from bci.session.cues import find_cues
-from bci.session.epochs import meet
-from bci.session.evaluation.bids import ExportChoices, export
-from bci.stream.file_summary import summarise_file
+from bci.paradigm.cues import find_cues
 from bci.stream.files.clock_steps import steps_back
+from bci.stream.files.readers import open_recording
 from bci.stream.files.set_clocks import SET_BACK
-from bci.stream.readers import open_recording
+from bci.stream.files.summary import summarise_file
+from bci.training.extraction import match_cues
 
 RATE_HZ, LENGTH_S, SET_S = 125.0, 120.0, 60.0
 CUES_S = np.arange(5.0, 115.0, 5.0) + 0.1
@@ -62,7 +62,7 @@ def left_out(path: Path) -> Counter[str]:
     signal = found.eeg()
     cues = find_cues(found, signal, CONFIG.markers.marker_table(), "").trials
     preprocessing = Preprocessing(RATE_HZ, signal.info.labels, "none", window=125, hop=25)
-    return Counter(met.why for met in meet(signal.info, signal.chunk(), cues, preprocessing, 3.0))
+    return Counter(met.why for met in match_cues(signal.info, signal.chunk(), cues, preprocessing, 3.0))
 
 
 SETTINGS = {
@@ -142,7 +142,7 @@ def test_without_the_order_of_the_file_markers_are_told_apart_by_their_stamps_or
     from dataclasses import replace
 
     from bci.stream.files.set_clocks import steadied
-    from bci.stream.xdf_reader import read_xdf
+    from bci.stream.xdf.reader import read_xdf
 
     shown = clock((SET_S, -500.0))
     file = read_xdf(recording(tmp_path / "a.xdf", shown, shown))

@@ -12,11 +12,23 @@ from scipy.signal import butter, sosfilt, welch
 
 from bci.engine.chunk import Chunk, FloatArray
 from bci.errors import ConfigError, StreamError
-from bci.session.timeline import Timeline, short
+from bci.paradigm.timeline import CueTimeline, short
 from bci.stream.clock import VirtualClock
-from devices.headmodel import CENTRE_M, POSITIONS_M, PRESETS, RADIUS_M, lead_field, montage, on_sphere
-from devices.signals import RAIL_UV, Artefact
+from devices.headmodel import (
+    BERG_LAMBDA,
+    BERG_MU,
+    CENTRE_M,
+    CONDUCTIVITY_S_PER_M,
+    POSITIONS_M,
+    PRESETS,
+    RADIUS_M,
+    lead_field,
+    montage,
+    on_sphere,
+)
+from devices.signals import RAIL_UV
 from devices.simulated import SimulatedSettings, SimulatedSubject
+from devices.simulated_settings import Artefact
 
 HANDS = ("left_hand", "right_hand")
 QUIET = {"blinks_per_min": 0.0, "muscle_per_min": 0.0, "line_uv": 0.0, "drift_uv": 0.0, "offset_uv": 0.0}
@@ -38,7 +50,7 @@ def listen(person: SimulatedSubject, until_s: float, cues: Iterable[tuple[float,
     return Chunk(np.concatenate([p.data for p in pieces]), np.concatenate([p.stamps for p in pieces]))
 
 
-def follow(person: SimulatedSubject, timeline: Timeline) -> Chunk:
+def follow(person: SimulatedSubject, timeline: CueTimeline) -> Chunk:
     """A whole session."""
     return listen(person, timeline.duration_s + 1, [(cue.time_s, cue.marker) for cue in timeline.cues])
 
@@ -404,6 +416,10 @@ def test_lead_field_is_that_of_mne_pythons_sphere() -> None:
     info = mne.create_info(list(labels), 250.0, "eeg")
     info.set_montage(mne.channels.make_dig_montage(on_scalp, coord_frame="head"))
     sphere = mne.make_sphere_model(r0=CENTRE_M, head_radius=RADIUS_M, verbose=False)
+    # MNE finds the constants of the approximation by a search, whose end depends on the processor in the fourth digit.
+    np.testing.assert_allclose(sphere["mu"], BERG_MU, atol=5e-4)
+    np.testing.assert_allclose(sphere["lambda"] * CONDUCTIVITY_S_PER_M, BERG_LAMBDA, atol=5e-4)
+    sphere["mu"], sphere["lambda"] = np.array(BERG_MU), np.array(BERG_LAMBDA) / CONDUCTIVITY_S_PER_M
     dipoles = mne.Dipole(np.arange(20), places * RADIUS_M + CENTRE_M, size, moments / size[:, None], np.zeros(20))
     forward, _ = mne.make_forward_dipole(dipoles, sphere, info, verbose=False)
     expected = forward["sol"]["data"] * size

@@ -49,3 +49,9 @@ def test_without_bad_channels_nothing_is_filled_in() -> None:
     fill, residual = expectation(np.eye(3), np.ones(3, bool))
     np.testing.assert_array_equal(fill, np.eye(3))
     np.testing.assert_array_equal(residual, 0)
+
+
+def test_where_good_channels_are_copies_of_each_other_a_bad_one_is_still_replaced() -> None:
+    fill, residual = expectation(np.ones((3, 3)), np.array([True, True, False]))
+    np.testing.assert_allclose(fill[2], [0.5, 0.5, 0.0], atol=1e-12)
+    np.testing.assert_allclose(residual, 0.0, atol=1e-12)

@@ -15,7 +15,8 @@ from bci.config import load_config
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, RecordingError, StreamMismatch
 from bci.stream.montage import Montage
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
 from bci.stream.stream_query import EEG, Identity, StreamQuery, told_apart
 
 TEXTS = st.text(st.sampled_from("ab C,='\"*"), max_size=8)
@@ -85,8 +86,8 @@ def signal(name: str, type_: str = "EEG", source_id: str = "", host: str = "lab"
     return RecordedSignal(info, rng.normal(0, 10, (300, 2)), np.arange(300) / 100, header_xml=header)
 
 
-def recording(*signals: RecordedSignal, markers: tuple[RecordedMarkers, ...] = ()) -> Recording:
-    return Recording(Path("a.xdf"), signals, markers, "")
+def recording(*signals: RecordedSignal, markers: tuple[RecordedMarkers, ...] = ()) -> RecordedStreams:
+    return RecordedStreams(Path("a.xdf"), signals, markers, "")
 
 
 def test_a_recorded_stream_is_chosen_by_any_query() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,10 @@ from bci.commands import COMMANDS, main
 from bci.commands.terminal import plain
 from bci.config import load_config
 from bci.errors import ConfigError
-from bci.stream.toml import read_toml
-from bci.stream.xdf_writer import XdfWriter
+from bci.safe_io.toml import read_toml
+from bci.stream.xdf.writer import XdfWriter
+
+pytestmark = pytest.mark.live
 
 PAGES = ("cp1252", "cp932", "cp437", "ascii")
 
@@ -77,7 +82,7 @@ def test_a_configuration_saved_by_windows_editor_with_a_byte_order_mark_is_read(
     [
         ('name = "x"'.encode("utf-16"), "UTF-16.*UTF-8"),
         ('name = "x"'.encode("utf-16-le"), "UTF-16.*UTF-8"),
-        ('a = 1\nname = "Müller"'.encode("cp1252"), "line 2 holds the byte 0xfc.*UTF-8"),
+        ('a = 1\nname = "Müller"'.encode("cp1252"), "line 2 contains the byte 0xfc.*UTF-8"),
         (b"name = [", "is not a TOML file"),
     ],
 )
@@ -90,10 +95,10 @@ def test_a_toml_file_that_cannot_be_read_is_refused_with_what_to_do(tmp_path: Pa
 
 
 def test_every_kind_of_toml_file_may_carry_a_byte_order_mark(tmp_path: Path) -> None:
-    from bci.session.calibration.protocol import load_protocol
-    from bci.session.calibration.texts import Texts
+    from bci.paradigm.protocol import load_protocol
+    from bci.paradigm.texts import Texts
+    from bci.stream.markers.triggers import load_markers
     from bci.stream.montage import load_montage
-    from bci.stream.triggers import load_markers
 
     def marked(name: str, text: str) -> Path:
         path = tmp_path / name
@@ -105,5 +110,35 @@ def test_every_kind_of_toml_file_may_carry_a_byte_order_mark(tmp_path: Path) -> 
     assert Texts(str(marked("de.toml", 'left_hand = "Links"')))("left_hand") == "Links"
     from importlib.resources import files
 
-    shipped = files("bci.session.calibration").joinpath("protocols", "short.toml").read_text(encoding="utf-8")
+    shipped = files("bci.paradigm").joinpath("protocols", "short.toml").read_text(encoding="utf-8")
     assert load_protocol(str(marked("p.toml", shipped))).classes
+
+
+SPEAKS_TO_NOBODY = """
+import os, pty, sys, time
+leader, follower = pty.openpty()
+{how}
+from bci.commands.terminal import outlive_the_terminal
+outlive_the_terminal()
+print("ready", file=sys.stderr, flush=True)
+{gone}
+for _ in range(3):
+    print("neutral", file=sys.stderr, flush=True)
+os.write(result, b"came to its end")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals are POSIX")
+@pytest.mark.parametrize(
+    ("how", "gone"),
+    [
+        ("os.dup2(follower, 2); os.close(follower); result = os.dup(1); os.dup2(2, 1)", "os.close(leader)"),
+        ("r, w = os.pipe(); os.dup2(w, 2); os.close(w); result = 1", "os.close(r)"),
+        ("os.dup2(os.open('/dev/full', os.O_WRONLY), 2); result = 1", ""),
+    ],
+    ids=["the terminal was closed", "the pipe's reader has ended", "the disk is full"],
+)
+def test_a_program_comes_to_its_end_though_its_words_reach_nobody(how: str, gone: str) -> None:
+    words = [sys.executable, "-c", SPEAKS_TO_NOBODY.format(how=how, gone=gone)]
+    done = subprocess.run(words, capture_output=True, timeout=30, check=True)
+    assert done.stdout == b"came to its end"

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bci.errors import ConfigError
-from bci.session.timeline import CLASS_CODES, NAMES, TRIAL_END, TrialWindow, cue_code, graz, present, short
+from bci.paradigm.timeline import CLASS_CODES, NAMES, TRIAL_END, cue_code, graz, present, short
+from bci.paradigm.trial_times import TrialWindow
 from bci.stream.clock import VirtualClock
 
 HANDS = ("left_hand", "right_hand")

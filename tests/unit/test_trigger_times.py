@@ -10,14 +10,15 @@ import pytest
 
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.session.cues import Trial, find_cues
-from bci.session.evaluation.grid import even
-from bci.session.live_cues import LiveCues, on_record
+from bci.paradigm.cues import CueEvent, find_cues
+from bci.paradigm.live_cues import LiveCues, on_record
 from bci.stream.bus import Marker
+from bci.stream.files.even_grid import even
 from bci.stream.files.trigger_channels import trigger_markers
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
-from bci.stream.trigger_times import TimedTriggers
-from bci.stream.triggers import MarkerTable
+from bci.stream.markers.trigger_times import TimedTriggers
+from bci.stream.markers.triggers import MarkerTable
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
 
 INFO = StreamInfo(250.0, (Channel("C3", unit="uV"), Channel("TRIGGER", "TRIG", "")), name="Amp")
 TABLE = MarkerTable({"1": "left", "2": "right"})
@@ -63,12 +64,12 @@ class Sender:
         texts = tuple(str(1 + i % 2) for i in range(len(self.cues_s)))
         return RecordedMarkers("Cues", texts, self.cues_s + 0.004, source_id="cues")
 
-    def in_file(self) -> tuple[Trial, ...]:
+    def in_file(self) -> tuple[CueEvent, ...]:
         signal = RecordedSignal(INFO, self.data, self.stamps)
         told = (self.markers(), *trigger_markers(INFO, self.data, self.stamps))
-        return find_cues(Recording(Path("a.xdf"), (signal,), told, ""), signal, TABLE, "").trials
+        return find_cues(RecordedStreams(Path("a.xdf"), (signal,), told, ""), signal, TABLE, "").trials
 
-    def live(self) -> list[Trial]:
+    def live(self) -> list[CueEvent]:
         heard, markers, events, sent = LiveCues(TABLE, INFO), self.markers(), [], 0
         for a in range(0, len(self.stamps), self.block):
             stamps = self.stamps[a : a + self.block]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError
-from bci.stream.triggers import MarkerTable, TriggerEdges, canonical_marker, load_markers
+from bci.stream.markers.trigger_edges import TriggerEdges
+from bci.stream.markers.triggers import MarkerTable, canonical_marker, load_markers
 
 INFO = StreamInfo(100.0, (Channel("C3"), Channel("TRIG", "TRIG", "")))
 

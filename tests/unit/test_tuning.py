@@ -7,16 +7,16 @@ from tempfile import mkdtemp
 import pytest
 from calibration_parts import CountingJudge, calibrate, quick, subject
 
+from bci.calibration.finish import Finished, finish
+from bci.calibration.interfaces import Calibrated
 from bci.engine.decide import DecisionSettings
 from bci.errors import ConfigError
-from bci.session.calibration.finish import Finished, finish
-from bci.session.calibration.protocol import Baseline
-from bci.session.calibration.shapes import Calibrated
-from bci.session.headstart.library import Library
-from bci.session.judging.candidates import Candidate
-from bci.session.judging.judge import Judgement
-from bci.session.judging.verdict import Verdict
-from bci.session.model import load_model
+from bci.judging.candidates import Candidate
+from bci.judging.judgement import Judgement
+from bci.judging.verdict import Verdict
+from bci.model.file import load_model
+from bci.paradigm.protocol import Baseline
+from bci.transfer.library import Library
 
 CHANNELS = ("FC3", "FC4", "C3", "Cz", "C4", "CP3", "CP4", "Pz")
 
@@ -59,7 +59,7 @@ def test_without_a_number_the_usual_settings_stay_and_what_they_give_is_said() -
 def test_too_little_rest_promises_nothing() -> None:
     done = finished(10.0, false_per_min=6.0)
     assert load_model(done.model).header.decision == DecisionSettings()
-    assert "2 are needed to speak of a rate" in done.thresholds
+    assert "2 are needed to estimate a rate" in done.thresholds
 
 
 @pytest.mark.parametrize("number", [0.0, -1.0])

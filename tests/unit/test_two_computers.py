@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 from two_computers import T0, Sent, session, values, write
 
-import bci.stream.lsl_inlet as lsl_inlet
+import bci.stream.lsl.raw_inlet as lsl_inlet
 from bci.commands import main
+from bci.recording.recorder import Recorder
+from bci.recording.settings import RecorderSettings
 from bci.stream.clock import VirtualClock
 from bci.stream.files.clocks import clocks_of, on_sender
-from bci.stream.lsl_inlet import LslRawInlet
-from bci.stream.readers import open_recording
-from bci.stream.recorder import Recorder, RecorderSettings
-from bci.stream.recording import times_on
-from bci.stream.salvage import salvage
-from bci.stream.xdf_reader import read_xdf
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.files.readers import open_recording
+from bci.stream.lsl.offset_probe import OffsetProbe
+from bci.stream.lsl.raw_inlet import LslRawInlet
+from bci.stream.recorded_signal import times_on
+from bci.stream.xdf.reader import read_xdf
+from bci.stream.xdf.salvage import salvage
+from bci.stream.xdf.writer import XdfWriter
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the shared folder of real recordings is not there")
@@ -162,7 +164,7 @@ class _Inlet:
 
     def __init__(self, sent: Sent, clock: VirtualClock) -> None:
         self.header_xml, self._sent, self._clock, self._next = sent.header(), sent, clock, 0
-        self._inlet = _Liblsl(clock, sent.clock)
+        self._inlet = OffsetProbe(lambda: _Liblsl(clock, sent.clock))
 
     def pull(self, timeout_s: float):
         start, self._next = self._next, int(np.searchsorted(self._sent.true_s, self._clock.now(), side="right"))

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from parts import cut, decoder, eeg
 
-from bci.engine import inputs as steer
 from bci.engine.chunk import Chunk, FloatArray
-from bci.engine.control.decoder import Steering, VelocityDecoder
+from bci.engine.control.decoder import VelocityDecoder, VelocityTracker
+from bci.engine.control_inputs import Freeze, ReplaceModel, Resume
 from bci.engine.decoder import scatter
 from bci.engine.engine import Engine
 from bci.engine.outcome import Outcome, Reason, velocity_fields
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, ModelError
-from bci.session.fit import FittedModel, fit_decoder, load_family
-from bci.session.model import load_model, save_model
+from bci.model.family import load_family
+from bci.model.file import load_model, save_model
+from bci.training.fit import FittedModel, fit_decoder
 from pipelines.kernels.velocity import load
 
 LABELS = ("C3", "C1", "Cz", "C2", "C4", "CPz")
@@ -58,7 +59,7 @@ def outcomes(engine: Engine, raw: Chunk, places: list[int] | None = None) -> lis
 def test_it_says_where_to_in_the_directions_of_the_cues(family: str, features: str) -> None:
     kernel = fitted(family, features=features).decoder().kernel
     assert isinstance(kernel, VelocityDecoder)
-    steering = Steering(kernel)
+    steering = VelocityTracker(kernel)
     windows, names, _ = training(trials=4, each=12, seed=9)
     found = {name: np.zeros(2) for name in DRIVES}
     for i, (window, name) in enumerate(zip(windows, names, strict=True)):
@@ -102,9 +103,9 @@ def test_what_is_not_decoded_moves_nothing_and_a_gap_begins_anew() -> None:
     model, raw = fitted("kalman"), eeg(4000, len(LABELS))
     engine = Engine(stream(), model.decoder())
     before = outcomes(engine, Chunk(raw.data[:2000], raw.stamps[:2000]))
-    engine.apply(steer.Freeze("pause"))
+    engine.apply(Freeze("pause"))
     frozen = outcomes(engine, Chunk(raw.data[2000:2100], raw.stamps[2000:2100]))
-    engine.apply(steer.Resume("pause"))
+    engine.apply(Resume("pause"))
     after = outcomes(engine, Chunk(raw.data[2100:3000], raw.stamps[2100:3000] + 2.0))
     assert before[-1].velocity is not None
     assert before[-1].velocity.mean.all()
@@ -121,7 +122,7 @@ def test_what_is_not_decoded_moves_nothing_and_a_gap_begins_anew() -> None:
 
 def test_an_artefact_moves_the_cursor_no_faster_than_training_has_seen() -> None:
     kernel = fitted("velocity-ridge").decoder().kernel
-    steering = Steering(kernel)  # type: ignore[arg-type]
+    steering = VelocityTracker(kernel)  # type: ignore[arg-type]
     window = np.random.default_rng(0).standard_normal((1, 120, len(LABELS)))
     window[0, :, 0] *= 1e6
     assert np.linalg.norm(steering(scatter(window)).mean) < 5
@@ -143,10 +144,10 @@ def test_two_classes_on_a_level_steer_in_one_dimension() -> None:
 def test_a_model_of_other_dimensions_does_not_take_over() -> None:
     engine = Engine(stream(), fitted("dkf").decoder())
     other = fitted("kalman").decoder()
-    engine.apply(steer.Swap(other))
+    engine.apply(ReplaceModel(other))
     plain = fit_decoder("ts-lr", *training()[:2], PREP).decoder()
     with pytest.raises(ModelError, match="steers in 0 dimensions"):
-        engine.apply(steer.Swap(plain))
+        engine.apply(ReplaceModel(plain))
 
 
 def test_calibration_says_how_well_velocities_are_decoded() -> None:

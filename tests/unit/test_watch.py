@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bci.engine.stream_info import Channel, StreamInfo
-from bci.stream.watch import RateVerdict, RateWatch, Staleness
+from bci.engine.watch import RateVerdict, RateWatch, Staleness
 
 
 def verdicts(

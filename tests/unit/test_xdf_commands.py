@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bci.commands import main
-from bci.stream.sidecar import sidecar_path
-from bci.stream.xdf_reader import read_xdf
-from bci.stream.xdf_summary import summarise
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.reader import read_xdf
+from bci.stream.xdf.sidecar import sidecar_path
+from bci.stream.xdf.summary import summarise
+from bci.stream.xdf.writer import XdfWriter
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the shared folder of real recordings is not there")

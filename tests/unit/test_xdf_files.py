@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from bci.errors import ConfigError, RecordingError
 from bci.stream.paths import free_path, recording_path
-from bci.stream.salvage import salvage
-from bci.stream.sidecar import read_sidecar, sidecar_path
-from bci.stream.xdf_format import DTYPES, MAGIC, Tag, chunk, clean_xml, varlen
-from bci.stream.xdf_reader import read_xdf
-from bci.stream.xdf_writer import XdfWriter
+from bci.stream.xdf.format import DTYPES, MAGIC, Tag, chunk, clean_xml, varlen
+from bci.stream.xdf.reader import read_xdf
+from bci.stream.xdf.salvage import salvage
+from bci.stream.xdf.sidecar import read_sidecar, sidecar_path
+from bci.stream.xdf.writer import XdfWriter
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 FOLDERS = ("labrecorder-mi", "xdf-reference", "muse-xdf", "xdf-awkward")

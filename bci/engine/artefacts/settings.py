@@ -19,17 +19,17 @@ class Artefacts:
     Parameters
     ----------
     eog : tuple of str
-        Channels that see the eyes: EOG, or frontal EEG. What they explain is subtracted (:mod:`.regression`).
+        Channels that see the eyes: EOG, or frontal EEG. What they explain is subtracted (``bci.engine.artefacts.regression``).
     eog_weights : tuple of tuple of float
         Of each of them, how much of it every other input channel holds; measured in training. Empty: nothing is subtracted.
     potato_z : float
         A window whose covariance lies further than so many standard deviations from those of the training is not decoded
-        (:mod:`.potato`); 0 for no such limit.
+        (``bci.engine.artefacts.potato``); 0 for no such limit.
     potato : tuple of float
         Mean and standard deviation of the logarithm of that distance; measured in training.
     asr : float
-        Artifact subspace reconstruction (:mod:`.asr`): standard deviations of clean amplitude beyond which a direction is
-        replaced; 0 for none.
+        Artifact subspace reconstruction (``bci.engine.artefacts.asr``): standard deviations of clean amplitude beyond which a
+        direction is replaced; 0 for none.
     asr_covariance : tuple of float
         Of clean signal, µV²: lower triangle over the input channels, row by row; measured in training.
     asr_limits : tuple of float

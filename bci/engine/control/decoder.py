@@ -29,12 +29,18 @@ class VelocityDecoder(Protocol):
     gain: float
 
     def observe(self, window: FloatArray) -> Information | None:
-        """What a window says, in the form that the kernel takes; None where it has no covariance. Keeps no state."""
+        """What a window says, in the form that the kernel takes; None where it has no covariance. Keeps no state.
+
+        Parameters
+        ----------
+        window : ndarray
+            As the kernel takes it: scatter matrices or samples.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Velocity:
+class VelocityEstimate:
     """The velocity after one window.
 
     Parameters
@@ -49,7 +55,7 @@ class Velocity:
     deviation: FloatArray
 
 
-class Steering:
+class VelocityTracker:
     """Follows the velocity along the window grid.
 
     A window that is not decoded moves nothing; the belief fades meanwhile, and begins anew in a new segment or after a gap.
@@ -68,7 +74,7 @@ class Steering:
         """Forget: the next window follows none."""
         self._filter.restart()
 
-    def __call__(self, window: FloatArray | None, *, keep: bool = False) -> Velocity:
+    def __call__(self, window: FloatArray | None, *, keep: bool = False) -> VelocityEstimate:
         """One window on.
 
         Parameters
@@ -80,10 +86,18 @@ class Steering:
         """
         return self.follow(None if window is None else self._decoder.observe(window), keep=keep)
 
-    def follow(self, observed: Information | None, *, keep: bool = False) -> Velocity:
-        """As calling it, with what a window says in place of the window."""
+    def follow(self, observed: Information | None, *, keep: bool = False) -> VelocityEstimate:
+        """As calling it, with what a window says in place of the window.
+
+        Parameters
+        ----------
+        observed : Information or None
+            None where the window says nothing.
+        keep : bool
+            Whether to go on at the expected velocity where the window says nothing.
+        """
         self._filter.step(observed)
         gain = self._decoder.gain
         moving = observed is not None or keep
         mean = gain * self._filter.mean if moving else self._still
-        return Velocity(mean, gain * np.sqrt(np.diagonal(self._filter.covariance)))
+        return VelocityEstimate(mean, gain * np.sqrt(np.diagonal(self._filter.covariance)))

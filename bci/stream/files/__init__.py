@@ -1,1 +1,1 @@
-"""One file per format: each reads its files into the shape of :mod:`bci.stream.recording`."""
+"""One module for each file format: each reads its files into :mod:`bci.stream.recording`."""

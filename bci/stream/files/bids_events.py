@@ -1,4 +1,4 @@
-"""Events of a BIDS folder: what ``events.tsv`` says beside a signal, by whichever of its columns a marker table knows.
+"""Events of a BIDS folder: the rows of ``events.tsv``, by whichever of its columns a marker table knows.
 
 https://bids-specification.readthedocs.io/en/stable/modality-specific-files/task-events.html
 """
@@ -6,21 +6,26 @@ https://bids-specification.readthedocs.io/en/stable/modality-specific-files/task
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from bci.errors import RecordingError
-from bci.stream.recording import RecordedMarkers
-from bci.stream.triggers import MarkerTable
+from bci.safe_io.regular_file import read_regular
+from bci.stream.markers.triggers import MarkerTable
+from bci.stream.recorded_signal import RecordedMarkers
 
 MARKER = "marker"
 """Column in which our export keeps what was sent."""
 CHANNELS = "channel"
-"""Column of BIDS that names the channels that an event speaks of; none or n/a for all."""
+"""Column of BIDS that names the channels that an event concerns; none or n/a for all."""
 COLUMNS = ("trial_type", MARKER, "value", "stim_type")
 NOTHING = ("", "n/a")
+MOST_BYTES, MOST_ROWS, MOST_COLUMNS = 16 << 20, 100_000, 100
+"""Of a table; a day of cues is a thousand rows."""
 SIGNALS = (".edf", ".vhdr", ".bdf", ".set")
 """How files of signals end in a BIDS folder."""
 
@@ -42,13 +47,33 @@ class BidsEvent:
     texts: tuple[str, ...]
 
     def text(self, table: MarkerTable) -> str:
-        """The first of the texts that the table knows; else the first that there is."""
+        """Return the first of the event's texts that a table knows, else its first text.
+
+        Parameters
+        ----------
+        table : MarkerTable
+
+        Returns
+        -------
+        str
+        """
         return next((text for text in self.texts if table.class_of(text)), self.texts[0] if self.texts else "")
 
 
 def events_path(path: Path) -> Path:
-    """Where the events of a recording of a BIDS folder stand.
+    """Path of the events file of a recording in a BIDS folder.
 
+    Parameters
+    ----------
+    path : Path
+        Of the recording.
+
+    Returns
+    -------
+    Path
+
+    Examples
+    --------
     >>> events_path(Path("sub-1_task-a_eeg.vhdr")).name
     'sub-1_task-a_events.tsv'
     """
@@ -72,9 +97,8 @@ def bad_channels(path: Path) -> tuple[str, ...]:
     if not path.stem.endswith("_eeg") or not where.is_file():
         return ()
     try:
-        with where.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(_rows(where))
+    except (OSError, ValueError, csv.Error) as error:
         raise RecordingError(
             f"{where}: which channels are bad cannot be read ({type(error).__name__}: {error}); it must be a table in UTF-8 with "
             "tabs between the columns, among them name and status"
@@ -84,7 +108,18 @@ def bad_channels(path: Path) -> tuple[str, ...]:
 
 
 def bids_root(path: Path) -> Path | None:
-    """Root of the BIDS folder that a recording with events lies in; None for any other file."""
+    """Find the root of the BIDS folder that a recording with events lies in.
+
+    Parameters
+    ----------
+    path : Path
+        Of the recording.
+
+    Returns
+    -------
+    Path or None
+        None for a file outside a BIDS folder.
+    """
     if not path.stem.endswith("_eeg") or path.suffix not in SIGNALS or not events_path(path).is_file():
         return None
     return next((p for p in path.resolve().parents if (p / "dataset_description.json").is_file()), None)
@@ -107,14 +142,30 @@ def read_events(path: Path) -> tuple[BidsEvent, ...]:
     if not where.is_file():
         return ()
     try:
-        with where.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        return tuple(_event(row) for row in rows if (row["onset"] or "").strip().lower() not in (*NOTHING, "nan"))
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, csv.Error) as error:
+        return tuple(_event(row) for row in _rows(where) if (row["onset"] or "").strip().lower() not in (*NOTHING, "nan"))
+    except (OSError, ValueError, KeyError, csv.Error) as error:
         raise RecordingError(
             f"{where}: the events cannot be read ({type(error).__name__}: {error}); it must be a table in UTF-8 with tabs "
             "between the columns, among them onset, duration, and trial_type or value"
         ) from error
+
+
+def _rows(where: Path) -> Iterator[dict[str, str | None]]:
+    """Rows of a table, one after the other.
+
+    Raises
+    ------
+    OSError, ValueError, csv.Error
+        If it is no such table, or larger than one may be.
+    """
+    text = read_regular(where, MOST_BYTES).decode("utf-8-sig")
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+    if len(table.fieldnames or ()) > MOST_COLUMNS:
+        raise ValueError(f"more than {MOST_COLUMNS} columns")
+    for number, row in enumerate(table, 1):
+        if number > MOST_ROWS:
+            raise ValueError(f"more than {MOST_ROWS} rows")
+        yield row
 
 
 def _event(row: dict[str, str | None]) -> BidsEvent:
@@ -125,7 +176,17 @@ def _event(row: dict[str, str | None]) -> BidsEvent:
 
 
 def markers_of(events: tuple[BidsEvent, ...], table: MarkerTable) -> RecordedMarkers:
-    """Events as one stream of markers, in the words that a table knows."""
+    """Turn events into one stream of markers, with the texts that a table knows.
+
+    Parameters
+    ----------
+    events : tuple of BidsEvent
+    table : MarkerTable
+
+    Returns
+    -------
+    RecordedMarkers
+    """
     told = [(event, text) for event in events if (text := event.text(table))]
     onsets = np.array([event.onset_s for event, _ in told], np.float64)
     durations = tuple(event.duration_s for event, _ in told)

@@ -1,4 +1,4 @@
-"""Where other people's readers end: whatever they raise becomes one sentence about the file."""
+"""The boundary to readers of other projects: whatever they raise becomes one sentence about the file."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def in_words(path: Path) -> Iterator[None]:
     Readers of damaged files were seen to raise nearly anything (MNE a bare ``Exception`` among it), so this one place
     catches all of it: a file may be refused, and never ends the program with a traceback.
 
+    Parameters
+    ----------
+    path : Path
+        Of the file, for the message.
+
     Raises
     ------
     RecordingError
@@ -31,25 +36,37 @@ def in_words(path: Path) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise RecordingError(
-            f"{path}: reading it needs more memory than this computer has. If it is not that large, its header is damaged; "
+            f"{path}: reading it needs more memory than this computer has. If the file is small, its header is damaged; "
             "otherwise cut it into shorter recordings"
         ) from error
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:
-        said = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:300]
         raise RecordingError(
-            f"{path}: is damaged or no file of its type ({type(error).__name__}{': ' if said else ''}{said}). "
-            "Copy it again from where it was recorded, or export it anew with the program that wrote it"
+            f"{path}: is damaged or not a file of its type ({type(error).__name__}{': ' if message else ''}{message}). "
+            "Copy it again from where it was recorded, or export it again with the program that wrote it"
         ) from error
 
 
 def changed_as_text(content: bytes) -> str:
-    r"""What a transfer for text did to binary data, in words; "" where it did nothing that shows.
+    r"""Describe what a transfer for text did to binary data.
 
-    Among arbitrary bytes one line feed in 256 has a carriage return before it, and hardly three bytes are the
-    replacement character of UTF-8.
+    Among arbitrary bytes one line feed in 256 follows a carriage return, and hardly three bytes are the replacement character
+    of UTF-8.
 
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+
+    Returns
+    -------
+    str
+        Empty where nothing of the kind shows.
+
+    Examples
+    --------
     >>> whole = bytes(range(256)) * 40
     >>> changed_as_text(whole), changed_as_text(whole.replace(b"\n", b"\r\n"))
     ('', 'a carriage return stands before each of its line feeds')
@@ -84,15 +101,23 @@ def refuse_text_transfer(path: Path, start: int = 0) -> None:
 
 
 def refuse_changed(path: Path, content: bytes) -> None:
-    """Refuse a file by the bytes of it that were looked at.
+    """Refuse a file that a transfer for text has changed.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, for the message.
+    content : bytes
+        The bytes of the file that are checked.
 
     Raises
     ------
     RecordingError
+        If they were changed.
     """
     what = changed_as_text(content)
     if what:
         raise RecordingError(
-            f"{path}: was changed on its way here: {what}, as a transfer for text does it (FTP in ASCII mode, git's autocrlf, "
-            "e-mail, an editor). Its values are lost in this copy; copy the file again as binary"
+            f"{path}: was changed when it was copied here: {what}, as a transfer for text does (FTP in ASCII mode, git's "
+            "autocrlf, e-mail, an editor). Its values are lost in this copy; copy the file again as binary"
         )

@@ -1,4 +1,4 @@
-"""BrainVision headers as people's files have them: renamed, without markers, in any code page, with either letter for micro.
+"""BrainVision headers as they are found: renamed, without markers, in any code page, with either letter for micro.
 
 Layout: Brain Products, "BrainVision Core Data Format 1.0": a text header (.vhdr) that names a data file and a marker file.
 """
@@ -9,8 +9,12 @@ import re
 from pathlib import Path
 
 from bci.errors import RecordingError
+from bci.safe_io.regular_file import read_regular
 from bci.stream.files.boundary import refuse_text_transfer
-from bci.stream.metadata import canonical_unit
+from bci.stream.units import canonical_unit
+
+MOST_TEXT = 64 << 20
+"""Bytes of a header or of markers; those of a day take a tenth of it."""
 
 _KEY = r"(?im)^[ \t]*{}[ \t]*=(.*)$"
 _CHANNEL = re.compile(r"(?im)^(Ch\d+[ \t]*=[^,\r\n]*,[^,\r\n]*,[^,\r\n]*,)([^,\r\n]*)")
@@ -38,7 +42,7 @@ def prepare_brainvision(path: Path, folder: Path) -> tuple[Path, tuple[str, ...]
     RecordingError
         If there is no data file, or it contradicts the header.
     """
-    text = _decoded(path.read_bytes())
+    text = _decoded(read_regular(path, MOST_TEXT))
     if "brain" not in text[:200].lower():
         raise RecordingError(f"{path}: is not a BrainVision header (its first line does not say so)")
     notes: list[str] = []
@@ -53,13 +57,13 @@ def prepare_brainvision(path: Path, folder: Path) -> tuple[Path, tuple[str, ...]
     if marks is None:
         notes.append("has no marker file (.vmrk) beside it, so it is read without markers")
     else:
-        said = _decoded(marks.read_bytes())
-        if "[marker infos]" not in said.lower():
+        content = _decoded(read_regular(marks, MOST_TEXT))
+        if "[marker infos]" not in content.lower():
             raise RecordingError(
                 f"{path}: {marks.name} is no marker file (it has no section [Marker Infos]). Copy it again; without it, and "
                 "moved elsewhere, the recording is read without markers"
             )
-        (folder / "markers.vmrk").write_text(_utf8(said), encoding="utf-8")
+        (folder / "markers.vmrk").write_text(_utf8(content), encoding="utf-8")
     text = _set(_set(_utf8(text), "DataFile", str(data.absolute())), "MarkerFile", "markers.vmrk" if marks else "")
     header = folder / "header.vhdr"
     header.write_text(_CHANNEL.sub(lambda m: m[1] + canonical_unit(m[2]), text), encoding="utf-8")
@@ -97,7 +101,7 @@ def _set(text: str, key: str, value: str) -> str:
 
 
 def _beside(path: Path, declared: str, endings: tuple[str, ...], notes: list[str]) -> Path | None:
-    """The file that a header names, or where it is not there, the one that bears the header's own name."""
+    """The file that a header names, or where it is not there, the one that has the header's own name."""
     # The base name may stand as $b, and a path of the computer that it was recorded on before it.
     name = re.split(r"[\\/]", declared.replace("$b", path.stem))[-1]
     there = {p.name.lower(): p for p in sorted(path.parent.iterdir()) if p.is_file()}
@@ -105,7 +109,9 @@ def _beside(path: Path, declared: str, endings: tuple[str, ...], notes: list[str
     named = path.parent / name if name and (path.parent / name).is_file() else there.get(name.lower())
     if named is not None:
         if own and own[0].name.lower() != named.name.lower():
-            notes.append(f"names {named.name} (DataFile=, MarkerFile=), which is read, though {own[0].name} bears its own name")
+            notes.append(
+                f"names {named.name} (DataFile=, MarkerFile=), which is read, although {own[0].name} has the recording's own name"
+            )
         return named
     if own:
         named_is = f"names {name}, which is not there" if name else f"names no {endings[0]} file"
@@ -131,7 +137,7 @@ def _size_notes(path: Path, text: str, data: Path) -> list[str]:
     if _value(text, "DataOrientation").upper() == "VECTORIZED":
         raise RecordingError(
             f"{path}: {data.name} holds {held} samples per channel and {rest} bytes; {promised} samples are declared. Channel "
-            "after channel, as it is written, nobody can say where each begins; copy the file again"
+            "after channel, as it is written, it cannot be known where each begins; copy the file again"
         )
     if promised > held:
         return [f"was cut short: {promised - held} of {promised} samples are missing at the end of {data.name}"]

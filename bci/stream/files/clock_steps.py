@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from bci.engine.chunk import FloatArray
-from bci.stream.clock_offsets import ABSURD_S
+from bci.stream.clocks.clock_offsets import ABSURD_S
 
 LEAST_S, SPREADS = 0.5, 3.0
 """A step is at least so long, and so many times as long as stamps usually stray."""
 LOOK_S, BESIDE_S = 5.0, 1.0
 """How much of the signal beside a step its length is measured from; how far beside it must be seen."""
+MOST_LOOKS = 500
+"""Where stamps seem to step back more often, there is no clock that could be followed."""
 RATE_OFF = 0.05
 """A rate that is off by more was not measured, but is that of a stream with many gaps."""
 
@@ -61,7 +63,11 @@ def steps_back(times: FloatArray, rate_hz: float) -> list[ClockStep]:
     before, behind = np.maximum(candidates - beside, 0), np.minimum(candidates + beside, len(good) - 1)
     candidates = candidates[ahead[behind] - ahead[before] < -0.5 * LEAST_S]
     found: list[ClockStep] = []
+    looks = 0
     while len(candidates):
+        looks += 1
+        if looks > MOST_LOOKS:
+            return []
         near = candidates[candidates < candidates[0] + beside]
         at = int(near[falls[near - 1].argmin()])
         back_s = _set_back(ahead, at, max(2, round(LOOK_S * rate_hz)))

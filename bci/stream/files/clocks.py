@@ -14,13 +14,16 @@ import numpy as np
 
 from bci.engine.chunk import FloatArray
 from bci.errors import RecordingError
-from bci.stream.clock_map import SAME_CLOCK, ClockMap
-from bci.stream.clock_offsets import ABSURD_S, fit_clock
-from bci.stream.xdf_format import parse_xml
-from bci.stream.xdf_reader import XdfFile, XdfStream
+from bci.stream.clocks.clock_map import SAME_CLOCK, ClockMap
+from bci.stream.clocks.clock_offsets import ABSURD_S, fit_clock
+from bci.stream.xdf.format import parse_xml
+from bci.stream.xdf.reader import XdfFile
+from bci.stream.xdf.streams import XdfStream
 
 AGREE_S, NAMED_S = 1e-3, 20e-3
 """Offsets that differ by no more come from one clock; by no more, where both streams name the same computer."""
+MOST_CLOCKS = 20
+"""Streams are compared with so many clocks, and with so many streams of each."""
 SLACK_S = 1.0
 """An offset is written some time after it was measured."""
 DECISIVE_S = 10.0
@@ -58,7 +61,7 @@ def clocks_of(file: XdfFile) -> tuple[dict[int, ClockMap], tuple[str, ...]]:
     groups: list[list[_Offsets]] = []
     for one in streams:
         if len(one.offsets):
-            group = next((g for g in groups if all(_same_clock(one, other) for other in g)), None)
+            group = next((g for g in groups[:MOST_CLOCKS] if all(_same_clock(one, other) for other in g[:MOST_CLOCKS])), None)
             groups.append([one]) if group is None else group.append(one)
     clocks: dict[int, ClockMap] = {}
     hosts: dict[str, ClockMap | None] = {}
@@ -124,7 +127,18 @@ def _usable(stream: XdfStream, sender: bool) -> _Offsets:
 
 
 def host_of(header_xml: str) -> str:
-    """The computer that a stream came from, as its header names it; "" where it does not."""
+    """Name of the computer that a stream came from.
+
+    Parameters
+    ----------
+    header_xml : str
+        The sender's full description, as LSL gives it.
+
+    Returns
+    -------
+    str
+        Empty where the header does not say.
+    """
     try:
         root: ElementTree.Element = parse_xml(header_xml.encode(), "stream header")
     except RecordingError:
@@ -187,7 +201,7 @@ def _resets(groups: Sequence[Sequence[_Offsets]], clocks: dict[int, ClockMap]) -
         doubt = _between(group, clock)
         notes.append(
             f"the clock of {names} was reset {times} while it was recorded, {steps}; stamps behind go on by the clock before"
-            f"{f', and times of the {doubt} markers in between may be wrong by as much' if doubt else ''}"
+            f"{f', and times of the {doubt} markers in between may be wrong by the same amount' if doubt else ''}"
         )
     return notes
 

@@ -1,4 +1,4 @@
-"""Headers of EDF and BDF files, checked before anybody trusts them, and whole files made of those that were cut short.
+"""Headers of EDF and BDF files, checked before a reader trusts them, and complete files made of those that were cut short.
 
 Layout: B. Kemp et al., "A simple format for exchange of digitized polygraphic recordings", 1992, and "European data
 format 'plus'", 2003: 256 bytes, then 256 for each signal, then records of equal size.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bci.errors import RecordingError
 from bci.stream.files.boundary import refuse_text_transfer
-from bci.stream.metadata import canonical_unit, microvolts_per
+from bci.stream.units import canonical_unit, microvolts_per
 
 RECORDS_AT, RECORDS_END = 236, 244
 """Bytes of the header that hold the number of records."""
@@ -73,7 +73,7 @@ class EdfLayout:
             return (f"was not closed by its recorder, so its header does not say how long it is; {held}",)
         if self.held > self.declared:
             return (f"is longer than its header says ({self.declared} records); {held}",)
-        return (f"has {self.rest} bytes behind its last record, which are not read",)
+        return (f"has {self.rest} bytes after its last record, which are not read",)
 
 
 def check_edf(path: Path) -> EdfLayout:
@@ -81,9 +81,19 @@ def check_edf(path: Path) -> EdfLayout:
 
     Fields may be padded with NUL instead of blanks.
 
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    EdfLayout
+
     Raises
     ------
     RecordingError
+        If the header contradicts the file's size or itself.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -103,7 +113,7 @@ def check_edf(path: Path) -> EdfLayout:
     per_record = [int(_number(path, counts[8 * i : 8 * i + 8], f"samples of signal {i + 1}", 1, 10**7)) for i in range(n_signals)]
     record_size = sum(per_record) * (3 if path.suffix.lower() == ".bdf" else 2)
     if size < header_size + record_size:
-        raise RecordingError(f"{path}: holds no complete record ({size} bytes; one needs {header_size + record_size})")
+        raise RecordingError(f"{path}: contains no complete record ({size} bytes; one needs {header_size + record_size})")
     refuse_text_transfer(path, header_size)
     held, rest = divmod(size - header_size, record_size)
     return EdfLayout(n_signals, header_size, record_size, record_s, n_records, labels, tuple(per_record), held, rest)
@@ -134,7 +144,20 @@ def mended(path: Path, layout: EdfLayout, folder: Path) -> Path:
 
 
 def good_header(header: bytes, layout: EdfLayout) -> bytes:
-    """A header as every reader takes it: padded with blanks, units in their common spelling, the number of records written."""
+    """Rewrite a header so that every reader accepts it.
+
+    It is padded with blanks, its units have their common spelling, and the number of records is written.
+
+    Parameters
+    ----------
+    header : bytes
+        As it is in the file.
+    layout : EdfLayout
+
+    Returns
+    -------
+    bytes
+    """
     units = slice(256 + 96 * layout.n_signals, 256 + 104 * layout.n_signals)
     fields = header[units]
     spelled = b"".join(_unit(fields[i : i + 8]) for i in range(0, len(fields), 8))
@@ -143,7 +166,18 @@ def good_header(header: bytes, layout: EdfLayout) -> bytes:
 
 
 def with_count(header: bytes, n_records: int) -> bytes:
-    """A header that declares that many records."""
+    """Rewrite a header so that it declares a number of records.
+
+    Parameters
+    ----------
+    header : bytes
+        As it is in the file.
+    n_records : int
+
+    Returns
+    -------
+    bytes
+    """
     return header[:RECORDS_AT] + str(n_records).encode("ascii").ljust(RECORDS_END - RECORDS_AT) + header[RECORDS_END:]
 
 
@@ -161,9 +195,9 @@ def _check_kind(path: Path, head: bytes) -> None:
     """Refuse one format under the name of the other: its values would be noise."""
     is_bdf = head[:8] == _BIOSEMI
     if path.suffix.lower() == ".edf" and is_bdf:
-        raise RecordingError(f"{path}: is a BDF file by its content (24 bits); rename it to {path.stem}.bdf")
+        raise RecordingError(f"{path}: contains BDF data (24 bits); rename it to {path.stem}.bdf")
     if path.suffix.lower() == ".bdf" and head[:8].strip(b"\0 ") == b"0":
-        raise RecordingError(f"{path}: is an EDF file by its content (16 bits); rename it to {path.stem}.edf")
+        raise RecordingError(f"{path}: contains EDF data (16 bits); rename it to {path.stem}.edf")
 
 
 def _number(path: Path, text: bytes, what: str, low: int, high: int, whole: bool = True) -> float:

@@ -25,7 +25,7 @@ _LISTS = (b"EDF Annotations", b"BDF Annotations")
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class EdfAnnotation:
     """One annotation.
 
     Parameters
@@ -34,7 +34,7 @@ class Note:
         Onset since the first sample.
     text : str
     channels : tuple of str
-        That it speaks of; none for all.
+        Labels of the channels that it concerns; empty for all.
     """
 
     onset_s: float
@@ -52,12 +52,12 @@ class Records:
     starts_s : ndarray, shape (n_records,)
         Since the first sample.
     record_s : float
-    notes : tuple of Note
+    notes : tuple of EdfAnnotation
     """
 
     starts_s: FloatArray
     record_s: float
-    notes: tuple[Note, ...]
+    notes: tuple[EdfAnnotation, ...]
 
     @property
     def pauses(self) -> list[tuple[float, float]]:
@@ -66,13 +66,25 @@ class Records:
         return [(float(self.starts_s[i]) + self.record_s, float(steps[i])) for i in np.flatnonzero(abs(steps) > 1e-6)]
 
     def stamps(self, n_samples: int, rate_hz: float) -> FloatArray:
-        """True time of each sample, shape (n_samples,), seconds since the first."""
+        """Compute the true time of each sample.
+
+        Parameters
+        ----------
+        n_samples : int
+        rate_hz : float
+            Sampling rate.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,)
+            Seconds since the first sample.
+        """
         place = np.arange(n_samples) / rate_hz
         record = np.minimum(((place + 0.25 / rate_hz) / self.record_s).astype(np.int64), len(self.starts_s) - 1)
         stamps: FloatArray = place + (self.starts_s - np.arange(len(self.starts_s)) * self.record_s)[record]
         return stamps
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         """The pauses for people."""
         found = self.pauses
         shown = ", ".join(f"{length:g} s from {at:g} s on" for at, length in found[:3])
@@ -111,10 +123,12 @@ def interrupted(path: Path, layout: EdfLayout) -> Records | None:
         i = int(back[0])
         raise RecordingError(
             f"{path}: says that its record {i + 2} begins at {begun[i + 1]:g} s, before record {i + 1}, of {layout.record_s:g} s "
-            f"from {begun[i]:g} s on, has ended. In EDF+ time only goes on, so nothing tells where its annotations belong; "
-            "export the recording again from the program that made it"
+            f"from {begun[i]:g} s on, has ended. In EDF+ time never runs backwards, so it cannot be known where its "
+            "annotations belong; export the recording again from the program that made it"
         )
-    shifted = tuple(Note(n.onset_s - starts[0], n.duration_s, n.text, n.channels) for n in sorted(notes, key=lambda n: n.onset_s))
+    shifted = tuple(
+        EdfAnnotation(n.onset_s - starts[0], n.duration_s, n.text, n.channels) for n in sorted(notes, key=lambda n: n.onset_s)
+    )
     return Records(begun - begun[0], layout.record_s, shifted)
 
 
@@ -135,11 +149,11 @@ def _least(header: bytes, layout: EdfLayout) -> float:
     return 0.5 * layout.record_s / max(signals, default=1)
 
 
-def _note(onset: bytes, duration: bytes, text: bytes) -> Note:
+def _note(onset: bytes, duration: bytes, text: bytes) -> EdfAnnotation:
     """One text of a list; those of single channels are written TEXT@@CHANNEL."""
     try:
-        said = text.decode("utf-8")
+        annotation = text.decode("utf-8")
     except UnicodeDecodeError:
-        said = text.decode("latin-1")
-    said, _, channel = said.partition("@@")
-    return Note(float(onset), float(duration or 0), said, (channel,) if channel else ())
+        annotation = text.decode("latin-1")
+    annotation, _, channel = annotation.partition("@@")
+    return EdfAnnotation(float(onset), float(duration or 0), annotation, (channel,) if channel else ())

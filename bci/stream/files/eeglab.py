@@ -18,7 +18,7 @@ from bci.stream.files.boundary import refuse_text_transfer
 from bci.stream.files.hdf5 import is_hdf5, read_hdf5_struct
 from bci.stream.files.matlab import read_matlab
 from bci.stream.files.mne_raw import recording_from_mne
-from bci.stream.recording import Recording
+from bci.stream.recording import RecordedStreams
 
 WANTED = ("data", "srate", "trials", "nbchan", "pnts", "chanlocs", "event")
 _KINDS = {
@@ -30,13 +30,22 @@ _KINDS = {
 }
 
 
-def read_eeglab(path: Path) -> Recording:
-    """A continuous data set, with its events as markers.
+def read_eeglab(path: Path) -> RecordedStreams:
+    """Read a continuous data set, with its events as markers.
+
+    Parameters
+    ----------
+    path : Path
+        Of the ``.set`` file.
+
+    Returns
+    -------
+    RecordedStreams
 
     Raises
     ------
     RecordingError
-        If it holds epochs, if its samples are not beside it, or if it is no data set.
+        If it contains epochs, if its samples are not beside it, or if it is no data set.
     """
     import mne
 
@@ -45,11 +54,11 @@ def read_eeglab(path: Path) -> Recording:
     trials, rate_hz = _number(path, found, "trials", 1), _number(path, found, "srate")
     if trials > 1:
         raise RecordingError(
-            f"{path}: holds {trials:g} epochs that were cut out of a recording. Trials are cut here, as they are live, out of "
-            "the continuous signal: save the data set as it was before EEGLAB extracted epochs"
+            f"{path}: contains {trials:g} epochs that were cut out of a recording. bci cuts its trials out of the continuous "
+            "signal, as it does live: save the data set as it was before EEGLAB extracted epochs"
         )
     if not rate_hz > 0:
-        raise RecordingError(f"{path}: declares a sampling rate (srate) of {rate_hz:g} Hz; a recording has one above 0")
+        raise RecordingError(f"{path}: declares a sampling rate (srate) of {rate_hz:g} Hz; it must be above 0")
     notes: list[str] = []
     data = _samples(path, found, notes)
     places = _rows(found.get("chanlocs"))
@@ -114,7 +123,7 @@ def _from_file(path: Path, name: str, n_channels: int, n_samples: int, notes: li
     if beside.suffix.lower() == ".dat":
         if len(values) != n_channels * n_samples:
             raise RecordingError(
-                f"{path}: {beside.name} holds {held} samples of each channel, and {n_samples} are declared; copy it again"
+                f"{path}: {beside.name} holds {held} samples of each channel, but {n_samples} are declared; copy it again"
             )
         return values.reshape(n_channels, n_samples).astype(np.float64)
     if held < n_samples:
@@ -138,7 +147,7 @@ def _events(
         durations.append(duration / rate_hz if duration > 0 else 0.0)
         texts.append(_text(event.get("type")))
     if outside:
-        notes.append(f"{outside} events lie outside of the signal, or have no latency, and are left out")
+        notes.append(f"{outside} events lie outside the signal or have no latency; they are left out")
     return onsets, durations, texts
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bci.errors import RecordingError
 from bci.stream.files.boundary import refuse_text_transfer
-from bci.stream.metadata import canonical_unit, microvolts_per
+from bci.stream.units import canonical_unit, microvolts_per
 
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 8, 8: 8, 16: 4, 17: 8, 18: 16, 279: 3, 535: 3}
 """Bytes of a value by GDF's code of its type."""
@@ -45,6 +45,13 @@ def check_gdf(path: Path) -> GdfLayout:
 
     The events stand at the end of the file: where it was cut, they are gone.
 
+    The events stand at the end of the file: where it was cut off, they are gone.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+
     Returns
     -------
     GdfLayout
@@ -52,6 +59,7 @@ def check_gdf(path: Path) -> GdfLayout:
     Raises
     ------
     RecordingError
+        If the header contradicts the file's size or itself.
     """
     size = path.stat().st_size
     with path.open("rb") as file:

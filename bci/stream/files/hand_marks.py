@@ -1,4 +1,4 @@
-"""Channels that a person marked bad while a session of ours ran, from the events that it recorded."""
+"""Channels that a person marked bad during one of our sessions, from the events that it recorded."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from bci.engine.stream_info import canonical
-from bci.stream.marked import BadSpan
-from bci.stream.recording import RecordedMarkers, RecordedSignal, times_on
+from bci.stream.markers.marked import BadSpan
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal, times_on
 
 EVENTS = "BCI-Event"
 """Type of the engine's stream of events."""
@@ -18,7 +18,7 @@ BY_HAND = "marked bad by hand"
 
 
 def with_hand_marks(signals: Sequence[RecordedSignal], markers: Sequence[RecordedMarkers]) -> tuple[RecordedSignal, ...]:
-    """The signals, with the stretches in which a person distrusted single channels.
+    """The signals, with the spans in which a person distrusted single channels.
 
     A channel is bad from its mark until the mark was taken back, or to the end.
 

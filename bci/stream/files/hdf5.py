@@ -9,21 +9,45 @@ from typing import Any
 import numpy as np
 
 from bci.errors import RecordingError
-from bci.stream.unpack import ALWAYS_BYTES, MOST_RATIO
+from bci.stream.files.unpack import ALWAYS_BYTES, MOST_RATIO
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _DEEPEST = 4
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a MATLAB file is one of version 7.3; its first 512 bytes are a header of text."""
+    """Tell whether a MATLAB file is one of version 7.3, whose first 512 bytes are a header of text.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    bool
+    """
     with path.open("rb") as file:
         head = file.read(520)
     return head.startswith(_MAGIC) or head[512:520] == _MAGIC
 
 
 def read_hdf5_struct(path: Path, name: str, wanted: Collection[str]) -> dict[str, Any]:
-    """The fields of a struct, as :func:`bci.stream.files.matlab.read_matlab` gives them.
+    """Read the fields of a struct, as :func:`bci.stream.files.matlab.read_matlab` returns them.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    name : str
+        Of the struct.
+    wanted : collection of str
+        Names of the fields that are read.
+
+    Returns
+    -------
+    dict of str to object
+        Fields by name.
 
     Raises
     ------
@@ -34,8 +58,8 @@ def read_hdf5_struct(path: Path, name: str, wanted: Collection[str]) -> dict[str
         import h5py
     except ImportError as error:
         raise RecordingError(
-            f"{path}: is a MATLAB file of version 7.3 (HDF5). Install what reads those (pip install h5py), or save it anew as "
-            "version 7 (in MATLAB: save -v7; in EEGLAB: the option for files larger than 2 GB off)"
+            f"{path}: is a MATLAB file of version 7.3 (HDF5). Install h5py, which reads such files (pip install h5py), or save "
+            "it again as version 7 (in MATLAB: save -v7; in EEGLAB: the option for files larger than 2 GB off)"
         ) from error
     most = max(ALWAYS_BYTES, MOST_RATIO * path.stat().st_size)
     with h5py.File(path, "r") as file:

@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from bci.errors import RecordingError
-from bci.stream.unpack import ALWAYS_BYTES, MOST_RATIO
+from bci.safe_io.regular_file import read_regular
+from bci.stream.files.unpack import ALWAYS_BYTES, MOST_RATIO
+
+MOST_BYTES, LONGEST_S = 4 << 30, 600.0
 
 _HEADER = 128
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -62,7 +65,7 @@ def read_matlab(path: Path, name: str, wanted: Collection[str]) -> dict[str, Any
     RecordingError
         If it is no such file, or damaged.
     """
-    data = path.read_bytes()
+    data = read_regular(path, MOST_BYTES, LONGEST_S)
     if len(data) < _HEADER or data[126:128] not in (b"IM", b"MI"):
         raise RecordingError(f"{path}: is not a MATLAB file of version 5 or later (it does not say so at its beginning)")
     reader = _Reader(data, "<" if data[126:128] == b"IM" else ">")
@@ -116,7 +119,7 @@ class _Reader:
     def value(self, element: _Element, depth: int) -> Any:
         """What a matrix holds."""
         if depth > _DEEPEST:
-            raise _Damaged("cells and structs lie too deep in each other")
+            raise _Damaged("cells and structs are nested too deeply")
         if element.type != _MATRIX:
             raise _Damaged(f"element of type {element.type} where a matrix should be")
         if element.start == element.stop:

@@ -18,27 +18,29 @@ from bci.stream.files.bids_events import CHANNELS
 from bci.stream.files.boundary import refuse_text_transfer
 from bci.stream.files.brainvision import prepare_brainvision
 from bci.stream.files.edf import check_edf, mended
-from bci.stream.files.edf_pauses import Note, Records, interrupted
+from bci.stream.files.edf_pauses import EdfAnnotation, Records, interrupted
 from bci.stream.files.gdf import check_gdf
 from bci.stream.files.rates import other_rates
 from bci.stream.files.stored import mne_samples
 from bci.stream.files.trigger_channels import trigger_markers
-from bci.stream.marked import BadSpan, span_of
-from bci.stream.metadata import canonical_unit, channel_type, microvolts_per
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
-from bci.stream.unpack import is_compressed, unpacked
+from bci.stream.files.unpack import is_compressed, unpacked
+from bci.stream.markers.marked import BadSpan, span_of
+from bci.stream.metadata import channel_type
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
+from bci.stream.units import canonical_unit, microvolts_per
 
 _MNE_TYPES = {"eeg": "EEG", "eog": "EOG", "emg": "EMG", "stim": "TRIG"}
 ANNOTATIONS = "annotations"
 """Name of the markers that a file's annotations become."""
 GDF_NEW_SEGMENT = "32766"
 """0x7FFE of GDF's table of events; data sets 2a and 2b of BCI Competition IV have it at the start of each run."""
-_SAID_BY_US = ("Number of records from the header does not match", "MarkerFile")
+_NOTED_BY_US = ("Number of records from the header does not match", "MarkerFile")
 """Warnings of MNE for which there is a sentence of ours."""
 
 
-def read_edf(path: Path, stored: bool = False) -> Recording:
-    """EDF and BDF; what an interrupted recorder left of the last record is left out, and said.
+def read_edf(path: Path, stored: bool = False) -> RecordedStreams:
+    """EDF and BDF; what an interrupted recorder left of the last record is left out, with a note.
 
     Parameters
     ----------
@@ -51,8 +53,8 @@ def read_edf(path: Path, stored: bool = False) -> Recording:
     layout = check_edf(path)
     read = mne.io.read_raw_bdf if path.suffix.lower() == ".bdf" else mne.io.read_raw_edf
     with TemporaryDirectory(prefix="bci-") as folder, _mne_notes() as notes:
-        left_out, said = other_rates(layout.labels, layout.per_record, layout.record_s)
-        notes += [*layout.notes(), *said]
+        left_out, more = other_rates(layout.labels, layout.per_record, layout.record_s)
+        notes += [*layout.notes(), *more]
         good = mended(path, layout, Path(folder))
         records = interrupted(good, layout)
         preload = not stored or good != path
@@ -66,18 +68,33 @@ def read_edf(path: Path, stored: bool = False) -> Recording:
     _set_units(raw, [canonical_unit(str(raw._orig_units.get(name, ""))) for name in raw.ch_names])
     if records is not None:
         # What MNE says of annotations that lie beyond its end of the file is not so.
-        notes = [*(text for text in notes if "annotation" not in text or "Latin-1" in text), records.said()]
+        notes = [*(text for text in notes if "annotation" not in text or "Latin-1" in text), records.in_words()]
     return recording_from_mne(raw, path, tuple(notes), records, stored=stored)
 
 
-def read_gdf(path: Path) -> Recording:
-    """GDF, with its table of events."""
+def read_gdf(path: Path) -> RecordedStreams:
+    """Read a GDF file, with its table of events.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    RecordedStreams
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read.
+    """
     import mne
 
     layout = check_gdf(path)
-    left_out, said = other_rates(layout.labels, layout.per_record, layout.record_s)
+    left_out, more = other_rates(layout.labels, layout.per_record, layout.record_s)
     with _mne_notes() as notes:
-        notes += said
+        notes += more
         raw = mne.io.read_raw_gdf(path, exclude=left_out, preload=True, verbose="ERROR")
     units = [unit for label, unit in zip(layout.labels, layout.units, strict=True) if label not in left_out]
     if len(units) == len(raw.ch_names):
@@ -85,21 +102,53 @@ def read_gdf(path: Path) -> Recording:
     return recording_from_mne(raw, path, tuple(notes), seams=(GDF_NEW_SEGMENT,))
 
 
-def read_brainvision(path: Path, stored: bool = False) -> Recording:
-    """BrainVision, through a header of our own that names the files that are really there; ``stored`` as of :func:`read_edf`."""
+def read_brainvision(path: Path, stored: bool = False) -> RecordedStreams:
+    """Read a BrainVision recording through a header of our own, which names the files that are really there.
+
+    Parameters
+    ----------
+    path : Path
+        Of the ``.vhdr`` file.
+    stored : bool
+        As in :func:`read_edf`.
+
+    Returns
+    -------
+    RecordedStreams
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read.
+    """
     import mne
 
     with TemporaryDirectory(prefix="bci-") as folder, _mne_notes() as notes:
-        header, said = prepare_brainvision(path, Path(folder))
-        notes += said
+        header, more = prepare_brainvision(path, Path(folder))
+        notes += more
         raw = mne.io.read_raw_brainvision(header, preload=not stored, verbose="ERROR")
         if not raw.preload and Path(folder) in Path(raw.filenames[0]).parents:
             raw.load_data(verbose="ERROR")
     return recording_from_mne(raw, path, tuple(notes), stored=stored)
 
 
-def read_fif(path: Path) -> Recording:
-    """FIF, MNE's own format."""
+def read_fif(path: Path) -> RecordedStreams:
+    """Read a FIF file, MNE's own format.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    RecordedStreams
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read.
+    """
     import mne
 
     refuse_text_transfer(path)
@@ -113,15 +162,30 @@ def read_fif(path: Path) -> Recording:
     return recording_from_mne(raw, path, tuple(notes))
 
 
-def read_cnt(path: Path) -> Recording:
-    """Neuroscan's CNT; the one of ANT, which bears the same ending, is refused."""
+def read_cnt(path: Path) -> RecordedStreams:
+    """Read a CNT file of Neuroscan; the CNT of ANT, which has the same ending, is refused.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    RecordedStreams
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be read.
+    """
     import mne
 
     with path.open("rb") as file:
         head = file.read(16)
     if head[:4] == b"RIFF":
         raise RecordingError(
-            f"{path}: is a CNT file of ANT Neuro (eego), and those of Neuroscan are read. Export it as BrainVision or EDF"
+            f"{path}: is a CNT file of ANT Neuro (eego), but only those of Neuroscan can be read. Export it as BrainVision or EDF"
         )
     refuse_text_transfer(path, 900)
     with _mne_notes() as notes:
@@ -148,8 +212,8 @@ def _mne_notes() -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield notes
-    said = dict.fromkeys(" ".join(str(w.message).split()) for w in caught if not issubclass(w.category, DeprecationWarning))
-    notes += [text for text in said if not text.startswith(_SAID_BY_US)]
+    warned = dict.fromkeys(" ".join(str(w.message).split()) for w in caught if not issubclass(w.category, DeprecationWarning))
+    notes += [text for text in warned if not text.startswith(_NOTED_BY_US)]
 
 
 def recording_from_mne(
@@ -159,7 +223,7 @@ def recording_from_mne(
     records: Records | None = None,
     seams: tuple[str, ...] = (),
     stored: bool = False,
-) -> Recording:
+) -> RecordedStreams:
     """A recording that MNE has read already: from a BIDS folder, or from a program's own data set.
 
     Parameters
@@ -168,11 +232,11 @@ def recording_from_mne(
     path : Path
         For messages; its stem names the stream.
     notes : tuple of str
-        What the reader said.
+        The notes of the reader.
     records : Records, optional
         True times, where the file was interrupted and MNE took it for one piece.
     seams : tuple of str
-        Annotations of this format at which a new stretch begins, besides those that are one everywhere.
+        Annotations of this format at which a new span begins, besides those that are one everywhere.
     stored : bool
         Leave samples that MNE has not read in the file until they are asked for.
     """
@@ -192,10 +256,10 @@ def recording_from_mne(
     times = np.array([n.onset_s for n in annotated], np.float64)
     durations = tuple(n.duration_s for n in annotated)
     annotations = RecordedMarkers(ANNOTATIONS, tuple(n.text for n in annotated), times, durations_s=durations)
-    return Recording(path, (signal,), (annotations, *trigger_markers(info, data, stamps)), "", notes)
+    return RecordedStreams(path, (signal,), (annotations, *trigger_markers(info, data, stamps)), "", notes)
 
 
-def _annotated(raw: Any) -> tuple[Note, ...]:
+def _annotated(raw: Any) -> tuple[EdfAnnotation, ...]:
     """MNE's annotations, with times since the first sample."""
     found = raw.annotations
     onsets = np.asarray(found.onset - raw.first_time, np.float64)
@@ -204,17 +268,17 @@ def _annotated(raw: Any) -> tuple[Note, ...]:
     tables = [_cells(extra) for extra in found.extras] if getattr(found, "extras", None) else [()] * len(onsets)
     rows = zip(onsets.tolist(), found.duration.tolist(), found.description, names, tables, strict=True)
     return tuple(
-        Note(onset, duration, str(text), tuple(map(str, named or table))) for onset, duration, text, named, table in rows
+        EdfAnnotation(onset, duration, str(text), tuple(map(str, named or table))) for onset, duration, text, named, table in rows
     )
 
 
 def _cells(extra: Mapping[str, object] | None) -> tuple[str, ...]:
-    """The channels that an event of a table speaks of."""
+    """The channels that an event of a table concerns."""
     cell = str((extra or {}).get(CHANNELS) or "").strip()
     return () if cell.lower() in ("", "n/a", "nan") else tuple(x.strip() for x in cell.split(",") if x.strip())
 
 
-def _bad_spans(annotated: tuple[Note, ...], seams: tuple[str, ...]) -> tuple[BadSpan, ...]:
+def _bad_spans(annotated: tuple[EdfAnnotation, ...], seams: tuple[str, ...]) -> tuple[BadSpan, ...]:
     """What the annotations mark bad; the beginning of a recording is no seam."""
     found = [span_of(n.onset_s, n.duration_s, n.text, [_label(x) for x in n.channels]) for n in annotated]
     found += [BadSpan(n.onset_s, n.onset_s, f"new run ({n.text})") for n in annotated if n.text in seams]

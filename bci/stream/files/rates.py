@@ -1,4 +1,4 @@
-"""Channels of several rates in one file: those of the EEG's rate are kept, because resampling would look into the future."""
+"""Channels of several rates in one file: only those with the EEG's rate are kept, because resampling would use future samples."""
 
 from __future__ import annotations
 

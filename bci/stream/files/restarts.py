@@ -1,4 +1,4 @@
-"""Streams that stopped and came again while they were recorded: their parts as one stream, with a gap.
+"""Streams that stopped and came back while they were recorded: their parts as one stream, with a gap.
 
 A sender that restarts is a new stream of LSL, and a recorder gives it a new number in the file. It is the same device all the
 same, as long as its parts do not overlap in time.
@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 
 from bci.engine.chunk import FloatArray
-from bci.stream.marked import BadSpan
-from bci.stream.recording import RecordedMarkers, RecordedSignal, times_on
+from bci.stream.markers.marked import BadSpan
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal, times_on
 
 OVERLAP_S = 0.5
 """Stamps of senders run backwards by tenths of a second; two devices at the same time overlap by more."""
@@ -46,7 +46,7 @@ def restarts_joined(
     for parts in _grouped(kept, _layout):
         whole.append(_joined_signal(parts))
         if len(parts) > 1:
-            notes.append(_said(parts))
+            notes.append(_restarts_in_words(parts))
     texts = [_joined_markers(parts) for parts in _grouped(markers, lambda m: m.identity)]
     return tuple(whole), tuple(texts), tuple(notes)
 
@@ -55,7 +55,9 @@ def _without_empty_twins(signals: Sequence[RecordedSignal]) -> tuple[list[Record
     """Signals without those that hold nothing while another of the name does, and which they were."""
     filled = {s.info.name for s in signals if len(s.stamps)}
     empty = [s for s in signals if not len(s.stamps) and s.info.name in filled]
-    notes = [f"stream {s.info.name!r} of type {s.info.type!r} was recorded without a sample, and is left out" for s in empty]
+    notes = [
+        f"stream {s.info.name!r} of type {s.info.type!r} was recorded without a single sample and is left out" for s in empty
+    ]
     return [s for s in signals if not any(s is e for e in empty)], notes
 
 
@@ -108,13 +110,13 @@ def _joined_markers(parts: Sequence[RecordedMarkers]) -> RecordedMarkers:
     return replace(parts[0], texts=texts, stamps=_stamps(parts), rows=rows if any(part.rows for part in parts) else ())
 
 
-def _said(parts: Sequence[RecordedSignal]) -> str:
+def _restarts_in_words(parts: Sequence[RecordedSignal]) -> str:
     """The restarts for people."""
     spans = [_span(part) for part in parts]
     begin_s = spans[0][0]
     gaps = [f"{max(0.0, b[0] - a[1]):.1f} s at {a[1] - begin_s:.1f} s" for a, b in pairwise(spans)]
     times = "once" if len(gaps) == 1 else f"{len(gaps)} times"
     return (
-        f"stream {parts[0].info.name!r} stopped and came again {times} while it was recorded (missing {', '.join(gaps)}); "
+        f"stream {parts[0].info.name!r} stopped and came back {times} while it was recorded (missing {', '.join(gaps)}); "
         "its parts are read as one signal with a gap"
     )

@@ -1,8 +1,8 @@
-"""Clocks that were set while a recording was made, and no clock offset says so: what came behind goes on where the rest ended.
+"""Clocks that were set during a recording although no clock offset shows it: what came afterwards is joined to what came before.
 
 A signal shows it by itself (:mod:`bci.stream.files.clock_steps`). Markers are too few for that. Whether their clock was set with
 the signal's, and which of them came behind, is told by where their stamps lie and by the order in which the file was written: a
-marker stands between the samples that came with it. Nothing is shifted that does not fit; what is in doubt is counted and said.
+marker stands between the samples that came with it. Nothing is shifted that does not fit; what is in doubt is counted and noted.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bci.engine.chunk import FloatArray
-from bci.stream.clock_map import ClockMap
+from bci.stream.clocks.clock_map import ClockMap
 from bci.stream.files.clock_steps import ClockStep, steps_back
 from bci.stream.files.clocks import clocks_of, host_of
-from bci.stream.marker_streams import is_markers
-from bci.stream.xdf_reader import XdfFile, XdfStream
+from bci.stream.markers.streams import is_markers
+from bci.stream.xdf.reader import XdfFile
+from bci.stream.xdf.streams import XdfStream
 
 SET_BACK = "clock set back"
 """What a seam of a signal is called."""
@@ -29,6 +30,8 @@ OUTSIDE_S = 1.0
 """Markers may be stamped so much before the first sample or after the last of a part."""
 FORWARD_S = 10.0
 """A signal that jumps forward by more was paused, or its clock was set."""
+MOST_JUMPS = 300
+"""Where it jumps more often, there is no clock that could be compared."""
 MISFITS = 0.2
 """A stream of which more does not fit has another clock."""
 FEW = 3
@@ -113,7 +116,7 @@ def steadied(file: XdfFile) -> Steadied:
     clocks, notes = clocks_of(file)
     streams = {stream.id: stream for stream in file.streams}
     seams: dict[int, tuple[int, ...]] = {}
-    said = list(notes)
+    found = list(notes)
     waiting = sorted((s for s in file.streams if _regular(s)), key=len, reverse=True)
     for stream in waiting:
         if stream.id in seams:
@@ -121,12 +124,12 @@ def steadied(file: XdfFile) -> Steadied:
         times = _times(streams[stream.id], clocks[stream.id])
         steps = steps_back(times, stream.rate_hz)
         if steps:
-            said += _steady(file, _parts(stream, steps, times), streams, clocks, seams)
+            found += _steady(file, _parts(stream, steps, times), streams, clocks, seams)
     main = waiting[0] if waiting else None
     if main is not None and len(main):
-        said += _left_behind(file, main, streams, clocks)
+        found += _left_behind(file, main, streams, clocks)
     whole = file if not seams else replace(file, streams=tuple(streams[s.id] for s in file.streams))
-    return Steadied(whole, clocks, {i: at for i, at in seams.items() if at}, tuple(said))
+    return Steadied(whole, clocks, {i: at for i, at in seams.items() if at}, tuple(found))
 
 
 def _regular(stream: XdfStream) -> bool:
@@ -152,7 +155,7 @@ def _parts(stream: XdfStream, steps: list[ClockStep], times: FloatArray) -> _Par
 def _steady(
     file: XdfFile, parts: _Parts, streams: dict[int, XdfStream], clocks: dict[int, ClockMap], seams: dict[int, tuple[int, ...]]
 ) -> list[str]:
-    """Put one signal and all streams that were set with it on one line; what is to be said of it."""
+    """Put one signal and all streams that were set with it on one line; return the notes on it."""
     names, doubtful, others = [], 0, []
     for stream in file.streams:
         if stream.id in seams or not len(stream):
@@ -172,14 +175,14 @@ def _steady(
         streams[stream.id] = replace(stream, stamps=clock.unset.to_sender(times + parts.added_s[fit.which]))
         seams[stream.id] = tuple((np.flatnonzero(np.diff(fit.which)) + 1).tolist()) if _regular(stream) else ()
         clocks[stream.id] = clock.unset
-    return [_said(parts, names, doubtful), *others]
+    return [_steps_in_words(parts, names, doubtful), *others]
 
 
-def _said(parts: _Parts, names: list[str], doubtful: int) -> str:
+def _steps_in_words(parts: _Parts, names: list[str], doubtful: int) -> str:
     """The steps for people."""
     begin_s = parts.line_s[0]
     steps = ", ".join(f"by {s.back_s:.3f} s at {parts.line_s[s.sample] - begin_s:.1f} s" for s in parts.steps)
-    doubt = f"; {doubtful} markers may be on the wrong side of that, and so wrong by as much" if doubtful else ""
+    doubt = f"; {doubtful} markers may be on the wrong side of that, and so be wrong by the same amount" if doubtful else ""
     return (
         f"the clock of {', '.join(names)} was set back while it was recorded ({steps} since the beginning), and no clock offset "
         "says so: what came behind goes on as if no sample had been lost there, and no window reaches across"
@@ -188,7 +191,7 @@ def _said(parts: _Parts, names: list[str], doubtful: int) -> str:
 
 
 def _unset(stream: XdfStream, fit: _Fit) -> list[str]:
-    """What is to be said of a stream whose clock was not set with the signal's."""
+    """Note on a stream whose clock was not set with the signal's."""
     if not fit.behind:
         return []
     if not fit.doubtful:
@@ -198,7 +201,7 @@ def _unset(stream: XdfStream, fit: _Fit) -> list[str]:
         ]
     return [
         f"stream {stream.name!r}: of its {fit.behind} samples behind that, {fit.doubtful} fit neither a clock that was set with "
-        "the signal's nor one that was not, so their times are wrong by nobody knows how much. They were not shifted"
+        "the signal's nor one that was not, so it is not known by how much their times are wrong. They were not shifted"
     ]
 
 
@@ -309,7 +312,7 @@ def _left_behind(file: XdfFile, main: XdfStream, streams: Mapping[int, XdfStream
     """What to say of markers that came behind a place where the signal jumps forward, with times from before it."""
     times = _times(streams[main.id], clocks[main.id])
     jumps = [ClockStep(int(i) + 1, 0.0) for i in np.flatnonzero(np.diff(times) > FORWARD_S)]
-    if not jumps:
+    if not 0 < len(jumps) <= MOST_JUMPS:
         return []
     parts = _parts(main, jumps, times)
     notes = []

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bci.engine.chunk import FloatArray
-from bci.stream.xdf_format import StreamHeader
-from bci.stream.xdf_scan import decode
+from bci.stream.xdf.format import StreamHeader
+from bci.stream.xdf.samples import decode
 
 Columns = slice | Sequence[int] | npt.NDArray[np.int64]
 Read = Callable[[int, int, Columns], npt.NDArray[Any]]
@@ -88,7 +88,18 @@ def xdf_samples(path: Path, header: StreamHeader, runs: npt.NDArray[np.int64]) -
 
 
 def mne_samples(raw: Any) -> StoredSamples:
-    """Samples of a recording that MNE has opened and not read, in MNE's units."""
+    """Give access to the samples of a recording that MNE has opened and not read.
+
+    Parameters
+    ----------
+    raw : object
+        An ``mne.io.BaseRaw``.
+
+    Returns
+    -------
+    StoredSamples
+        In MNE's units.
+    """
     names = np.arange(len(raw.ch_names))
 
     def read(start: int, stop: int, columns: Columns) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What the trigger channels of a recorded signal say, as markers."""
+"""The trigger channels of a recorded signal, as markers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,32 @@ import numpy as np
 
 from bci.engine.chunk import Chunk, FloatArray
 from bci.engine.stream_info import StreamInfo
-from bci.stream.clock_map import SAME_CLOCK, ClockMap
-from bci.stream.recording import RecordedMarkers
-from bci.stream.trigger_times import TimedTriggers
-from bci.stream.triggers import trigger_stream
+from bci.stream.clocks.clock_map import SAME_CLOCK, ClockMap
+from bci.stream.markers.trigger_times import TimedTriggers
+from bci.stream.markers.triggers import trigger_stream
+from bci.stream.recorded_signal import RecordedMarkers
 
 
 def trigger_markers(
     info: StreamInfo, data: FloatArray, stamps: FloatArray, clock: ClockMap = SAME_CLOCK
 ) -> list[RecordedMarkers]:
-    """What the trigger channels say, if there are any, stamped when their samples were taken."""
+    """Turn the trigger channels of a signal into streams of markers, each marker stamped when its sample was taken.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        Of the signal.
+    data : ndarray, shape (n_samples, n_channels)
+    stamps : ndarray, shape (n_samples,)
+        Seconds on the sender's clock.
+    clock : ClockMap
+        Of the sender.
+
+    Returns
+    -------
+    list of RecordedMarkers
+        Empty where the signal has no trigger channel.
+    """
     columns = TimedTriggers(info).columns
     if not columns:
         return []

@@ -9,23 +9,25 @@ import numpy as np
 
 from bci.engine.chunk import FloatArray
 from bci.engine.stream_info import StreamInfo
-from bci.stream.clock_map import ClockMap
+from bci.stream.clocks.clock_map import ClockMap
 from bci.stream.files.hand_marks import with_hand_marks
 from bci.stream.files.restarts import restarts_joined
 from bci.stream.files.stored import StoredSamples
 from bci.stream.files.trigger_channels import trigger_markers
-from bci.stream.marked import BadSpan
-from bci.stream.marker_shapes import row_of
-from bci.stream.marker_streams import Levels, is_markers
-from bci.stream.metadata import scale_to_microvolts, sender_host, stream_info
-from bci.stream.recording import RecordedMarkers, RecordedSignal, Recording
+from bci.stream.markers.marked import BadSpan
+from bci.stream.markers.shapes import row_of
+from bci.stream.markers.streams import Levels, is_markers
+from bci.stream.metadata import sender_host, stream_info
+from bci.stream.recorded_signal import RecordedMarkers, RecordedSignal
+from bci.stream.recording import RecordedStreams
+from bci.stream.units import scale_to_microvolts
 
 if TYPE_CHECKING:
-    from bci.stream.xdf_reader import XdfStream
+    from bci.stream.xdf.streams import XdfStream
 
 
-def read_xdf_recording(path: Path, stored: bool = False) -> Recording:
-    """Streams as recorded: what :func:`~bci.stream.marker_streams.is_markers` takes for markers, and signals.
+def read_xdf_recording(path: Path, stored: bool = False) -> RecordedStreams:
+    """Streams as recorded: what :func:`~bci.stream.markers.streams.is_markers` takes for markers, and signals.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def read_xdf_recording(path: Path, stored: bool = False) -> Recording:
         Leave the samples of signals in the file until they are asked for.
     """
     from bci.stream.files.set_clocks import SET_BACK, steadied
-    from bci.stream.xdf_reader import read_xdf
+    from bci.stream.xdf.reader import read_xdf
 
     steady = steadied(read_xdf(path, stored=stored))
     file, clocks, notes = steady.file, steady.clocks, list(steady.notes)
@@ -44,9 +46,9 @@ def read_xdf_recording(path: Path, stored: bool = False) -> Recording:
         clock, stamps = clocks[stream.id].unset, clocks[stream.id].continued(stream.stamps)
         width = 1 if stream.channel_format == "string" else np.shape(stream.values)[1]
         if is_markers(stream.type, stream.channel_format, stream.rate_hz, width):
-            found, said = _markers(stream, stamps, clock)
+            found, more = _markers(stream, stamps, clock)
             markers.append(found)
-            notes += said
+            notes += more
             continue
         info = stream_info(stream.header_xml)
         data = _samples(stream, info)
@@ -54,7 +56,7 @@ def read_xdf_recording(path: Path, stored: bool = False) -> Recording:
         signals.append(RecordedSignal(info, data, stamps, clock, stream.header_xml, bad_spans=seams))
         markers += trigger_markers(info, data, stamps, clock)
     whole, cues, joined = restarts_joined(signals, markers)
-    return Recording(path, with_hand_marks(whole, cues), cues, file.sha256, (*file.problems, *notes, *joined))
+    return RecordedStreams(path, with_hand_marks(whole, cues), cues, file.sha256, (*file.problems, *notes, *joined))
 
 
 def _samples(stream: XdfStream, info: StreamInfo) -> FloatArray:
@@ -83,15 +85,15 @@ def _markers(stream: XdfStream, stamps: FloatArray, clock: ClockMap) -> tuple[Re
         rows if any(len(row) > 1 for row in rows) else (),
         info.labels,
     )
-    said = []
+    notes = []
     if levels.held:
-        said = [
+        notes = [
             f"stream {stream.name!r} of type {stream.type!r} declares {stream.rate_hz:g} Hz and holds a level: only its "
             f"{len(rows)} changes to a value other than 0 are markers"
         ]
     elif stream.rate_hz and stream.channel_format != "string":
-        said = [
-            f"stream {stream.name!r} of type {stream.type!r} declares {stream.rate_hz:g} Hz but sends single markers: "
-            f"each of the {len(rows)} counts"
+        notes = [
+            f"stream {stream.name!r} of type {stream.type!r} declares {stream.rate_hz:g} Hz but sends single markers, "
+            f"so each of the {len(rows)} counts"
         ]
-    return found, said
+    return found, notes

@@ -13,13 +13,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from verdict.simulated import CLASSES, CONFIG, run_of
 
-from bci.engine import inputs as steer
-from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.chunk import Chunk, FloatArray, hop_chunks
+from bci.engine.control_inputs import TrialLabel
 from bci.engine.engine import Engine, EngineSettings
 from bci.engine.rebias import RebiasSettings
 from bci.engine.recentre import RecentreSettings
-from bci.session.epochs import Grid, Trial, pieces
-from bci.session.training import LabelledRun, train
+from bci.paradigm.cues import CueEvent
+from bci.training.extraction import TrialEndMatcher
+from bci.training.labelled import LabelledRun
+from bci.training.train import train
 
 CALIBRATION, SESSION = 30, 40
 """Trials of each class."""
@@ -91,24 +93,26 @@ def decoded(calibration: LabelledRun, run: LabelledRun, drift: str, ways: Sequen
 
 def _listen(run: LabelledRun, engine: Engine, drift: str) -> Decoded:
     rate_hz, trial = run.info.rate_hz, CONFIG.trial
-    grid = Grid(run.cues, trial.stop_s, 0.5 / rate_hz)
+    grid = TrialEndMatcher(run.cues, trial.stop_s, 0.5 / rate_hz)
     waiting = [(round((cue.time_s - run.raw.stamps[0]) * rate_hz), _told(cue, drift)) for cue in run.cues]
     right, finite = 0, True
-    for piece in pieces(run.raw, engine.preprocessing.hop):
+    for piece in hop_chunks(run.raw, engine.preprocessing.hop):
         while waiting and waiting[0][0] <= engine.consumed:
             place, class_ = waiting.pop(0)
             last = place + round(trial.stop_s * rate_hz)
-            engine.apply(steer.Known(class_, last - round(0.2 * (trial.stop_s - trial.start_s) * rate_hz), last))
+            engine.apply(TrialLabel(class_, last - round(0.2 * (trial.stop_s - trial.start_s) * rate_hz), last))
         for outcome in engine.outcomes(piece):
             decided = outcome.reason.name in ("DECIDED", "IDLE")
             finite = finite and (not decided or bool(np.isfinite(outcome.probabilities).all()))
-            for cue in grid.take(engine.time_of(outcome.index)):
+            for cue in grid.take(engine.continuity.time_of(outcome.index)):
                 right += decided and sorted(CLASSES)[int(outcome.probabilities.argmax())] == cue.class_
         engine.prepare()
-    return Decoded(right / len(run.cues), engine.recentred or 0.0, max(map(abs, engine.bias or (0.0,))), finite)
+    return Decoded(
+        right / len(run.cues), engine.adaptation.recentred or 0.0, max(map(abs, engine.adaptation.bias or (0.0,))), finite
+    )
 
 
-def _told(cue: Trial, drift: str) -> str:
+def _told(cue: CueEvent, drift: str) -> str:
     """What the session is told that was asked for."""
     if drift == "one class only":
         return CLASSES[0]

@@ -16,13 +16,14 @@ import numpy as np
 
 from bci.engine.chunk import FloatArray
 from bci.engine.engine import Engine
-from bci.session.epochs import decode_at_cues
-from bci.session.evaluation.comparison import interval_of_mean, sign_flip
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import LabelledRun, open_labelled, train
+from bci.evaluation.comparison import interval_of_mean, sign_flip
+from bci.paradigm.timeline import short
 from bci.settings import DecoderSection, MarkersSection, PreprocessingSection, SessionConfig, TrialSection
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.decoding import decode_at_cues
+from bci.training.labelled import LabelledRun, open_labelled
+from bci.training.train import train
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 CHANNELS = ("FC3", "FCz", "FC4", "F3", "F4", "C3", "Cz", "C4", "CP3", "CP4", "Pz", "Fp1", "Fp2")

@@ -1,4 +1,4 @@
-"""Head start against own trials alone, leave one person out, written to ``docs/head-start.md``.
+"""Head start against own trials alone, leave one person out, written to ``docs/results/head-start.md``.
 
 Examples
 --------
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bci.session.progress import Progress, progress_bar
+from bci.progress import Progress, progress_bar
 
 from .compare import Person, compare, gain
 from .people import SKILLS, Subject, recorded, simulated
 
-PAGE = Path(__file__).parents[3] / "docs" / "head-start.md"
+PAGE = Path(__file__).parents[3] / "docs" / "results" / "head-start.md"
 FEW = 5
 LEAST_GAIN = 3.0
 MOST_COST = 1.0
@@ -44,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--people", type=int, default=30, help="simulated people")
     parser.add_argument("--draws", type=int, default=200, help="of few trials, per recorded person")
-    parser.add_argument("--out", default=str(PAGE), help="default docs/head-start.md; - for none")
+    parser.add_argument("--out", default=str(PAGE), help="default docs/results/head-start.md; - for none")
     parser.add_argument("--keep", type=Path, help="folder in which cut trials are kept for the next run")
     args = parser.parse_args()
     sim_draws = max(1, args.draws // 10)

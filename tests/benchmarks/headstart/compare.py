@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from bci.engine.chunk import FloatArray
-from bci.session.headstart.start import Donor, Prior, learn, start, strength_for
+from bci.transfer.adapted_prior import DonorSession, Prior, adapt_prior, learn_prior, strength_for
 
 from .people import Subject
 
@@ -47,7 +47,7 @@ def compare(subjects: Sequence[Subject], place: int, trials_per_class: int, draw
     """One person as the newcomer, all others as donors."""
     rng = np.random.default_rng((17, place))
     new = subjects[place]
-    prior = learn([Donor(s.name, s.matrices, s.labels) for i, s in enumerate(subjects) if i != place])
+    prior = learn_prior([DonorSession(s.name, s.matrices, s.labels) for i, s in enumerate(subjects) if i != place])
     strength = strength_for(prior, trials_per_class)
     few = np.array([_few(new, prior, strength, trials_per_class, rng) for _ in range(draws)])
     full, took_over = [], 0
@@ -55,7 +55,7 @@ def compare(subjects: Sequence[Subject], place: int, trials_per_class: int, draw
         scores, own = _full(new, prior, part)
         full.append(scores)
         took_over += own
-    nobody = start(prior, new.matrices[:0], new.labels[:0])
+    nobody = adapt_prior(prior, new.matrices[:0], new.labels[:0])
     zero = float((_decided(nobody.logs(new.matrices), prior) == new.labels).mean())
     return Person(new.name, zero, few, np.array(full), took_over)
 
@@ -78,7 +78,7 @@ def _full(new: Subject, prior: Prior, part: int) -> tuple[tuple[float, float], b
 def _both(new: Subject, prior: Prior, strength: float, train: np.ndarray, test: np.ndarray) -> tuple[tuple[float, float], bool]:
     """Accuracy of the own trials alone (``ts-lr``), and of the head start."""
     own = make_pipeline(TangentSpace(), LogisticRegression(max_iter=2000)).fit(new.matrices[train, 0], new.labels[train])
-    head = start(prior, new.matrices[train], new.labels[train], strength)
+    head = adapt_prior(prior, new.matrices[train], new.labels[train], strength)
     truth = new.labels[test]
     decided = _decided(head.logs(new.matrices[test]), prior)
     return (float((own.predict(new.matrices[test, 0]) == truth).mean()), float((decided == truth).mean())), head.own

@@ -12,13 +12,15 @@ import numpy as np
 from results.recordings import DATA, config, people
 
 from bci.engine.chunk import FloatArray
-from bci.session.epochs import filled, join
-from bci.session.headstart.alignment import covariances
-from bci.session.simulate import record_virtually
-from bci.session.timeline import short
-from bci.session.training import open_labelled, preprocessing_for, trials
+from bci.paradigm.timeline import short
 from bci.settings import SessionConfig
+from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
+from bci.training.alignment import covariances
+from bci.training.epochs import impute_bad_channels, join
+from bci.training.labelled import open_labelled
+from bci.training.resolved import resolve_decoder
+from bci.training.train import run_epochs
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 FIRST_SEED = 1000
@@ -95,6 +97,7 @@ def _kept(keep: Path | None, name: str, make: Callable[[], Subject]) -> Subject:
 
 def _subject(name: str, paths: tuple[Path, ...], settings: SessionConfig) -> Subject:
     runs = [open_labelled(path, settings) for path in paths]
-    cut = [replace(e := trials(run, settings), runs=np.full(len(e.labels), i)) for i, run in enumerate(runs)]
-    epochs = filled(join(cut), preprocessing_for(runs[0].info, settings).labels)
+    decoder = resolve_decoder(runs[0].info, settings)
+    cut = [replace(e := run_epochs(run, decoder, settings), runs=np.full(len(e.labels), i)) for i, run in enumerate(runs)]
+    epochs = impute_bad_channels(join(cut), decoder.preprocessing.labels)
     return Subject(name, covariances(epochs.windows), epochs.labels, epochs.runs)

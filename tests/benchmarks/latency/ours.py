@@ -27,16 +27,17 @@ def prepare(folder: Path, seconds: float = 320.0) -> None:
     """
     from bci.engine.chunk import Chunk
     from bci.engine.stream_info import Channel, StreamInfo
-    from bci.session.epochs import Trial
-    from bci.session.training import LabelledRun, train, write_model
+    from bci.paradigm.cues import CueEvent
     from bci.settings import SessionConfig
+    from bci.training.labelled import LabelledRun
+    from bci.training.train import train, write_model
 
     config = SessionConfig()
     data, classes = training.recording(seconds, seed=1)
     data = data.astype(np.float64)
     info = StreamInfo(task.RATE_HZ, tuple(Channel(label) for label in task.LABELS), "linked mastoids", name=task.SENDER_NAME)
     ends_s = np.arange(8.0, seconds, 4.0) - 0.1
-    trials = tuple(Trial(end - config.trial.stop_s, ("left", "right")[classes[round(end * task.RATE_HZ)]]) for end in ends_s)
+    trials = tuple(CueEvent(end - config.trial.stop_s, ("left", "right")[classes[round(end * task.RATE_HZ)]]) for end in ends_s)
     run = LabelledRun("synthetic", info, Chunk(data, np.arange(len(data)) / task.RATE_HZ), trials, "0" * 64)
     write_model(folder / MODEL, train([run], config), config)
 

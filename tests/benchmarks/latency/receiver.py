@@ -13,7 +13,7 @@ import pylsl
 from latency import task
 
 STAMP, EXPIRY, REASON, HEARTBEAT = (task.COLUMNS.index(name) for name in ("stamp", "expiry", "reason", "heartbeat"))
-DECODED = (0.0, 1.0)  # decided, idle (docs/streams.md)
+DECODED = (0.0, 1.0)  # decided, idle (docs/reference/streams.md)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ LABELS = (
 )
 SENDER_NAME = "bench-eeg"
 DECISION_TYPE = "BCI-Decision"
-COLUMNS = ("sequence", "decision", "confidence", "stamp", "expiry", "reason", "heartbeat")  # docs/streams.md, Decisions
+COLUMNS = ("sequence", "decision", "confidence", "stamp", "expiry", "reason", "heartbeat")  # docs/reference/streams.md, Decisions
 EXPIRY_S = 0.25
 
 
@@ -102,7 +102,7 @@ def load_decoder(path: Path) -> dict[str, Any]:
 
 
 def decision_outlet(name: str) -> pylsl.StreamOutlet:
-    """Outlet for rows with the columns of docs/streams.md."""
+    """Outlet for rows with the columns of docs/reference/streams.md."""
     info = pylsl.StreamInfo(name, DECISION_TYPE, len(COLUMNS), pylsl.IRREGULAR_RATE, pylsl.cf_double64, f"{name}-{os.getpid()}")
     return pylsl.StreamOutlet(info)
 

@@ -1,4 +1,4 @@
-"""``make networks``: every decoder on the real recordings, into ``docs/networks-results.md``; goes on where it stopped.
+"""``make networks``: every decoder on the real recordings, into ``docs/results/networks-results.md``; goes on where it stopped.
 
 Examples
 --------
@@ -18,15 +18,15 @@ import sys
 import time
 from pathlib import Path
 
-from bci.session.evaluation.evaluate import reachable
-from bci.session.evaluation.sources import find_origins
+from bci.evaluation.evaluate import reachable
+from bci.evaluation.sources import find_sources
 from bci.settings import SessionConfig
 
 from .page import page
 from .work import NETWORKS, SIMPLE, compute, finished, in_turn, installed, planned, sets
 
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs" / "networks-results.md"
+PAGE = ROOT / "docs" / "results" / "networks-results.md"
 KEPT = ROOT / "recordings" / "networks"
 
 
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="no new result is begun after so long")
     parser.add_argument("--moabb", action="append", default=[], metavar="NAME", help="say whether this data set can be fetched")
     parser.add_argument("--out", type=Path, default=KEPT, help="where results are kept (default recordings/networks)")
-    parser.add_argument("--page", type=Path, default=PAGE, help="default docs/networks-results.md")
+    parser.add_argument("--page", type=Path, default=PAGE, help="default docs/results/networks-results.md")
     args = parser.parse_args()
     until_s = time.monotonic() + 60 * args.minutes
     there = [s for s in sets() if all(path.exists() for path in s.paths) and s.paths]
@@ -62,7 +62,7 @@ def fetched(names: list[str], out: Path) -> dict[str, str]:
     missing: dict[str, str] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     for name in names:
         missing.pop(name, None)
-        missing |= reachable(find_origins([], moabb=[name]), SessionConfig())[1]
+        missing |= reachable(find_sources([], moabb=[name]), SessionConfig())[1]
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(missing), encoding="utf-8")
     return missing

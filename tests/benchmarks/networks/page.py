@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bci.session.evaluation.comparison import Compared, compare, occasion
-from bci.session.evaluation.comparison_table import HOW, p_value, points, sentences
-from bci.session.evaluation.evaluate import cell_path
-from bci.session.evaluation.published import benchmarks, published_table
-from bci.session.evaluation.table import Row, as_line, in_order, of_people
+from bci.evaluation.comparison import DecoderComparison, compare, occasion
+from bci.evaluation.comparison_table import HOW, p_value, points, sentences
+from bci.evaluation.evaluate import cell_path
+from bci.evaluation.published import benchmarks, published_table
+from bci.evaluation.table import ResultRow, as_line, in_order, of_people
 
 from .work import NETWORKS, SIMPLE, Planned
 
@@ -33,9 +33,9 @@ everything else is trained once. The baseline was named before: {baseline}, the 
 - With {trials} a difference of less than 5 to 10 points cannot be told from none: *no difference shown* is no proof of equality.
 """
 PROTOCOLS = {
-    "later": "Within a session: earlier runs, then the last one",
-    "sessions": "From the first day to the second",
-    "people": "Each person by a model of the others",
+    "chronological": "Within a session: earlier runs, then the last one",
+    "cross-session": "From the first day to the second",
+    "cross-subject": "Each person by a model of the others",
     "few-shot": "Few trials",
     "recentring": "Causal recentring",
 }
@@ -46,13 +46,13 @@ RECENTRING = (
 )
 
 
-def page(plans: Sequence[Planned], rows: Sequence[Row], out: Path, absent: Sequence[str], missing: dict[str, str]) -> str:
+def page(plans: Sequence[Planned], rows: Sequence[ResultRow], out: Path, absent: Sequence[str], missing: dict[str, str]) -> str:
     """The whole page.
 
     Parameters
     ----------
     plans : sequence of Planned
-    rows : sequence of Row
+    rows : sequence of ResultRow
         All that is finished.
     out : Path
         Where it is kept.
@@ -89,7 +89,7 @@ def _versions() -> str:
     return ", ".join(found)
 
 
-def _people(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
+def _people(rows: Sequence[ResultRow], compared: Sequence[DecoderComparison]) -> str:
     """Decoders down, people and sessions across, with the comparison at the end of each line."""
     text = ""
     for data_set in dict.fromkeys(r.data_set for r in rows):
@@ -105,17 +105,19 @@ def _people(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
     return text
 
 
-def _best_first(by_decoder: dict[str, list[Row]]) -> list[tuple[str, list[Row]]]:
+def _best_first(by_decoder: dict[str, list[ResultRow]]) -> list[tuple[str, list[ResultRow]]]:
     """The baseline, then the others by their mean."""
 
-    def rank(item: tuple[str, list[Row]]) -> tuple[bool, float]:
+    def rank(item: tuple[str, list[ResultRow]]) -> tuple[bool, float]:
         values = of_people(item[1]).values()
         return item[0] != BASELINE, -sum(values) / max(1, len(values))
 
     return sorted(by_decoder.items(), key=rank)
 
 
-def _line(decoder: str, rows: Sequence[Row], places: Sequence[tuple[str, str]], compared: Sequence[Compared]) -> str:
+def _line(
+    decoder: str, rows: Sequence[ResultRow], places: Sequence[tuple[str, str]], compared: Sequence[DecoderComparison]
+) -> str:
     cells = [_mean([r for r in rows if (r.subject, occasion(r)) == place]) for place in places]
     found = [c for c in compared if (c.decoder, c.data_set) == (decoder, rows[0].data_set)]
     if found:
@@ -126,12 +128,12 @@ def _line(decoder: str, rows: Sequence[Row], places: Sequence[tuple[str, str]], 
     return as_line([decoder, *cells, mean, "", "", "", "", *timing])
 
 
-def _mean(rows: Sequence[Row]) -> str:
+def _mean(rows: Sequence[ResultRow]) -> str:
     values = [r.accuracy for r in rows if r.accuracy is not None]
     return f"{100 * sum(values) / len(values):.1f}" if values else "not run" if not rows else "none"
 
 
-def _numbers(c: Compared) -> list[str]:
+def _numbers(c: DecoderComparison) -> list[str]:
     return [
         f"{100 * c.accuracy:.1f} ({100 * c.low_accuracy:.0f}–{100 * c.high_accuracy:.0f})",
         ", ".join(f"{100 * a:.1f}" for a in c.by_seed),
@@ -147,7 +149,7 @@ def _step(step_us: float | None) -> str:
     return "" if step_us is None else f"{step_us:.0f}"
 
 
-def _few(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
+def _few(rows: Sequence[ResultRow], compared: Sequence[DecoderComparison]) -> str:
     """Decoders down, numbers of trials across."""
     text = ""
     for data_set in dict.fromkeys(r.data_set for r in rows):
@@ -169,12 +171,12 @@ def _few(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
     return text
 
 
-def _shown(compared: Sequence[Compared]) -> str:
+def _shown(compared: Sequence[DecoderComparison]) -> str:
     """Sentences made of the numbers."""
     return "\n".join(["## What was shown, and what was not", "", HOW, "", *sentences(compared), ""])
 
 
-def _not_run(plans: Sequence[Planned], rows: Sequence[Row], out: Path, absent: Sequence[str]) -> str:
+def _not_run(plans: Sequence[Planned], rows: Sequence[ResultRow], out: Path, absent: Sequence[str]) -> str:
     """What was planned and is not finished, and what was run and gave no number."""
     lines = [f"- {name}: no decoder of this name is installed." for name in absent]
     for decoder in dict.fromkeys(c.decoder for p in plans for c in p.cells):
@@ -194,8 +196,8 @@ def _not_run(plans: Sequence[Planned], rows: Sequence[Row], out: Path, absent: S
 
 def _public(missing: dict[str, str]) -> str:
     """Public data sets that were asked for: not run here, with the figures that others published."""
-    asked = [(protocol, decoder) for protocol in ("within", "sessions", "people") for decoder in (*SIMPLE, *NETWORKS)]
-    rows = [Row(protocol, name, "", "", "", decoder) for name in missing for protocol, decoder in asked]
+    asked = [(protocol, decoder) for protocol in ("within", "cross-session", "cross-subject") for decoder in (*SIMPLE, *NETWORKS)]
+    rows = [ResultRow(protocol, name, "", "", "", decoder) for name in missing for protocol, decoder in asked]
     lines = [f"- {name}: not run here: {why}." for name, why in missing.items()]
     text = published_table(rows, benchmarks([], missing))
     return "\n".join(["## Public data sets", "", *lines, "", text.replace("## Published", "### Published")])

@@ -10,22 +10,22 @@ from pathlib import Path
 from results.recordings import DATA, MONTAGE, config
 
 from bci import plugins
-from bci.session.evaluation.evaluate import cell_path, cut_missing, keep_rows, rows_in
-from bci.session.evaluation.fitting import is_random
-from bci.session.evaluation.plan import Cell, Choices, plan
-from bci.session.evaluation.protocols import rows_of
-from bci.session.evaluation.sources import FileOrigin, find_origins, scan
-from bci.session.evaluation.table import Row
-from bci.session.evaluation.work import one_thread, workers
+from bci.evaluation.background_jobs import one_thread, workers
+from bci.evaluation.evaluate import cell_path, cut_missing, keep_rows, rows_in
+from bci.evaluation.fitting import is_random
+from bci.evaluation.plan import Cell, Choices, plan
+from bci.evaluation.protocols import rows_of
+from bci.evaluation.sources import FileSource, find_sources, scan
+from bci.evaluation.table import ResultRow
 from bci.settings import SessionConfig
 
 SIMPLE = ("ts-lr", "csp-lda", "mdm", "fgmdm", "fbcsp", "ts-en", "ts-svm", "acm", "fbts")
 NETWORKS = ("eegnet", "shallow", "conformer", "ctnet", "fbcnet")
 ORDER = (
-    (False, ("later", "sessions", "people", "recentring")),
-    (True, ("later", "sessions")),
+    (False, ("chronological", "cross-session", "cross-subject", "recentring")),
+    (True, ("chronological", "cross-session")),
     (False, ("few-shot",)),
-    (True, ("people", "few-shot", "recentring")),
+    (True, ("cross-subject", "few-shot", "recentring")),
 )
 """What is computed first: of decoders whose training is random or not, these protocols."""
 RECENTRED = ("ts-lr", "csp-lda", "mdm", "eegnet")
@@ -68,7 +68,7 @@ def sets(data: Path = DATA) -> list[Set]:
             tuple(people),
             "{subject}_RUN{run}",
             config("ts-lr", table, (0.5, 4.0), unit="uV"),
-            ("later", "people", "recentring", "few-shot"),
+            ("chronological", "cross-subject", "recentring", "few-shot"),
         ),
         Set(
             "labrecorder",
@@ -77,7 +77,7 @@ def sets(data: Path = DATA) -> list[Set]:
             tuple(days),
             "_{session}_run{run}",
             config("ts-lr", {"2": "left", "3": "right"}, (0.5, 4.5), montage=str(MONTAGE)),
-            ("later", "sessions", "recentring", "few-shot"),
+            ("chronological", "cross-session", "recentring", "few-shot"),
         ),
         Set(
             "physionet",
@@ -85,7 +85,7 @@ def sets(data: Path = DATA) -> list[Set]:
             fists,
             "S{subject}R{run}",
             config("ts-lr", {"T1": "left", "T2": "right"}, (0.5, 2.5)),
-            ("later",),
+            ("chronological",),
         ),
     ]
 
@@ -111,8 +111,8 @@ def choices_of(one: Set, decoders: Sequence[str], seeds: int) -> Choices:
 
 def planned(one: Set, decoders: Sequence[str], seeds: int, out: Path) -> Planned:
     """Read a data set and say what there is to compute, the quickest first."""
-    origins = [replace(o, data_set=one.name) for o in find_origins(one.paths, one.pattern) if isinstance(o, FileOrigin)]
-    facts = [fact for origin in origins for fact in scan(origin, one.config).facts]
+    sources = [replace(o, data_set=one.name) for o in find_sources(one.paths, one.pattern) if isinstance(o, FileSource)]
+    facts = [fact for source in sources for fact in scan(source, one.config).facts]
     cells = plan(facts, one.config, choices_of(one, decoders, seeds), (out / "cuts").absolute())
     wanted = [c for c in cells if c.protocol != "recentring" or (c.decoder in RECENTRED and not c.seed)]
     return Planned(one, tuple(wanted))
@@ -156,6 +156,6 @@ def compute(work: Sequence[tuple[Planned, Cell]], out: Path, until_s: float, tel
             tell(f"{done + 1} of {len(waiting)}: {what}{seed}: {found} ({time.monotonic() - began:.1f} s)")
 
 
-def finished(plans: Sequence[Planned], out: Path) -> list[Row]:
+def finished(plans: Sequence[Planned], out: Path) -> list[ResultRow]:
     """All rows that are there."""
     return [row for p in plans for row in rows_in(out, p.cells)]

@@ -1,4 +1,4 @@
-"""``make results``: train on each person's first runs, decode the later ones live, and write ``docs/results.md``.
+"""``make results``: train on each person's first runs, decode the later ones live, and write ``docs/results/results.md``.
 
 Examples
 --------
@@ -23,7 +23,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bci.session.progress import Progress, progress_bar
+from bci.progress import Progress, progress_bar
 
 from .live import model_of, trained
 from .recordings import DATA, people
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DECODERS = ("ts-lr", "csp-lda", "mdm", "fgmdm", "fbcsp")
 PLAYED = ("physionet S001", "ds003810 S05", "labrecorder day 2")
 OTHERS = "<!-- per-person choice -->"
-PAGE = Path(__file__).parents[3] / "docs" / "results.md"
+PAGE = Path(__file__).parents[3] / "docs" / "results" / "results.md"
 
 
 def main() -> int:
@@ -44,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--decoders", default=",".join(DECODERS), help="comma-separated; the first is shown in full")
     parser.add_argument("--no-real-time", action="store_true", help="leave out the runs that are played through LSL")
-    parser.add_argument("--out", type=Path, default=PAGE, help="default docs/results.md")
+    parser.add_argument("--out", type=Path, default=PAGE, help="default docs/results/results.md")
     args = parser.parse_args()
     if not DATA.is_dir():
         print(f"the real recordings are not here (looked in {DATA.parent.name}/{DATA.name} beside the project)", file=sys.stderr)

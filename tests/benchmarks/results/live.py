@@ -13,11 +13,15 @@ import numpy as np
 from bci.engine.engine import Engine
 from bci.engine.outcome import Outcome
 from bci.engine.preprocessing import Preprocessing
-from bci.session.epochs import Epochs, Trial, decode_at_cues
-from bci.session.model import Model, load_model
-from bci.session.progress import Progress, silent
-from bci.session.training import LabelledRun, Trained, fit, open_labelled, preprocessing_for, trials, write_model
+from bci.model.file import Model, load_model
+from bci.paradigm.cues import CueEvent
+from bci.progress import Progress, silent
 from bci.settings import SessionConfig
+from bci.training.decoding import decode_at_cues
+from bci.training.epochs import Epochs
+from bci.training.labelled import LabelledRun, open_labelled
+from bci.training.resolved import resolve_decoder
+from bci.training.train import Trained, fit, run_epochs, write_model
 
 from .recordings import Person
 
@@ -30,14 +34,14 @@ class Answer:
 
     Parameters
     ----------
-    trial : Trial
+    trial : CueEvent
     decided : str
         Most probable class; empty where the window that counts was not decoded.
     why : str
         Why not.
     """
 
-    trial: Trial
+    trial: CueEvent
     decided: str
     why: str = ""
 
@@ -90,7 +94,7 @@ def trained(person: Person, progress: Progress = silent) -> Trained:
         run = open_labelled(path, person.config)
         runs.append(run)
         parts.append(_cut(_Key(run, person.config)))
-    return fit(parts, runs, person.config)
+    return fit(parts, runs, resolve_decoder(runs[0].info, person.config), person.config)
 
 
 def model_of(fitted: Trained, config: SessionConfig, folder: Path | None = None) -> Model:
@@ -111,7 +115,7 @@ def decode(path: Path, model: Model, config: SessionConfig) -> list[Answer]:
     return [answer(trial, outcome, model) for trial, outcome in found]
 
 
-def answer(trial: Trial, outcome: Outcome | None, model: Model) -> Answer:
+def answer(trial: CueEvent, outcome: Outcome | None, model: Model) -> Answer:
     """What the outcome says of a trial."""
     if outcome is None:
         return Answer(trial, "", "recording ended")
@@ -125,7 +129,8 @@ class _Key:
 
     def __init__(self, run: LabelledRun, config: SessionConfig) -> None:
         self.run, self.config = run, config
-        self._value: tuple[str, Preprocessing, float] = (run.sha256, preprocessing_for(run.info, config), config.trial.stop_s)
+        self.decoder = resolve_decoder(run.info, config)
+        self._value: tuple[str, Preprocessing, float] = (run.sha256, self.decoder.preprocessing, config.trial.stop_s)
 
     def __hash__(self) -> int:
         return hash(self._value)
@@ -136,4 +141,4 @@ class _Key:
 
 @lru_cache(maxsize=CUTS_KEPT)
 def _cut(key: _Key) -> Epochs:
-    return trials(key.run, key.config)
+    return run_epochs(key.run, key.decoder, key.config)

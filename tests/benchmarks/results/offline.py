@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
-from bci.engine.chunk import Chunk, FloatArray
+from bci.engine.chunk import Chunk, FloatArray, hop_chunks
 from bci.engine.continuity import Continuity
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import StreamInfo
-from bci.session.epochs import pieces
-from bci.session.fit import load_family
-from bci.session.training import open_labelled, preprocessing_for
+from bci.model.family import load_family
 from bci.settings import SessionConfig
+from bci.training.labelled import open_labelled
+from bci.training.resolved import resolve_decoder
 
 from .recordings import Person
 
@@ -50,7 +50,7 @@ def _join(parts: list[Windows]) -> Windows:
 def _windows(path: Path, config: SessionConfig, clock: str) -> Windows:
     """Windows, shape (n_trials, n_bands, n_samples, n_channels), from cue + start to cue + stop, and their classes."""
     run = open_labelled(path, config)
-    p = preprocessing_for(run.info, config)
+    p = resolve_decoder(run.info, config).preprocessing
     raw = run.raw.data[:, run.info.columns(p.labels)]
     filtered = _zero_phase(p, raw)
     start, stop = (round(s * p.rate_hz) for s in (config.trial.start_s, config.trial.stop_s))
@@ -100,7 +100,7 @@ class _Run:
 def _placed(run: _Run) -> FloatArray:
     continuity = Continuity(run.info.rate_hz, run.info.sample_clock)
     times = []
-    for piece in pieces(run.raw, 5):
+    for piece in hop_chunks(run.raw, 5):
         for placed in continuity.push(piece):
             first, last = continuity.time_of(placed.start), continuity.time_of(placed.start + len(placed) - 1)
             line = np.linspace(first, last, len(placed))

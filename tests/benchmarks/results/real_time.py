@@ -16,19 +16,25 @@ import numpy as np
 from bci.engine.chunk import FloatArray
 from bci.engine.engine import Engine
 from bci.engine.outcome import FIXED_FIELDS, MASK_BITS, Reason
-from bci.session.epochs import decode_at_cues, trials_of
-from bci.session.model import Model
-from bci.session.replay import decode as decode_rows
-from bci.session.replay import find_model, read_session, verify
-from bci.session.run import LiveSession, SessionPlan
-from bci.session.score import score
-from bci.session.training import labelled, open_with
+from bci.model.beside import find_model
+from bci.model.file import Model
+from bci.paradigm.cues import trials_of
+from bci.replay.recorded_session import read_session
+from bci.replay.replay import decode as decode_rows
+from bci.replay.replay import verify
+from bci.replay.score import score
+from bci.session.plan import SessionPlan
+from bci.session.run import LiveSession
 from bci.settings import SessionConfig
 from bci.stream.clock import LslClock
-from bci.stream.player import Player, lsl_outlets, played_info
-from bci.stream.readers import open_recording
-from bci.stream.recording import Recording, times_on
-from bci.stream.triggers import MarkerTable
+from bci.stream.files.readers import open_recording
+from bci.stream.markers.triggers import MarkerTable
+from bci.stream.played_outlets import lsl_outlets, played_info
+from bci.stream.player import Player
+from bci.stream.recorded_signal import times_on
+from bci.stream.recording import RecordedStreams
+from bci.training.decoding import decode_at_cues
+from bci.training.labelled import labelled, open_with
 
 from .live import answer
 
@@ -109,7 +115,7 @@ def in_real_time(
     return _compared(name, seconds, recorded, recording, model, config)
 
 
-def _first(recording: Recording, first_s: float, cues: str) -> Recording:
+def _first(recording: RecordedStreams, first_s: float, cues: str) -> RecordedStreams:
     """The beginning of a recording, its markers under one name of their own."""
     (signal,) = recording.signals
     n = int(min(len(signal.stamps), first_s * signal.info.rate_hz))
@@ -120,12 +126,12 @@ def _first(recording: Recording, first_s: float, cues: str) -> Recording:
     return replace(recording, signals=(signal,), markers=(markers,))
 
 
-def _source(recording: Recording) -> str:
+def _source(recording: RecordedStreams) -> str:
     """Query for the stream that is played."""
     return f"source_id={played_info(recording.signals[0].info, recording, 0).source_id}"
 
 
-def _play(recording: Recording, plan: SessionPlan, stopped: Callable[[], bool]) -> tuple[float, Path]:
+def _play(recording: RecordedStreams, plan: SessionPlan, stopped: Callable[[], bool]) -> tuple[float, Path]:
     """Play into a live session; seconds it took, and what was recorded."""
     outlets = lsl_outlets(recording)
     clock = LslClock()
@@ -146,7 +152,9 @@ def _play(recording: Recording, plan: SessionPlan, stopped: Callable[[], bool]) 
                 outlet.close()
 
 
-def _compared(name: str, seconds: float, recorded: Path, recording: Recording, model: Model, config: SessionConfig) -> RealTime:
+def _compared(
+    name: str, seconds: float, recorded: Path, recording: RecordedStreams, model: Model, config: SessionConfig
+) -> RealTime:
     """What was recorded in real time, beside virtual time."""
     table = MarkerTable(config.markers.table)
     session = read_session(recorded)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from bci.session.chance import interval
-from bci.session.progress import Progress, silent
+from bci.progress import Progress, silent
+from bci.training.chance import interval
 
 from .live import Live, live
 from .offline import offline

@@ -20,8 +20,8 @@ from dataclasses import asdict, replace
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 
-from bci.session.chance import interval
-from bci.session.judging.settings import JudgeSettings
+from bci.judging.settings import JudgeSettings
+from bci.training.chance import interval
 
 from .simulated import told
 

@@ -1,4 +1,4 @@
-"""The choice for each person against each fixed decoder, on the real recordings, into ``docs/results.md``.
+"""The choice for each person against each fixed decoder, on the real recordings, into ``docs/results/results.md``.
 
 One causal, block-wise protocol for all: trials are cut through the live steps, whole stretches of neighbouring trials are
 left out, and the choice is made inside (``bci judge``). Nothing is tuned on what is tested.
@@ -22,14 +22,16 @@ from pathlib import Path
 import numpy as np
 from results.recordings import DATA, Person, people
 
-from bci.session.judging.judge import Judgement, bands_of, compared, judge_trials, load_grid
-from bci.session.judging.nested import nested
-from bci.session.judging.nulls import pre_cue
-from bci.session.judging.settings import JudgeSettings
-from bci.session.judging.trials import cut_trials
-from bci.session.training import open_labelled
+from bci.judging.comparison import compare_candidates
+from bci.judging.judge import bands_of, judge_trials, load_grid
+from bci.judging.judgement import Judgement
+from bci.judging.nested import nested
+from bci.judging.nulls import pre_cue
+from bci.judging.settings import JudgeSettings
+from bci.judging.trials import cut_trials
+from bci.training.labelled import open_labelled
 
-PAGE = Path(__file__).parents[3] / "docs" / "results.md"
+PAGE = Path(__file__).parents[3] / "docs" / "results" / "results.md"
 BEGIN, END = "<!-- per-person choice -->", "<!-- end of per-person choice -->"
 SETTINGS = JudgeSettings(looks=1)
 DRAWS = 10_000
@@ -66,9 +68,9 @@ def line(person: Person) -> Line:
     runs = [open_labelled(path, person.config) for path in (*person.train, *person.test)]
     grid = load_grid("live", runs[0].info, person.config)
     trials = cut_trials(runs, person.config, bands_of(grid), SETTINGS)
-    kept, answers, notes = compared(trials, grid)
+    kept, answers, notes = compare_candidates(trials, grid)
     before = pre_cue(runs, person.config, SETTINGS, [(8.0, 30.0)], 0)
-    judgement = judge_trials(trials, grid, SETTINGS, 1, 0, [before] if before else [], said=(kept, answers, notes))
+    judgement = judge_trials(trials, grid, SETTINGS, 1, 0, [before] if before else [], precomputed=(kept, answers, notes))
     cpu_s = time.process_time() - began
     whole = kept[0]
     fixed = {

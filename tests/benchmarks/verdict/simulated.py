@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bci.engine.chunk import Chunk
-from bci.session.epochs import Trial
-from bci.session.fit import load_family
-from bci.session.judging.candidates import Grid, load_grid
-from bci.session.judging.judge import bands_of, enough, judge_trials, tested, witnesses
-from bci.session.judging.nulls import pre_cue
-from bci.session.judging.settings import JudgeSettings
-from bci.session.judging.trials import Trials, cut_trials
-from bci.session.judging.verdict import UNLIKELY, WORKS
-from bci.session.timeline import short
-from bci.session.training import LabelledRun
+from bci.judging.candidates import SearchGrid, load_grid
+from bci.judging.comparison import candidate_covariances
+from bci.judging.judge import bands_of, enough, judge_trials, tested
+from bci.judging.nulls import pre_cue
+from bci.judging.settings import JudgeSettings
+from bci.judging.trials import Trials, cut_trials
+from bci.judging.verdict import UNLIKELY, WORKS
+from bci.model.family import load_family
+from bci.paradigm.cues import CueEvent
+from bci.paradigm.timeline import short
 from bci.settings import PreprocessingSection, SessionConfig, TrialSection
 from bci.stream.clock import VirtualClock
+from bci.training.labelled import LabelledRun
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
 CLASSES = ("left_hand", "right_hand")
@@ -76,14 +77,14 @@ def run_of(seed: int, skill: float, per_class: int, **subject: object) -> Labell
         chunk = person.read(1.0)
         chunks += [chunk] if chunk is not None else []
     raw = Chunk(np.concatenate([c.data for c in chunks]), np.concatenate([c.stamps for c in chunks]))
-    cues = tuple(Trial(begin + cue.time_s, cue.class_) for cue in timeline.trials)
+    cues = tuple(CueEvent(begin + cue.time_s, cue.class_) for cue in timeline.trials)
     return LabelledRun(f"simulated {seed}", person.info, raw, cues, "")
 
 
 def told(seed: int, skill: float, settings: JudgeSettings, truth: bool, forecast: bool = False) -> Told:
     """Judge after every block until it works or the trials are used up.
 
-    A look whose permutation test fails cannot say "works" (docs/verdict.md), so that the rest of it is left out.
+    A look whose permutation test fails cannot say "works" (docs/explanations/verdict.md), so that the rest of it is left out.
     """
     planned = settings.trials_per_class
     run = run_of(seed, skill, planned + (FRESH if truth else 0))
@@ -92,7 +93,7 @@ def told(seed: int, skill: float, settings: JudgeSettings, truth: bool, forecast
     n = int(np.searchsorted(everything.times_s, run.cues[2 * planned - 1].time_s, side="right"))
     true = _true(everything, n, grid) if truth else None
     trials = everything.first(n, settings)
-    covariances = witnesses(trials, grid)
+    covariances = candidate_covariances(trials, grid)
     p_values: list[float] = []
     ahead = None
     for look in range(1, settings.looks + 1):
@@ -113,7 +114,7 @@ def told(seed: int, skill: float, settings: JudgeSettings, truth: bool, forecast
     return Told(seed, true, UNLIKELY, n, np.nan, np.nan, np.nan, ahead, tuple(p_values))
 
 
-def _true(everything: Trials, n: int, grid: Grid) -> float:
+def _true(everything: Trials, n: int, grid: SearchGrid) -> float:
     """Accuracy on fresh trials of the default trained on the first ``n``."""
     default = grid.candidates[0]
     windows = everything.windows(default)

@@ -1,1 +1,1 @@
-"""A source, a decoder, its kernel and an actuator for bci, each as small as it can be."""
+"""A source, a decoder, its kernel, an actuator, a window and a preset for bci, each as small as it can be."""

@@ -39,12 +39,17 @@ class Lamp:
             raise ActuatorError(f"lamp {self._path}: {error.strerror}") from error
 
     def neutral(self):
-        with suppress(OSError):  # the next command tells
+        if not self._open:
+            raise ActuatorError(f"lamp {self._path}: is closed")
+        try:
             self._write("0")
+        except OSError as error:
+            raise ActuatorError(f"lamp {self._path}: {error.strerror}") from error  # the guard tells, and asks again
 
     def close(self):
         if self._open:
-            self.neutral()
+            with suppress(ActuatorError):
+                self.neutral()
         self._open = False
 
     def _write(self, level):

@@ -5,7 +5,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from bci.session.fit import FittedDecoder
+from bci.model.family import FittedDecoder
 
 
 def log_power(windows):

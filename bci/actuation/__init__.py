@@ -1,0 +1,1 @@
+"""The guarded host of one actuator."""

@@ -1,0 +1,1 @@
+"""BIDS folders and the files in them, written."""

@@ -1,0 +1,1 @@
+"""Decoder families, model files, and which model a session used."""

@@ -1,0 +1,1 @@
+"""Processes: started, watched, ended; the terminal and the displays that they have."""

@@ -1,0 +1,1 @@
+"""Run a recorded session again, compare, score."""

@@ -1,0 +1,1 @@
+"""Clocks of senders, and the offsets that are added to their stamps."""

@@ -1,0 +1,1 @@
+"""What markers mean, whatever shape they have."""

@@ -1,0 +1,1 @@
+"""XDF files: written, read, summed up, rescued."""
