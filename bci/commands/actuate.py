@@ -70,11 +70,13 @@ def run(args: argparse.Namespace) -> int:
     from bci.actuation.process import ActuatorJob, Keyboard, run_host
     from bci.engine.guard import GuardSettings
     from bci.engine.pace import PaceSettings
+    from bci.processes.one_heap import one_heap
     from bci.processes.recorder_word import RecorderWord
     from bci.processes.scheduling import GUARD, ahead
     from bci.processes.stop import StopRequest
     from bci.processes.terminal_input import at_terminal
 
+    one_heap()
     given = sections(args.set)
     problems: list[str] = []
     guard = checked(GuardSettings, "guard", given["guard"], problems)

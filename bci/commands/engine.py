@@ -61,12 +61,14 @@ def run(args: argparse.Namespace) -> int:
 
     from bci.config import config_of, without_of
     from bci.processes.go_ahead import GoAhead
+    from bci.processes.one_heap import one_heap
     from bci.processes.recorder_word import RecorderWord
     from bci.processes.scheduling import ENGINE, ahead
     from bci.processes.stop import StopRequest
     from bci.session.engine_process import EngineJob, run_engine
     from bci.stream.keys import own_key
 
+    one_heap()
     config = config_of(args)
     word, go_ahead = RecorderWord(), GoAhead()
 
