@@ -20,10 +20,15 @@ from gui.context import Context
 from gui.operator import OperatorWindow
 
 
-@pytest.fixture
-def context(qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
-    """A running context with nothing open, and no key of programs that other tests began by hand."""
+@pytest.fixture(autouse=True)
+def keys_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key of programs that other tests began by hand; every fixture of a test finds the same keys."""
     monkeypatch.setenv("BCI_KEYS", str(tmp_path / "keys"))
+
+
+@pytest.fixture
+def context(qapp: QApplication, tmp_path: Path) -> Iterator[Context]:
+    """A running context with nothing open."""
     made = make_context(WindowOptions(settings=str(tmp_path / "windows.ini")))
     made.start()
     yield made
