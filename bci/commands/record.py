@@ -131,13 +131,14 @@ def _record(session: RecordingSession, stop: StopRequest, seconds: float | None)
 def _look_after(session: RecordingSession, stop: StopRequest) -> None:
     """Turn until told to stop, or until recording fails; what was delivered is written in either case."""
     from bci.processes.stop import patient
-    from bci.recording.process import end
+    from bci.recording.process import end, record_last_words
 
     with patient():
         try:
             while not stop():
                 session.turn()
                 time.sleep(TURN_S)
+            record_last_words(session)
         except BciError:
             end(session)
             raise

@@ -159,6 +159,12 @@ class LslRecording:
         """Where the file is: another place than at the start where it was moved since."""
         return self.writer.path
 
+    @property
+    def expects_more(self) -> bool:
+        """Whether a process of the session, whose last word belongs into the file, still sends."""
+        alive = self.recorder.alive
+        return any(alive[self._ids[stream.uid]] for stream in self.streams if self._own.speaks_last(stream))
+
     def update(self) -> None:
         """Add streams that have appeared, or that were connected again.
 

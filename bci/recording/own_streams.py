@@ -72,6 +72,19 @@ class OwnStreams:
             )
         return True
 
+    def speaks_last(self, stream: FoundStream) -> bool:
+        """Tell whether a stream belongs to a process that ends before its recorder; ``bci run`` itself does not.
+
+        Parameters
+        ----------
+        stream : FoundStream
+
+        Returns
+        -------
+        bool
+        """
+        return self._ours is not None and stream.uid in self._ours and stream.type != CONTROL
+
     def limit(self, stream: FoundStream) -> RateLimit | None:
         """How much of a stream is recorded.
 

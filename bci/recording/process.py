@@ -29,6 +29,8 @@ FIND_S = 2.0
 """A stream that is there answers within so long, also on a busy computer."""
 TURN_S = 0.1
 AGAIN_S = 5.0
+LAST_WORD_S = 1.0
+LAST_TURN_S = 0.02
 PULL_S = 2.0
 """Where the inlets were not looked at for so long, this process does not count as alive."""
 
@@ -215,6 +217,11 @@ class RecordingSession:
             counts = recording.writer.counts()
             self.out.emit("done", f"{recording.path}: {_listing(counts)}", path=str(recording.path), samples=counts)
 
+    @property
+    def expects_more(self) -> bool:
+        """Whether a process of the session, whose last word belongs into the recording, still sends."""
+        return self._recording is not None and self._recording.expects_more
+
     def waiting(self) -> str:
         """Describe what of the recording is not on the disk yet; empty where nothing is being recorded."""
         recorder = self._newest
@@ -256,6 +263,28 @@ class RecordingSession:
     def _subscribed(self, stream: FoundStream) -> None:
         identity = {"name": stream.name, "type": stream.type, "source_id": stream.source_id, "uid": stream.uid}
         self.out.emit("subscribed", f"recording {stream}", **identity)
+
+
+def record_last_words(session: RecordingSession) -> None:
+    """Go on for a moment while the session's other processes end, where nobody has waited for them.
+
+    ``bci run`` ends them first; where it was killed, all end at the same time, and a recorder that is faster would have the
+    end of one stream and not of another.
+
+    Parameters
+    ----------
+    session : RecordingSession
+
+    Raises
+    ------
+    RecordingError
+        If recording has failed.
+    """
+    session.doubt = "the recorder was asked to end"
+    until_s = time.monotonic() + LAST_WORD_S
+    while session.expects_more and time.monotonic() < until_s:
+        session.turn()
+        time.sleep(LAST_TURN_S)
 
 
 def end(session: RecordingSession) -> None:
