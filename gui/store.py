@@ -172,7 +172,14 @@ class RowStore:
             Name of the column.
         newest : int or None, optional
             Number of last rows; all without it.
+
+        Raises
+        ------
+        KeyError
+            If the stream has no such column; names those that it has.
         """
+        if name not in self._column:
+            raise KeyError(f"{name}: this stream has no such column; it has {', '.join(self.names)}")
         found = self._rows.newest(len(self._rows) if newest is None else newest)
         return found[:, 1 + self._column[name]]  # type: ignore[return-value]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bci.errors import ConfigError
-from bci.stream.files.readers import READERS, reader_of
+from bci.stream.files.readers import endings, reader_of
 
 ENTITIES = {"subject": "sub", "session": "ses", "run": "run", "task": "task"}
 
@@ -32,7 +32,7 @@ def files_of(inputs: Iterable[Path]) -> list[Path]:
             continue
         inside = sorted(p for p in path.rglob("*") if p.is_file() and reader_of(p))
         if not inside:
-            raise ConfigError(f"{path}: contains no file of a known type ({', '.join(sorted(READERS))})")
+            raise ConfigError(f"{path}: contains no file of a known type ({', '.join(endings())})")
         found += inside
     return found
 

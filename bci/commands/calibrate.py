@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     from bci.calibration.history import CalibrationHistory, find_recordings, protocol_of, read_history
     from bci.config import config_of
     from bci.processes.stop import StopRequest
+    from bci.training.rehearsal import rehearse
 
     if args.resume:
         history = read_history(find_recordings(Path(args.resume)))
@@ -104,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
         config = with_cues(given, protocol)
         external = external_settings(args.cues_from, given.markers) if args.cues_from else None
     plan = CalibrationPlan(args, protocol, config, history, external)
+    rehearse(config, protocol.classes)
     stop = StopRequest()
     try:
         with ExitStack() as stack:

@@ -201,10 +201,13 @@ def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preproce
     if weights.min() < 0 or abs(float(weights.sum()) - 1) > 1e-6:
         raise ModelError("array 'weights': must be non-negative and sum to one")
     built: Kernel = plugins.load(plugins.KERNELS, kernel)(own, classes)
+    lacking = [name for name in ("classes", "n_channels", "features") if not hasattr(built, name)]
+    if lacking:
+        raise ModelError(f"kernel {kernel!r} lacks {', '.join(lacking)}; a kernel has classes, n_channels and features")
     if built.classes != classes or built.n_channels != channels:
         raise ModelError(
-            f"kernel {kernel!r} is for {built.n_channels} channels and classes {built.classes}, "
-            f"the header says {channels} channels and classes {classes}"
+            f"kernel {kernel!r} has n_channels = {built.n_channels!r} and classes = {built.classes!r}, "
+            f"the header of the model says {channels} channels and classes {classes}"
         )
     expected = (bands, preprocessing.window, channels)
     taken = getattr(built, "shape", expected)

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ from bci.paradigm.protocol import load_protocol
 from bci.paradigm.timeline import short
 from bci.simulation.simulate import record_virtually
 from bci.stream.clock import VirtualClock
-from bci.stream.files.readers import READERS, open_recording
+from bci.stream.files.readers import open_recording
 from bci.stream.files.summary import summarise_file
 from devices.simulated import SimulatedSettings, SimulatedSubject
 
@@ -107,6 +107,7 @@ def test_every_kind_of_plug_in_is_in_the_example(installed: Path) -> None:
         plugins.ACTUATORS,
         plugins.WINDOWS,
         plugins.PRESETS,
+        plugins.READERS,
     }
 
 
@@ -122,8 +123,9 @@ def test_the_documented_source_keeps_the_contract() -> None:
 
 
 @pytest.mark.usefixtures("found")
+@pytest.mark.parametrize("decoder", ["power-lda", "power-forest"])
 @pytest.mark.parametrize(("classes", "bands"), [(2, 1), (3, 2)])
-def test_the_documented_decoder_and_its_kernel_keep_the_contracts(classes: int, bands: int) -> None:
+def test_the_documented_decoders_and_their_kernels_keep_the_contracts(decoder: str, classes: int, bands: int) -> None:
     rng = np.random.default_rng(classes)
     labels = np.array([f"class {k % classes}" for k in range(16 * classes)])
     windows = 6.0 * rng.standard_normal((len(labels), bands, 200, 5))
@@ -131,7 +133,7 @@ def test_the_documented_decoder_and_its_kernel_keep_the_contracts(classes: int, 
         windows[labels == f"class {k}", :, :, k] *= 1.1
     filters = ((8.0, 13.0), (13.0, 30.0))[:bands]
     settings = Preprocessing(100.0, tuple("ABCDE"), notch_hz=0, bands=filters, window=200, hop=4)
-    assert family_breaches(load_family("power-lda"), windows, labels, windows[:8] * 1.1, settings) == []
+    assert family_breaches(load_family(decoder), windows, labels, windows[:8] * 1.1, settings) == []
 
 
 @pytest.mark.usefixtures("found")
@@ -140,6 +142,22 @@ def test_the_documented_kernel_refuses_arrays_that_do_not_fit() -> None:
     for arrays in ({}, {"coefficients": np.ones((3, 1, 2)), "intercept": np.ones(3)}):
         with pytest.raises(ModelError, match="power-linear"):
             load(arrays, CLASSES)
+
+
+@pytest.mark.usefixtures("found")
+@pytest.mark.parametrize(
+    "changed", [{"left": [9]}, {"feature": [4]}, {"roots": [-1]}, {"answer": [[0.2, 0.3, 0.5]]}, {"threshold": [0.0, 1.0]}]
+)
+def test_the_documented_forest_refuses_nodes_that_do_not_fit(changed: dict[str, list[Any]]) -> None:
+    load = plugins.load(plugins.KERNELS, "forest")
+    one_leaf = {"left": [0], "right": [0], "feature": [0], "threshold": [0.0], "roots": [0], "depth": 0}
+    nodes = {name: np.array(a) for name, a in {**one_leaf, "importance": [[0.5, 0.5]], "answer": [[0.3, 0.7]]}.items()}
+    window = np.random.default_rng(0).standard_normal((1, 50, 2))
+    np.testing.assert_array_equal(load(nodes, CLASSES)(window), [0.3, 0.7])
+    with pytest.raises(ModelError, match="forest: the nodes do not fit"):
+        load({**nodes, **{name: np.array(a) for name, a in changed.items()}}, CLASSES)
+    with pytest.raises(ModelError, match="forest: roots missing"):
+        load({name: array for name, array in nodes.items() if name != "roots"}, CLASSES)
 
 
 @pytest.mark.usefixtures("found")
@@ -169,9 +187,8 @@ def table(path: Path, rows: int) -> np.ndarray:
     return data
 
 
-def test_the_documented_reader_gives_what_the_table_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(EXAMPLE.parent / "reader"))
-    monkeypatch.setitem(READERS, ".csv", import_module("csv_table").read_csv)
+@pytest.mark.usefixtures("found")
+def test_the_documented_reader_gives_what_the_table_holds(tmp_path: Path) -> None:
     data = table(tmp_path / "a.csv", 500)
     recording = open_recording(tmp_path / "a.csv")
     signal = recording.eeg()
@@ -183,13 +200,28 @@ def test_the_documented_reader_gives_what_the_table_holds(tmp_path: Path, monkey
     assert (told.format, told.streams[0].samples) == ("CSV", 500)
 
 
-def test_the_documented_reader_refuses_other_files_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(EXAMPLE.parent / "reader"))
-    monkeypatch.setitem(READERS, ".csv", import_module("csv_table").read_csv)
+@pytest.mark.usefixtures("found")
+def test_the_documented_reader_refuses_other_files_in_a_sentence(tmp_path: Path) -> None:
     for content in (b"", b"a,b,c\n", b"time,C3,marker\n0.0,1,\n", b"time,C3,marker\n0,x,\n1,2,\n", bytes(range(256)) * 9):
         (tmp_path / "a.csv").write_bytes(content)
         with pytest.raises(RecordingError, match=r"a\.csv"):
             open_recording(tmp_path / "a.csv")
+
+
+@pytest.mark.usefixtures("found")
+def test_a_file_that_no_reader_knows_is_refused_with_those_of_plug_ins_too(tmp_path: Path) -> None:
+    (tmp_path / "a.xyz").write_text("x")
+    with pytest.raises(RecordingError, match=r"files of type '\.xyz' cannot be read; these can: .*\.cnt, \.csv, \.edf"):
+        open_recording(tmp_path / "a.xyz")
+
+
+def test_commands_find_the_documented_package_by_its_folder(tmp_path: Path) -> None:
+    table(tmp_path / "a.csv", 500)
+    environment = {**os.environ, plugins.FOLDERS: str(EXAMPLE)}
+    command = [sys.executable, "-m", "bci", "info", str(tmp_path / "a.csv"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert '"CSV"' in done.stdout
 
 
 @pytest.mark.live
@@ -205,19 +237,25 @@ def test_commands_find_the_documented_source_and_actuator_by_name(installed: Pat
     assert lamp.read_text() == "0"
 
 
-def test_commands_train_the_documented_decoder_and_run_its_kernel_by_name(installed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("decoder", "kernel", "module"),
+    [("power-lda", "power-linear", "power_kernel"), ("power-forest", "forest", "power_forest")],
+)
+def test_commands_train_the_documented_decoder_and_run_its_kernel_by_name(
+    decoder: str, kernel: str, module: str, installed: Path, tmp_path: Path
+) -> None:
     clock, recording, model = VirtualClock(1000.0), tmp_path / "calibration.xdf", tmp_path / "model.safetensors"
     subject = SimulatedSubject(SimulatedSettings(seed=3, skill=0.9), clock)
     record_virtually(subject, clock, short(CLASSES, 8, 3), recording)
     cues = ["--set", f"markers.table.769={CLASSES[0]}", "--set", f"markers.table.770={CLASSES[1]}"]
-    train = ["train", str(recording), *cues, "--set", "decoder.name=power-lda", "-o", str(model), "--json"]
+    train = ["train", str(recording), *cues, "--set", f"decoder.name={decoder}", "-o", str(model), "--json"]
     trained = bci(installed, *train)
     assert trained.returncode == 0, trained.stderr
-    assert json.loads(trained.stdout)["decoder"] == "power-lda"
+    assert json.loads(trained.stdout)["decoder"] == decoder
     # A process that only decodes needs the kernel's module, and none that trains.
     decode = f"from bci.model.file import load_model; import sys; load_model({str(model)!r})"
-    loads = f"{decode}; assert 'bci_example.power_kernel' in sys.modules and 'sklearn' not in sys.modules"
+    loads = f"{decode}; assert 'bci_example.{module}' in sys.modules and 'sklearn' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     subprocess.run([sys.executable, "-c", loads], check=True, timeout=60, env=environment)
     without = subprocess.run([sys.executable, "-c", decode], capture_output=True, text=True, timeout=60, check=False)
-    assert "power-linear" in without.stderr, "where the package is not installed, the error names the kernel"
+    assert f"'{kernel}'" in without.stderr, "where the package is not installed, the error names the kernel"

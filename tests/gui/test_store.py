@@ -123,3 +123,9 @@ def test_a_steep_line_has_no_holes() -> None:
     low, high = joined(np.array([[0.0], [10.0], [3.0]]), np.array([[1.0], [12.0], [4.0]]), None)
     assert low[1, 0] <= 1.0
     assert high[2, 0] >= 10.0
+
+
+def test_a_column_that_a_stream_does_not_have_is_refused_with_those_that_it_has() -> None:
+    rows = RowStore(("stamp", "p:left", "p:right"))
+    with pytest.raises(KeyError, match="p_left: this stream has no such column; it has stamp, p:left, p:right"):
+        rows.last("p_left")

@@ -20,7 +20,6 @@ TAUGHT = (
     *DOCS.glob("tutorials/*.md"),
     DOCS / "guides" / "plugins.md",
     *DOCS.glob("examples/plugin/**/*.py"),
-    *DOCS.glob("examples/reader/*.py"),
 )
 NAMED = re.compile(r"`((?:bci|devices|pipelines|gui)(?:\.[a-z_]+)+\.[A-Z]\w+)`")
 IMPLEMENTED = (

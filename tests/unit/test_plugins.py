@@ -1,5 +1,7 @@
 """Plug-ins are found by name; what is missing is named together with what installs it."""
 
+import os
+import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -61,7 +63,7 @@ def test_a_missing_package_is_named_with_the_extra_that_installs_it(tmp_path: Pa
     [
         ("import surely_not_installed\n", "their_module:Thing", "needs the package surely_not_installed"),
         ("", "their_module:Thing", "cannot be imported.*Thing"),
-        ("", "their_module.moved:Thing", "no module their_module.moved; reinstall"),
+        ("", "their_module.moved:Thing", "no module their_module.moved; check its name, and install the package again"),
     ],
 )
 def test_a_broken_plug_in_says_what_is_broken(
@@ -79,3 +81,69 @@ def test_a_name_that_two_packages_claim_is_refused_with_both(tmp_path: Path, mon
     register(tmp_path, monkeypatch, "[bci.sources]\namp = two:B\n", name="second")
     with pytest.raises(PluginError, match=r"more than once \(one:A, two:B\)"):
         plugins.load(plugins.SOURCES, "amp")
+
+
+def project(folder: Path, lines: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package that nobody installed: its folder is named in the environment."""
+    (folder / "pyproject.toml").write_text(lines)
+    monkeypatch.setenv(plugins.FOLDERS, str(folder))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return folder
+
+
+def test_a_package_that_is_not_installed_is_found_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, '[project.entry-points."bci.sources"]\nmy-amp = "uninstalled_amp:Amp"\n', monkeypatch)
+    (tmp_path / "uninstalled_amp.py").write_text("class Amp:\n    pass\n")
+    assert "my-amp" in plugins.names(plugins.SOURCES)
+    assert "simulated" in plugins.names(plugins.SOURCES)
+    assert plugins.load(plugins.SOURCES, "my-amp").__name__ == "Amp"
+
+
+def test_a_package_in_src_is_found_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project(tmp_path, '[project.entry-points."bci.actuators"]\nmotor = "uninstalled_motor:Motor"\n', monkeypatch)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "uninstalled_motor.py").write_text("class Motor:\n    pass\n")
+    assert plugins.load(plugins.ACTUATORS, "motor").__name__ == "Motor"
+
+
+def test_a_child_finds_what_the_folders_of_several_packages_register(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyproject.toml").write_text(
+            f'[project.entry-points."bci.windows"]\n{name} = "{name}_window:Window"\n'
+        )
+    folders = os.pathsep.join(str(tmp_path / name) for name in ("one", "two"))
+    ask = "from bci import plugins; print(plugins.names('bci.windows'))"
+    child = subprocess.run(
+        [sys.executable, "-c", ask], env={**os.environ, plugins.FOLDERS: folders}, capture_output=True, text=True, check=True
+    )
+    assert "'one'" in child.stdout
+    assert "'two'" in child.stdout
+
+
+def test_a_package_that_is_installed_and_named_by_its_folder_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "both_ways.py").write_text("class Amp:\n    pass\n")
+    register(tmp_path, monkeypatch, "[bci.sources]\namp = both_ways:Amp\n")
+    project(tmp_path, '[project.entry-points."bci.sources"]\namp = "both_ways:Amp"\n', monkeypatch)
+    assert plugins.load(plugins.SOURCES, "amp").__name__ == "Amp"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (None, "pyproject.toml: cannot be read"),
+        ("[project", "pyproject.toml: cannot be read"),
+        ("project = 1\n", "pyproject.toml: cannot be read"),
+        ('[project.entry-points."bci.sources"]\namp = 1\n', "bci.sources: amp: must name"),
+        ('[project.entry-points."bci.sources"]\namp = "a b"\n', "bci.sources: amp: must name"),
+    ],
+)
+def test_a_folder_that_is_no_package_is_refused_with_its_name(
+    lines: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if lines is None:
+        monkeypatch.setenv(plugins.FOLDERS, str(tmp_path))
+    else:
+        project(tmp_path, lines, monkeypatch)
+    with pytest.raises(PluginError, match=rf"BCI_PLUGINS: {tmp_path}.*{expected}"):
+        plugins.names(plugins.SOURCES)

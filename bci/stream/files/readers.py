@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
+from bci import plugins
 from bci.engine.stream_info import canonical
 from bci.errors import RecordingError
 from bci.safe_io.regular_file import open_regular
@@ -23,7 +27,7 @@ from bci.stream.signal_checks import check_unit_option
 
 
 def open_recording(path: Path | str, montage: Montage | None = None, unit: str = "", stored: bool = False) -> RecordedStreams:
-    """Read a recording: XDF, compressed XDF, EDF, BDF, GDF, BrainVision, FIF, EEGLAB, Neuroscan CNT, OpenViBE.
+    """Read a recording: XDF, compressed XDF, EDF, BDF, GDF, BrainVision, FIF, EEGLAB, Neuroscan CNT, OpenViBE, or a plug-in's.
 
     Parameters
     ----------
@@ -43,6 +47,8 @@ def open_recording(path: Path | str, montage: Montage | None = None, unit: str =
     ------
     RecordingError
         If the file cannot be read or its format is not known.
+    PluginError
+        If the plug-in that reads such files cannot be imported.
     """
     path = Path(path)
     check_unit_option(unit)
@@ -89,6 +95,7 @@ READERS: dict[str, Callable[[Path], RecordedStreams]] = {
     ".set": read_eeglab,
     ".cnt": read_cnt,
 }
+"""Ours, by ending. Those of plug-ins are registered under ``bci.readers``; they read no file that one of ours reads."""
 
 
 HEADERS = {".eeg": ".vhdr", ".vmrk": ".vhdr", ".fdt": ".set"}
@@ -115,7 +122,7 @@ def unknown_type(path: Path) -> RecordingError:
         return RecordingError(
             f"{path}: is one part of a recording; give its header instead, {header.name}, which names this part"
         )
-    return RecordingError(f"{path}: files of type {path.suffix!r} cannot be read; these can: {', '.join(sorted(READERS))}")
+    return RecordingError(f"{path}: files of type {path.suffix!r} cannot be read; these can: {', '.join(endings())}")
 
 
 STORED: dict[Callable[[Path], RecordedStreams], Callable[[Path, bool], RecordedStreams]] = {
@@ -138,5 +145,33 @@ def reader_of(path: Path) -> Callable[[Path], RecordedStreams] | None:
     -------
     callable or None
         None where there is none.
+
+    Raises
+    ------
+    PluginError
+        If the plug-in that reads such files cannot be imported.
     """
-    return READERS.get("".join(path.suffixes[-2:]).lower()) or READERS.get(path.suffix.lower())
+    whole, last = "".join(path.suffixes[-2:]).lower(), path.suffix.lower()
+    ours = READERS.get(whole) or READERS.get(last)
+    if ours or not last:
+        return ours
+    theirs = _of_plug_ins()
+    name = theirs.get(whole) or theirs.get(last)
+    found: Callable[[Path], RecordedStreams] | None = plugins.load(plugins.READERS, name) if name else None
+    return found
+
+
+def endings() -> tuple[str, ...]:
+    """Endings of the files that can be read, sorted: ours and those of plug-ins."""
+    return tuple(sorted({*READERS, *_of_plug_ins()}))
+
+
+def _of_plug_ins() -> dict[str, str]:
+    """Names of the readers of plug-ins, by ending."""
+    return _registered(os.environ.get(plugins.FOLDERS, ""), tuple(sys.path))
+
+
+@lru_cache(maxsize=1)
+def _registered(folders: str, path: tuple[str, ...]) -> dict[str, str]:
+    """The same; looked for again only if the places have changed where plug-ins are."""
+    return {f".{name.lower()}": name for name in plugins.names(plugins.READERS)}
