@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi, sosfreqz, tf2sos
 
 from bci.engine.chunk import FloatArray
+from bci.engine.filter_design import butterworth_band_pass, notch_filter, response, run_sections, steady_state
 
 NOTCH_Q = 30.0
 SETTLED = 0.01
@@ -20,13 +20,12 @@ SETTLED = 0.01
 
 def notch(line_hz: float, rate_hz: float) -> FloatArray:
     """Second-order sections of a notch at the line frequency, shape (1, 6)."""
-    b, a = iirnotch(line_hz, NOTCH_Q, fs=rate_hz)
-    return np.asarray(tf2sos(b, a), dtype=np.float64)
+    return notch_filter(line_hz, NOTCH_Q, rate_hz)
 
 
 def band_pass(low_hz: float, high_hz: float, order: int, rate_hz: float) -> FloatArray:
     """Second-order sections of a Butterworth band-pass, shape (order, 6)."""
-    return np.asarray(butter(order, (low_hz, high_hz), "bandpass", fs=rate_hz, output="sos"), dtype=np.float64)
+    return butterworth_band_pass(low_hz, high_hz, order, rate_hz)
 
 
 def settling(sos: FloatArray) -> int:
@@ -38,7 +37,7 @@ def settling(sos: FloatArray) -> int:
 
 def gain(sos: FloatArray, frequencies_hz: list[float], rate_hz: float) -> FloatArray:
     """How much of an oscillation the sections let through, shape (n_frequencies,); 1 for all of it."""
-    return np.abs(np.asarray(sosfreqz(sos, frequencies_hz, fs=rate_hz)[1]))
+    return np.abs(response(sos, frequencies_hz, rate_hz))
 
 
 class FilterBank:
@@ -61,7 +60,7 @@ class FilterBank:
         self._hop, self._n_bands = hop, len(bands)
         cascade = [notch, *bands] if notch is not None else list(bands)
         self._matrix = _block_matrix(notch is not None, cascade, hop)
-        self._steady = np.concatenate([np.asarray(sosfilt_zi(sos)).ravel() for sos in cascade])[:, np.newaxis]
+        self._steady = np.concatenate([steady_state(sos).ravel() for sos in cascade])[:, np.newaxis]
         n_states = len(self._steady)
         self._input = np.zeros((hop + n_states, n_channels))
         self._output = np.zeros((1, len(self._matrix), n_channels))
@@ -118,7 +117,7 @@ def _block_matrix(notched: bool, cascade: list[FloatArray], hop: int) -> FloatAr
         place += 2 * len(sos)
     blocks, after = [units], []
     for i, (sos, state) in enumerate(zip(cascade, states, strict=True)):
-        filtered, end = sosfilt(sos, blocks[0], axis=0, zi=state)
+        filtered, end = run_sections(sos, blocks[0], state)
         after.append(end.reshape(-1, size))
         if notched and i == 0:
             blocks[0] = filtered

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.signal import sosfilt_zi
 
 from bci.engine.blocks import LONGEST
 from bci.engine.chunk import FloatArray
+from bci.engine.filter_design import steady_state
 from bci.engine.filters import band_pass, gain, notch, settling
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _problem(design: Callable[[], FloatArray], rate_hz: float, passed_hz: float 
         try:
             sos = design()
             settled_s = settling(sos) / rate_hz if np.isfinite(sos).all() else math.inf
-            steady = bool(np.isfinite(sosfilt_zi(sos)).all())
+            steady = bool(np.isfinite(steady_state(sos)).all())
             lets_through = 1.0 if passed_hz is None else float(gain(sos, [passed_hz], rate_hz)[0])
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             return f"cannot be made ({error})"

@@ -14,10 +14,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter
 
 from bci.engine.artefacts.robust import middle_and_deviation
 from bci.engine.chunk import FloatArray
+from bci.engine.filter_design import butterworth_high_pass
 from bci.engine.filters import FilterBank, settling
 from bci.errors import ConfigError, TrainingError
 
@@ -79,8 +79,7 @@ class AsrBaseline:
 
 def high_pass(rate_hz: float) -> FloatArray:
     """Second-order sections of the high-pass ahead of the step, shape (n_sections, 6)."""
-    sos = butter(HIGH_PASS_ORDER, HIGH_PASS_HZ, "highpass", fs=rate_hz, output="sos")
-    return np.asarray(sos, dtype=np.float64)
+    return butterworth_high_pass(HIGH_PASS_HZ, HIGH_PASS_ORDER, rate_hz)
 
 
 def baseline(data: FloatArray, rate_hz: float, settings: AsrSettings | None = None) -> AsrBaseline:
