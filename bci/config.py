@@ -65,7 +65,7 @@ def add_without(parser: argparse.ArgumentParser) -> None:
         "--without",
         metavar="QUERY",
         default="",
-        help="start even if no stream matches this query (that of markers.stream); it is used as soon as it comes",
+        help="the query of markers.stream: begin even if no stream matches it, and use the stream as soon as it comes",
     )
 
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "calibrate": "show cues, record the EEG, and judge after every block whether a decoder works for the person",
     "train": "fit a decoder to recordings and write a model file",
     "library": "store calibrations of other people, from which a new person's decoder can start",
-    "report": "write a calibration as one HTML page: the verdict and everything it is based on",
+    "report": "write a report of a calibration as one HTML page: the verdict and the evidence for it",
     "judge": "compare decoders on labelled recordings; the verdict is works, more trials, or unlikely",
     "evaluate": "estimate how accurate decoders are: within and across sessions and people, few-shot, pseudo-online",
     "score": "count how many cues of a recording a model decodes correctly, per class, with intervals",
@@ -45,7 +45,7 @@ COMMANDS = {
     "export": "write recordings as a BIDS-EEG folder: EDF or BrainVision, events, and the XDF files as sources",
     "salvage": "rescue the complete samples of a damaged recording",
     "doctor": "find problems of this computer, its network and its streams, and say what to do about them",
-    "certify": "measure the latency of the whole chain on this computer; pass or fail, with a page",
+    "certify": "measure the latency of the whole chain on this computer, and write a page that says PASS or FAIL",
     "version": "print the versions of bci and of the packages that it uses",
 }
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -178,9 +178,9 @@ def overview() -> str:
         f"commands:\n{table}\n\n"
         "examples:\n"
         "  bci demo                               try everything once, without hardware\n"
-        "  bci streams                            list the amplifiers that can be seen\n"
+        "  bci streams                            list the streams that can be seen\n"
         "  bci record --stream Cyton --subject 01 record one of them\n"
-        "  bci replay --verify FILE               does the recording give the same outcomes again?"
+        "  bci replay --verify FILE               check that the recording gives the same outcomes again"
     )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from bci.errors import ConfigError
 
-HELP = """Let decisions move a device, behind a guard. In doubt the guard brings the device to neutral.
+HELP = """Let decisions move a device, behind a guard. If something is wrong or uncertain, the guard brings the device to neutral.
 
 The command reads decisions on NAME-decisions. It listens for arming and for the emergency stop on NAME-control and at this
-keyboard (Enter stops). It reports on NAME-guard and NAME-commands what it does (docs/reference/streams.md,
+keyboard (Enter stops). It reports its actions on NAME-guard and NAME-commands (docs/reference/streams.md,
 docs/explanations/safety.md). It starts disarmed: type "arm" here, or arm from a window that knows this session's token. This is
 not a medical device. A device that can hurt somebody needs an emergency stop of its own."""
 
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--supervised",
         action="store_true",
-        help="stop if the program that started this one no longer reports, several times a second, that it is alive",
+        help="stop if the program that started this one no longer reports that it is alive",
     )
     add(
         "--unsigned",

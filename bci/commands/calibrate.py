@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 HELP = """Calibrate a decoder on a person: show cues, record the EEG, and judge the trials after each block.
 
-The verdict is "works", how many more trials are needed, or "unlikely" to work, together with the evidence. At the end the
-command writes a model and a report. If a calibration was interrupted, --resume continues at the trial where it stopped."""
+The verdict is "works", "N more trials", or "unlikely". At the end the command writes a model and a report. If a calibration was
+interrupted, --resume continues at the trial where it stopped."""
 
 EXAMPLES = """bci calibrate --subject P003 --stream Cyton
 bci calibrate --protocol hand_rest --instruction attempt --language de --device --set source.name=cyton
@@ -51,7 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--per-class", type=int, metavar="N", help="trials of each class in a block")
     add("--most-blocks", type=int, metavar="N", help="end after this number of blocks, whatever the verdict is")
     add("--practice", type=int, metavar="N", help="practice trials of each class at the beginning, which do not count")
-    add("--instruction", choices=("imagine", "attempt"), help="what the participant is asked to do")
+    add(
+        "--instruction", choices=("imagine", "attempt"), help="instruction for the participant: imagine a movement, or attempt it"
+    )
     add("--language", default="en", metavar="L", help="language of the instructions: en, de, or a TOML file (default en)")
     add("--seed", type=int, default=1, help="seed of the order of trials and of the simulated subject (default 1)")
     add("--device", action="store_true", help="first start the source that the section [source] names")
@@ -64,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--skill", type=float, default=0.8, help="skill of the simulated subject, from 0 (chance) to 1 (default 0.8)")
     add("--resume", metavar="DIR", help="continue the newest calibration in this folder")
     add("--library", metavar="DIR", help="folder of other people's calibrations, from which a second model starts (bci library)")
-    add("--false-per-min", type=float, metavar="N", help="how many false activations per minute of rest are allowed")
+    add("--false-per-min", type=float, metavar="N", help="largest allowed number of false activations per minute of idle signal")
     add("--force", action="store_true", help="begin even if the signal is not good enough")
     add("--no-report", action="store_true", help="write no report, which saves some seconds (bci report can write it later)")
     add("--more", action="store_true", help="with --resume: begin with a further block, whatever the last verdict was")

@@ -19,7 +19,7 @@ HELP = """Measure the latency of the whole configured chain on this computer. Th
 
 The command starts the recorder, the engine and a receiver in separate processes, as `bci run` does, and measures each stage:
 from the stamp of a sample to the engine, the step of the engine, and from the decision to the receiver. It states separately
-the length of the window, the group delay, and what the device adds before its first stamp. It writes a page and a JSON file
+the length of the window, the group delay, and the delay of the device before its first stamp. It writes a page and a JSON file
 beside the recording.
 
 With --loopback it compares commands (the stream bci-commands of an actuator host, or the markers of another program) with their
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=float, default=30.0, help="how long to measure (default 30)")
     add("--warm-up", type=float, default=3.0, metavar="S", help="time after the first decision that does not count (default 3)")
     add("--limit", action="append", default=[], metavar="KEY=N", help="change a limit, for instance p99_ms=5 (repeatable)")
-    add("--device-class", choices=DEVICES, help="kind of amplifier, which says what it adds before its first stamp")
+    add("--device-class", choices=DEVICES, help="kind of amplifier, which determines its delay before the first stamp")
     add("--loopback", metavar="QUERY", help="stream that shows the effects: a photodiode or trigger channel, or markers")
     add("--channel", default="", metavar="LABEL", help="channel of the --loopback stream, if it has several")
     add("--commands", metavar="QUERY", help="stream of the commands (default: that of this session's actuator host)")

@@ -40,7 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=6.0, help="how long to listen to streams (default 6; 12 gives exact rates)"
     )
-    parser.add_argument("--host", default="*", help="check only streams of this computer ('' this one, '*' any; default '*')")
+    parser.add_argument(
+        "--host", default="*", help="computer whose streams are checked: its name, '' for this one, or '*' for all (default)"
+    )
     parser.add_argument("--port", action="append", default=[], metavar="PATH", help="serial port that must work (repeatable)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -100,9 +102,12 @@ def show(sections: Sequence[Section], console: Console) -> None:
     n_problems = sum(f.level == "problem" for f in found)
     word, style = WORDS[found[0].level] if found else WORDS["ok"]
     console.print()
-    console.print(
-        Text(word, style=style), Text(f"{n_problems} problems, {len(found) - n_problems} warnings" if found else "nothing found")
-    )
+    counts = f"{_counted(n_problems, 'problem')}, {_counted(len(found) - n_problems, 'warning')}"
+    console.print(Text(word, style=style), Text(counts if found else "nothing found"))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _show_one(finding: Finding, console: Console) -> None:

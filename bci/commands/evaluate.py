@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--draws", type=int, default=10, help="few-shot: number of random draws of the training trials (default 10)")
     add("--folds", type=int, default=5, help="within: number of blocks, if there are fewer than three runs (default 5)")
     add("--seed", type=int, default=0, help="seed of the draws, and the first of --seeds (default 0)")
-    add("--seeds", type=int, default=1, metavar="N", help="how often a decoder is trained whose training is random (default 1)")
+    add("--seeds", type=int, default=1, metavar="N", help="number of trainings of a decoder whose training is random (default 1)")
     add("--baseline", default="ts-lr", metavar="NAME", help="decoder that the others are compared with (default ts-lr)")
     add("--task-s", type=float, default=0.0, metavar="S", help="pseudo-online: how long a task lasts (default trial.stop_s)")
     add("--jobs", type=int, default=-1, metavar="N", help="number of processes (default: one for each core)")

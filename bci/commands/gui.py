@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = """Open windows to prepare, watch and steer a session: wizard, operator, therapist, and any others that are installed.
+HELP = """Open windows to prepare, watch and control a session: wizard, operator, therapist, and any others that are installed.
 
 The windows run in a separate process, which reads and writes streams like any other program. They can join a running session.
 Closing or killing them does not affect the session, and when you open them again they show its past. Without options, the
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("windows", nargs="*", metavar="WINDOW", help="operator, therapist, … (default: welcome, which offers all of them)")
     add("--name", default="bci", help="prefix of the session's streams (engine.name, default bci)")
-    add("--host", default="", help="computer whose streams are shown ('' this one, the default; '*' any)")
+    add("--host", default="", help="computer whose streams are shown: its name, '' for this one (default), or '*' for all")
     add("--session", default="", metavar="ID", help="identifier of the session (default: the session that is running)")
     add(
         "--recording",
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--settings", default="", metavar="FILE", help="INI file that stores how the windows are arranged")
     add("--beside", action="store_true", help="leave room for the participant's window, if there is only one display")
-    add("--theme", default="", choices=("", "light", "dark"), help="colours (default: those of the last time)")
+    add("--theme", default="", choices=("", "light", "dark"), help="colours (default: as last time)")
 
 
 def run(args: argparse.Namespace) -> int:

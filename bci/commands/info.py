@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 HELP = """Show what a recording or a model file contains, and whether it is intact.
 
-For a recording in any format that bci reads: streams, channels and units, counts, declared and measured rates, gaps, the texts
-of markers, and checksums. If the recording is damaged, the exit code is 5. For a model: channels, filters, window, classes, the
-recordings on which it was trained, and its accuracy."""
+For a recording (in any format that bci reads), the command shows streams, channels and units, counts, declared and measured
+rates, gaps, the texts of markers, and checksums. If the recording is damaged, the exit code is 5. For a model, it shows channels,
+filters, window, classes, the recordings on which the model was trained, and its accuracy."""
 EXAMPLES = """
 bci info recordings/sub-P003/ses-1/eeg/sub-P003_ses-1_task-mi_run-001_eeg.xdf
 bci info night.edf

@@ -36,7 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of this look at the trials, out of --looks (default: there is only one look)",
     )
-    parser.add_argument("--looks", type=int, metavar="N", help="number of looks that share the error (with --look; default 16)")
+    parser.add_argument(
+        "--looks", type=int, metavar="N", help="planned number of looks, which share one error rate (with --look; default 16)"
+    )
     parser.add_argument(
         "--trials-per-class", type=int, metavar="N", help="number of trials per class up to which the forecast goes (default 80)"
     )

@@ -36,9 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument("recordings", nargs="+", metavar="FILE", help="recordings, in the order of the runs")
     add.add_argument("--library", required=True, metavar="DIR", help="folder of the library; it is created if it does not exist")
     add_config_options(add)
-    for name, text in (("list", "list what is in it"), ("check", "check that every file exists and is unchanged")):
+    for name, text in (("list", "list the sessions in the library"), ("check", "check that every file exists and is unchanged")):
         action = actions.add_parser(name, help=text)
-        action.add_argument("library", metavar="DIR")
+        action.add_argument("library", metavar="DIR", help="folder of the library")
         if name == "check":
             action.add_argument("--scan", action="store_true", help="first write a new index")
     for action in actions.choices.values():

@@ -9,8 +9,9 @@ from bci.errors import ConfigError
 
 HELP = """Mark channels of a running session as bad, or as good again.
 
-From the next window on, the session continues without the bad channels. If too many channels are bad, or one that is important
-for the decision, the session makes no decisions and says why. Marks are recorded, and `bci replay --verify` replays them."""
+From the next window on, the session continues without the bad channels. If too many channels are bad, or a channel that is
+important for the decision, the session makes no decisions and says why. Marks are recorded, and `bci replay --verify` replays
+them."""
 
 EXAMPLES = """bci mark C3
 bci mark C3,Pz

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 HELP = """Play a recording into LSL, or run its samples through the engine again.
 
-Without further options, all streams of the file are played into LSL with their original offsets. --verify computes every
-outcome of a recorded live session again and compares it bit for bit. --model decodes the recording with another model, counts
-how many cues it decodes correctly, and lists the decisions that differ."""
+Without further options, the command plays all streams of the file into LSL, with the original time differences between them.
+--verify computes every outcome of a recorded live session again and compares it bit for bit. --model decodes the recording with
+another model, counts how many cues this model decodes correctly, and lists the decisions that differ."""
 
 EXAMPLES = """bci replay session.xdf
 bci replay recording.edf --speed 4

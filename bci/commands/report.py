@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = """Write a calibration as one HTML page: first the verdict, then everything it is based on.
+HELP = """Write a report of a calibration as one HTML page: first the verdict, then the evidence for it.
 
-If the calibration was made by bci, name its folder or one of its recordings; the configuration, the judgement and the model are
-found beside it. Any other labelled recording is judged first; markers.table must say what its cues mean. The page needs no
-network and no other file. It contains the file names of the recordings, and nothing else about a person."""
+If bci made the calibration, name its folder or one of its recordings; the command finds the configuration, the judgement and the
+model beside it. Any other labelled recording is judged first; markers.table must name its cues and their classes. The page
+needs no network and no other file. It contains the file names of the recordings, and nothing else about a person."""
 
 EXAMPLES = """bci report recordings/sub-P003
 bci report sub-P003_ses-S001_task-calibration_run-001_eeg.xdf -o P003.html

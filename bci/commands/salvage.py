@@ -9,7 +9,7 @@ from pathlib import Path
 
 HELP = """Rescue the complete samples of a damaged or interrupted recording into a new file.
 
-The old file is only read. The command lists what could not be rescued."""
+The command does not change the old file, and lists what it could not rescue."""
 EXAMPLES = """
 bci salvage FILE                     writes FILE_salvaged.xdf beside it
 bci salvage FILE -o rescued.xdf

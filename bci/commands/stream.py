@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 HELP = """Offer a source as an LSL stream: the simulated subject, or a device.
 
 Time stamps are computed from the sample clock of the source. Markers that a device sends itself (triggers, events) are on a
-separate stream, NAME-markers. The simulated subject imagines what the markers of another stream ask for, and can be shown what
-is decoded."""
+separate stream, NAME-markers. The simulated subject imagines the movements that the markers of another stream ask for
+(--listen), and can get the decisions as feedback (--feedback)."""
 EXAMPLES = """
 bci stream simulated                                    8 channels, 250 Hz, until Ctrl-C
 bci stream simulated --channels 22 --skill 0.9 --listen Cues
@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--loss", type=float, metavar="X", help="simulated: share of samples that are lost")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting of the source (repeatable)")
     add("--listen", metavar="QUERY", help="marker stream that shows the cues: a name, or type=Markers")
-    add("--feedback", metavar="QUERY", help="decision stream that shows what was decoded")
+    add("--feedback", metavar="QUERY", help="stream of decisions, which the simulated subject gets as feedback")
     add("--seconds", type=float, metavar="S", help="stop after this time")
     add("--json", action="store_true", help="print one JSON object per line: ready, done")
     add("--parent-pipe", action="store_true", help="stop when standard input closes; ignore Ctrl-C, which the parent handles")

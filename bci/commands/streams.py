@@ -14,13 +14,13 @@ HELP = """List the LSL streams that can be seen, on this computer or on the netw
 With --listen, each stream is read for a while, and its measured rate is shown beside its declared rate.
 
 How to name a stream in every option and setting that takes a QUERY, in live sessions and for files:
-  Muse                     the stream with this name, type or source_id; commas belong to it: "EEG, 8 channels"
-  type=EEG,host=*          keys name, type, source_id and host; all must match. Without host, it is of this computer
+  Muse                     the stream with this name, type or source_id, which may contain commas: "EEG, 8 channels"
+  type=EEG,host=*          conditions on name, type, source_id and host; all must match. Without host: this computer only
   Muse,host=lab2           the same, with a name in front
   name="a, type=b"         put quotes around a value that contains ", KEY=" or begins with a quote"""
 
 EXAMPLES = """bci streams
-bci streams --host '*' --wait 3
+bci streams --host '' --wait 3
 bci streams --listen 5 --json"""
 
 
@@ -33,7 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         Of this command.
     """
     parser.add_argument("--wait", type=float, default=1.0, metavar="SECONDS", help="wait this long for answers (default 1)")
-    parser.add_argument("--host", default="*", help="list only streams of this computer ('' this one, '*' any; default '*')")
+    parser.add_argument(
+        "--host", default="*", help="computer whose streams are listed: its name, '' for this one, or '*' for all (default)"
+    )
     parser.add_argument(
         "--listen", type=float, default=0.0, metavar="SECONDS", help="read each stream this long, and measure its rate"
     )

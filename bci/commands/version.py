@@ -7,7 +7,7 @@ import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-HELP = "Print the versions of bci and of the packages that it uses. Paste them into a report of a problem."
+HELP = "Print the versions of bci and of the packages that it uses. Add them when you report a problem."
 EXAMPLES = """
 bci version
 bci version --json

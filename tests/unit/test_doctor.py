@@ -365,7 +365,7 @@ def test_the_terminal_shows_level_and_remedy_in_words_and_what_strangers_named_a
     assert "[red]amp[/red]" in shown
     assert "\x1b" not in shown
     assert "\x07" not in shown
-    assert "0 problems, 1 warnings" in shown
+    assert "0 problems, 1 warning" in shown
 
 
 def test_a_time_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,8 @@ A first recording
 =================
 
 This example simulates a person who imagines movements of the left and the right hand, records the EEG, and
-looks at what the file holds. A recording of your own is read with :func:`bci.read_recording` in the same way,
-whatever its format is.
+shows the contents of the file. You can read your own recording, in any format, with
+:func:`bci.read_recording`.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ folder = Path(tempfile.mkdtemp())
 recording = bci.simulate(folder / "calibration.xdf", trials_per_class=5, seed=1, channels=8)
 
 # %%
-# A recording tells which streams and which markers it holds.
+# A recording lists its streams and its markers.
 
 recording
 

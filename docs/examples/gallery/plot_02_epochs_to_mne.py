@@ -2,8 +2,8 @@
 Epochs to MNE
 =============
 
-Epochs are cut through the very filters and windows that run live, and become an ``mne.EpochsArray`` with
-one call. So everything that MNE offers can look at exactly what a decoder sees.
+Epochs are cut with the same filters and windows as in a live session. One call turns them into an
+``mne.EpochsArray``. Then you can use all tools of MNE on exactly the data that a decoder gets.
 """
 
 import tempfile
@@ -21,15 +21,17 @@ epochs = bci.cut_epochs(recording)
 print(epochs)
 
 # %%
-# ``epochs.X`` and ``epochs.y`` are what scikit-learn and pyRiemann take, and ``epochs.rejected`` names the
-# trials that would not have been decoded live, with the reason. MNE's object is in volts, as MNE expects.
+# You can pass ``epochs.X`` and ``epochs.y`` to scikit-learn and pyRiemann. ``epochs.rejected`` names the
+# trials that a live session would not have decoded, with the reason. The data of MNE's object are in volts,
+# as MNE expects.
 
 in_mne = epochs.to_mne()
 print(in_mne)
 
 # %%
-# When a hand is moved in the imagination, the mu rhythm becomes weaker over the opposite side of the head.
-# The maps show the power from 10 to 14 Hz in each class, in decibels relative to the mean of both.
+# When a person imagines the movement of a hand, the mu rhythm becomes weaker over the opposite side of the
+# head. The maps show the power from 10 to 14 Hz in each class, in decibels relative to the mean of both
+# classes.
 
 psd = {
     name: in_mne[name].compute_psd(fmin=10, fmax=14, verbose="ERROR").get_data().mean(axis=(0, 2))

@@ -2,9 +2,9 @@
 An actuator of your own
 =======================
 
-An actuator is a class with three methods: ``send`` carries out a command, ``neutral`` stops, and ``close``
-releases the device. This example moves a cart on the screen. In a live session a guard stands between the
-decisions and the actuator; here the decisions of a recording are handed to it directly.
+An actuator is a class with three methods: ``send`` carries out a command, ``neutral`` stops the device, and
+``close`` releases it. This example moves a cart on the screen. In a live session a guard stands between the
+decisions and the actuator. Here the example passes the decisions of a recording directly to the actuator.
 """
 
 import tempfile
@@ -35,20 +35,20 @@ class Cart:
         self.position += STEPS[command.name] * command.value
 
     def neutral(self):
-        """A cart that makes steps stands still after each of them."""
+        """Do nothing: the cart stands still after each step."""
 
     def close(self):
         self.open = False
 
 
 # %%
-# The contract suite tries everything that an actuator may meet: wrong names, values that are no numbers, and
-# use after closing. It returns one line for each breach.
+# The contract suite tests how the actuator reacts to wrong names, to values that are not numbers, and to
+# use after closing. It returns one line for each broken rule.
 
 print(actuator_breaches(Cart, tuple(STEPS)) or "the cart keeps the contract")
 
 # %%
-# A simulated person steers the cart: each decision is a command.
+# A simulated person controls the cart: each decision is a command.
 
 folder = Path(tempfile.mkdtemp())
 decoder = bci.fit(bci.simulate(folder / "calibration.xdf", trials_per_class=15, seed=1, skill=0.9))

@@ -2,8 +2,9 @@
 A device of your own
 ====================
 
-A device is a class with an ``info`` that describes its stream and two methods: ``read`` returns the samples
-that have come, and ``close`` releases the device. This one is a signal generator with two channels.
+A device is a class with an ``info``, which describes its stream, and two methods: ``read`` returns the new
+samples, and ``close`` releases the device. The device of this example is a signal generator with two
+channels.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +18,7 @@ from bci.stream.clock import LslClock
 
 
 class Generator:
-    """Sines of 10 and 20 Hz with noise; its samples carry the time at which they are due."""
+    """Sines of 10 and 20 Hz with noise; the stamp of each sample is the time at which it is due."""
 
     def __init__(self, rate_hz=250.0):
         channels = tuple(Channel(label, "EEG", "uV") for label in ("C3", "C4"))
@@ -44,13 +45,14 @@ class Generator:
 
 
 # %%
-# The contract suite opens the device, reads from it and closes it. It returns one line for each breach.
+# The contract suite opens the device, reads from it and closes it. It returns one line for each broken
+# rule.
 
 print(source_breaches(Generator, seconds=1.0) or "the generator keeps the contract")
 
 # %%
-# What is read is in microvolts, with time along the first axis. To stream and record it, make a plug-in of
-# it: `Add a device <../tutorials/add-a-device.html>`_.
+# The data are in microvolts, with time along the first axis. To stream and record the device, make a
+# plug-in of it: `Add a device <../tutorials/add-a-device.html>`_.
 
 device = Generator()
 chunks = read_for(device, 1.0)

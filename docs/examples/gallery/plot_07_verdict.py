@@ -2,9 +2,10 @@
 The verdict of a calibration
 ============================
 
-After a calibration one wants to know whether it works, and the best of many decoders always looks good. The
-verdict is honest about that: it rests on nested cross-validation and on tests in which there is nothing to
-decode. It has three answers: it works, more trials are needed, or it is unlikely that this will work.
+After a calibration you want to know whether the decoder works. If you try many decoders, the best of them
+always looks good, even if only by chance. The verdict takes this into account: it uses nested
+cross-validation, and tests in which there is nothing to decode. There are three verdicts: it works, more
+trials are needed, or it is unlikely to work.
 """
 
 import tempfile
@@ -19,8 +20,8 @@ folder = Path(tempfile.mkdtemp())
 recording = bci.simulate(folder / "calibration.xdf", trials_per_class=16, seed=1, skill=0.8)
 
 # %%
-# Which decoders, bands and windows are compared stands in a small file. Without one, the usual candidates are
-# compared.
+# A small file lists the decoders, bands and windows that are compared. Without such a file, the usual
+# candidates are compared.
 
 (folder / "candidates.toml").write_text("""
 [[candidates]]
@@ -35,8 +36,8 @@ judgement = bci.judge(recording, grid=str(folder / "candidates.toml"), seed=1)
 print(judgement)
 
 # %%
-# On the left are the candidates with their 95 % intervals. On the right is the learning curve: more trials
-# help as long as it rises.
+# On the left are the candidates with their 95 % intervals. On the right is the learning curve: as long as
+# it rises, more trials help.
 
 rows, curve = judgement.rows, judgement.forecast
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")

@@ -2,8 +2,8 @@
 The evaluation of a folder
 ==========================
 
-Which decoder is best for the people in a folder of recordings? The evaluation cuts the trials as they are
-cut live, trains and tests every decoder on the same trials of each person, and compares the decoders trial
+Which decoder is best for the people in a folder of recordings? The evaluation cuts the trials as in a live
+session, trains and tests every decoder on the same trials of each person, and compares the decoders trial
 by trial.
 """
 
@@ -19,8 +19,8 @@ for number, skill in enumerate((0.4, 0.6, 0.8), start=1):
     bci.simulate(folder / "recordings" / f"P{number}_run1.xdf", trials_per_class=12, seed=number, skill=skill)
 
 # %%
-# The pattern says how the names of the files tell who was recorded. What was computed is kept in ``results``,
-# so that a second call computes only what is missing.
+# The pattern says which parts of a file name are the person and the run. The results are stored in
+# ``results``, so that a second call computes only the missing ones.
 
 found = bci.evaluate(
     folder / "recordings",
@@ -35,13 +35,13 @@ for one in found.compared:
     print(f"{one.decoder} against {one.baseline}: {points[0]} points ({points[1]} to {points[2]})")
 
 # %%
-# Each line of the table is one person and one decoder.
+# Each line of the table is the result of one person with one decoder.
 
 table = found.to_frame()
 table[["subject", "decoder", "n_test", "accuracy", "low", "high", "chance"]]
 
 # %%
-# The lines join the results of one person, because a person matters more than a decoder.
+# Each line connects the results of one person, because people differ more than decoders.
 
 by_person = (
     100 * table.pivot(index="decoder", columns="subject", values="accuracy").loc[["ts-lr", "csp-lda", "mdm"]]

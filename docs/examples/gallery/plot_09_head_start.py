@@ -2,8 +2,9 @@
 A head start from other people's data
 =====================================
 
-A library holds past calibrations of other people. A newcomer can begin with what they have in common,
-without a single trial, and the own trials take over as they come.
+A library contains past calibrations of other people. The decoder of a new person can start from these
+calibrations, without a single trial of the new person. The more trials the new person does, the more they
+determine the decoder.
 """
 
 import tempfile
@@ -21,8 +22,8 @@ for entry in library.entries:
     print(entry.name, entry.trials)
 
 # %%
-# The newcomer's decoder is tested on another day. With few own trials, the library helps; with many, it is
-# not needed any more.
+# The decoder of the new person is tested on another day. With few own trials the library helps; with many
+# own trials it is no longer necessary.
 
 test = bci.simulate(folder / "test.xdf", trials_per_class=15, seed=2, skill=0.8)
 with_library = {0: bci.score(test, bci.fit_from_library(folder / "library", config=test.config))}
@@ -34,8 +35,8 @@ for trials in (5, 10):
 print("without any own trial:", with_library[0])
 
 # %%
-# One simulated newcomer shows how it is done, and no more than that: the intervals are wide. What a head
-# start is worth for real people is on the page `Head start <../results/head-start.html>`_.
+# This example with one simulated person only shows how to do it, because the intervals are wide. The page
+# `Head start <../results/head-start.html>`_ shows the gain for real people.
 
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for name, scores in (("with the library", with_library), ("own trials alone", alone)):

@@ -2,9 +2,8 @@
 Adaptation to a changing signal
 ===============================
 
-Gains and impedances change within an hour, and a decoder that was right becomes wrong. Recentring follows
-the mean of the covariances without any label, within a fixed bound. It is off unless the settings turn it
-on.
+Gains and impedances change within an hour, and then a good decoder makes errors. Recentring follows the
+mean of the covariances without any label, within a fixed bound. It is off unless the settings turn it on.
 """
 
 import tempfile
@@ -27,7 +26,7 @@ gains = np.exp(rise[:, None] * np.random.default_rng(5).normal(0, 0.4, later.eeg
 drifting = later.with_data(later.eeg.data * gains)
 
 # %%
-# The same decoder decodes both recordings, with recentring and without.
+# The same decoder decodes both recordings; the second one also with recentring.
 
 following = later.config.model_copy(update={"recentre": bci.configure(recentre={"on": True}).recentre})
 scores = {
@@ -39,9 +38,9 @@ for name, one in scores.items():
     print(f"{name:17} {one}")
 
 # %%
-# The share of right answers over the last ten trials shows when the decoder loses its way. This is one person
-# and one drift; the page `Adaptation to a changing signal <../guides/adaptation.html>`_ has the means over
-# fifty simulated people.
+# The share of correct answers in the last ten trials shows when the decoder becomes worse. This is one
+# person with one drift; the page `Adaptation to a changing signal <../guides/adaptation.html>`_ shows the
+# means over fifty simulated people.
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for name, one in scores.items():

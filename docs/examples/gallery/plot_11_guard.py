@@ -2,9 +2,9 @@
 The guard on a virtual clock
 ============================
 
-The guard stands between decisions and whatever moves. It is a state machine whose time is an argument, so a
-minute of it can be tried in a moment, and every run gives the same. This example arms it, lets the signal
-become bad twice, and lets the engine fall silent.
+The guard stands between the decisions and the actuator. It is a state machine that gets the time as an
+argument. Therefore you can test a minute of its behaviour in a moment, and every run gives the same result.
+This example arms the guard, lets the signal become bad twice, and then lets the engine become silent.
 """
 
 import matplotlib.pyplot as plt
@@ -20,16 +20,16 @@ guard.step(0.0, g.EnginePresence(True))
 
 
 def signal_at(second):
-    """The class 0 unless the signal is bad, and nothing at all from 12.5 s on."""
+    """Return DECIDED for class 0, QUALITY while the signal is bad, and None from 12.5 s on."""
     if second >= 12.5:
         return None
     return Reason.QUALITY if 4 <= second < 4.3 or 7 <= second < 8.5 else Reason.DECIDED
 
 
 # %%
-# Every 40 ms there is a decision, and the guard says what is to be done. A person asks for arming at 2.5 s,
-# at 9.5 s, which is too soon after the bad signal, and at 11 s. Whenever the guard asks for neutral, the
-# actuator confirms that it has done it.
+# Every 40 ms there is a decision, and the guard says what to do. A person asks the guard to arm at 2.5 s,
+# at 9.5 s (which is too soon after the bad signal), and at 11 s. Whenever the guard asks for neutral, the
+# actuator confirms that it is at neutral.
 
 states, orders = [], []
 for number, now in enumerate(np.arange(0.0, 14.5, HOP_S)):
@@ -51,8 +51,8 @@ for number, now in enumerate(np.arange(0.0, 14.5, HOP_S)):
     states.append(str(guard.state))
 
 # %%
-# A short doubt holds the actuator at neutral and passes. A doubt that lasts latches: after it only a person
-# can arm again.
+# After a short bad signal, commands continue. After a longer bad signal, or a silent engine, the guard
+# stays at neutral until a person arms it again.
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 ax.step(HOP_S * np.arange(len(states)), states, where="post", color="black")

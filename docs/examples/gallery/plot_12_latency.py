@@ -21,8 +21,8 @@ folder = Path(tempfile.mkdtemp())
 decoder = bci.fit(bci.simulate(folder / "calibration.xdf", trials_per_class=10, channels=32), "ts-lr")
 
 # %%
-# The source delivers samples as an amplifier does, ten at a time. The engine returns an outcome for each
-# window that ends in them.
+# The source delivers samples like an amplifier, ten at a time. The engine returns an outcome for each
+# window that ends with one of these samples.
 
 source = bci.open_source("simulated", channels=32, seed=1)
 engine, clock = decoder.engine(source.info), LslClock()
@@ -43,8 +43,8 @@ for name, values in (("engine", steps_ms), ("newest sample to outcome", ages_ms)
     print(f"{name}: median {median:.2f} ms, 99 % below {late:.2f} ms, {len(values)} windows")
 
 # %%
-# The engine takes a small part of the 40 ms that lie between two windows; the rest is the time that this
-# computer needs to wake up when the samples are due.
+# The engine takes a small part of the 40 ms between two windows. The rest of the time from sample to
+# outcome is the time that this computer needs to wake up when the samples are due.
 
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 bins = np.geomspace(0.05, max(ages_ms) * 1.2, 50)

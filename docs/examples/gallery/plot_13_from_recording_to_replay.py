@@ -2,8 +2,8 @@
 From a recording to a verified replay
 =====================================
 
-This is the whole way in one short script, as one would write it in a notebook: it reads a recording, judges
-it, fits and saves a model, runs a session with it, verifies the replay of that session, and draws three
+This short script shows all steps, as you would write them in a notebook. It reads a recording, judges it,
+fits and saves a model, runs a session with the model, verifies the replay of the session, and draws three
 plots.
 """
 
@@ -15,10 +15,10 @@ import matplotlib.pyplot as plt
 import bci
 
 folder = Path(tempfile.mkdtemp())
-bci.simulate(folder / "mine.xdf", trials_per_class=15, seed=1, skill=0.8)  # in place of your recording
+bci.simulate(folder / "mine.xdf", trials_per_class=15, seed=1, skill=0.8)  # use your own recording instead
 
 # %%
-# From the XDF file to a verdict. A small grid of candidates keeps this example quick.
+# This part goes from the XDF file to a verdict. A small grid of candidates keeps the example quick.
 
 settings = bci.configure(trial={"start_s": 0.5, "stop_s": 2.5}, preprocessing={"window_s": 2.0})
 classes = {"769": "left_hand", "770": "right_hand"}
@@ -28,7 +28,7 @@ judgement = bci.judge(recording, grid=str(folder / "grid.toml"))
 print(judgement.verdict.line())
 
 # %%
-# From the trials to a model, and from the model to a session whose replay is verified.
+# This part goes from the trials to a model, and from the model to a session whose replay is verified.
 
 epochs = bci.cut_epochs(recording)
 decoder = bci.fit(epochs, "ts-lr")
@@ -38,7 +38,8 @@ replay = bci.verify(folder / "session.xdf")
 print(f"{replay.identical} of {replay.outcomes} outcomes identical, verified: {replay.ok}")
 
 # %%
-# Three plots: the candidates, the probabilities during the session, and the spectrum of what the decoder saw.
+# The three plots show the candidates, the probabilities during the session, and the spectrum of the
+# decoder's windows.
 
 fig, (candidates, live, spectrum) = plt.subplots(3, figsize=(8, 8), layout="constrained")
 for row in judgement.rows:
