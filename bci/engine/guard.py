@@ -187,7 +187,6 @@ class Guard:
             self._fail(Cause.HOST, f"the clock of this computer went back by {self._now - now:.2f} s")
             self._doubts.forget_times(now)
             self._neutral.forget_times(now)
-            self._lasting = Lasting(self.settings)
             self._commands.forget_times()
             self._blanking.forget_times(now)
             self._now = self._ended = now

@@ -22,6 +22,12 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
     ("bci/actuation/host.py", "ActuatorHost._stop", "True", "False"): CHANGED,
     ("bci/actuation/worker.py", "Done", "False", "True"): ALWAYS_SAID,
     ("bci/engine/guard_doubts.py", "Doubts.forget_decision", "1", "2"): NO_CLASS,
+    (
+        "bci/engine/guard_doubts.py",
+        "Doubts.restart",
+        "-math.inf",
+        "math.inf",
+    ): "it is looked at only for a row whose number is not above the newest, and none is below -1",
     ("bci/engine/pace.py", "CommandPace.rest", "1", "2"): NO_CLASS,
     (
         "bci/engine/pace.py",

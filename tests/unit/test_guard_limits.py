@@ -118,6 +118,16 @@ def test_a_blanking_interval_is_told_at_its_beginning_and_its_end_and_lasts_as_l
     assert end - begin == pytest.approx(0.5, abs=0.006)
 
 
+@pytest.mark.parametrize("back_s", [0.06, 100.0])
+def test_a_blanking_interval_ends_when_the_clock_is_set_back(back_s):
+    b = Bench(blanking_s=3.0).active()
+    b.wait(0.1)
+    b.now -= back_s
+    b.tell()
+    (_, first), (end, last) = b.of(g.Blank)
+    assert (first.begin, last.begin, end) == (True, False, b.now)
+
+
 def test_a_person_who_froze_decoding_inside_a_blanking_interval_is_a_doubt_soon_after_it():
     b = Bench(blanking_s=0.3).active()
     b.rows(0.76, reason=Reason.FROZEN)
