@@ -129,6 +129,9 @@ def _import(point: EntryPoint) -> Any:
         return point.load()
     except ModuleNotFoundError as error:
         raise PluginError(f"{point.group}: {point.name!r} ({point.value}): {_missing(point, error.name or '')}") from error
+    except SyntaxError as error:
+        where = f"{error.filename}, line {error.lineno}"
+        raise PluginError(f"{point.group}: {point.name!r} ({point.value}) is no valid Python: {where}: {error.msg}") from error
     except (ImportError, AttributeError) as error:
         raise PluginError(f"{point.group}: {point.name!r} ({point.value}) cannot be imported: {error}") from error
 

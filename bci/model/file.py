@@ -82,7 +82,9 @@ def save_model(path: Path | str, header: ModelHeader, arrays: Arrays) -> str:
 
     path = Path(path)
     text = json.dumps(asdict(header), ensure_ascii=True, allow_nan=False, sort_keys=True)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {  # a single number stays one: what was tried before it was saved is what is loaded
+        name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in arrays.items()
+    }
     data = save(contiguous, metadata={"bci": text, "digest": _digest(text, contiguous)})
     _decode(path, data)
     try:
@@ -200,7 +202,14 @@ def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preproce
     own = {name[len(KERNEL_PREFIX) :]: a for name, a in arrays.items() if name.startswith(KERNEL_PREFIX)}
     if weights.min() < 0 or abs(float(weights.sum()) - 1) > 1e-6:
         raise ModelError("array 'weights': must be non-negative and sum to one")
-    built: Kernel = plugins.load(plugins.KERNELS, kernel)(own, classes)
+    load = plugins.load(plugins.KERNELS, kernel)
+    try:
+        built: Kernel = load(own, classes)
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise ModelError(
+            f"kernel {kernel!r} cannot be built from its arrays ({', '.join(sorted(own)) or 'none'}): "
+            f"{type(error).__name__}: {error}. The model is of another version of the kernel, or its load has a fault"
+        ) from error
     lacking = [name for name in ("classes", "n_channels", "features") if not hasattr(built, name)]
     if lacking:
         raise ModelError(f"kernel {kernel!r} lacks {', '.join(lacking)}; a kernel has classes, n_channels and features")

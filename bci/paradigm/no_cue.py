@@ -32,8 +32,9 @@ def no_cue(recording: RecordedStreams, table: MarkerTable, stream: str, found: F
     seen = Counter(map(shown, rows)).most_common(20)
     listing = ", ".join(f"{text} × {n}" for text, n in seen) or "no markers at all"
     helps = "".join(f" {note}." for note in (*found.notes, *_rateless(recording)))
+    known = ", ".join(table.texts) or "no marker"
     return (
-        f"{recording.path}: no marker is a cue. The table knows {', '.join(table.texts)}; the recording holds {listing}.{helps} "
+        f"{recording.path}: no marker is a cue. The table knows {known}; the recording holds {listing}.{helps} "
         "Give the table with --set markers.table.TEXT=CLASS, or in the configuration file under [markers.table]."
     )
 

@@ -28,6 +28,7 @@ from bci.stream.markers.marked import inside
 from bci.stream.montage import Montage, load_montage
 from bci.stream.recording import RecordedStreams, require_samples
 from bci.training.marked import UNMARKED, BadMarks, bad_marks_in
+from bci.training.recorded_cues import recorded_markers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +102,8 @@ def open_labelled(path: Path, config: SessionConfig, recording: RecordedStreams 
 def labelled(recording: RecordedStreams, config: SessionConfig, table: Mapping[str, str] | None = None) -> LabelledRun:
     """The EEG of a recording with its cues, as the sections ``stream`` and ``markers`` say.
 
+    Where ``markers.table`` is empty, the cues of a calibration by ``bci calibrate`` mean what its recording says.
+
     Parameters
     ----------
     recording : RecordedStreams
@@ -120,10 +123,13 @@ def labelled(recording: RecordedStreams, config: SessionConfig, table: Mapping[s
         If it has not the stream that ``markers.stream`` names, or if the cues were stamped by another clock than the signal.
     """
     signal = require_samples(recording.eeg(config.stream.query()), recording)
-    markers = config.markers.marker_table(table)
-    found = find_cues(recording, signal, markers, config.markers.stream)
+    section = config.markers
+    if table is None and not section.table:
+        section = recorded_markers(recording) or section
+    markers = section.marker_table(table)
+    found = find_cues(recording, signal, markers, section.stream)
     if not found.trials:
-        raise TrainingError(no_cue(recording, markers, config.markers.stream, found))
+        raise TrainingError(no_cue(recording, markers, section.stream, found))
     refuse_elsewhere(recording, signal, np.array([cue.time_s for cue in found.trials]))
     return LabelledRun(
         recording.path.name,

@@ -253,7 +253,11 @@ def test_commands_train_the_documented_decoder_and_run_its_kernel_by_name(
     assert trained.returncode == 0, trained.stderr
     assert json.loads(trained.stdout)["decoder"] == decoder
     # A process that only decodes needs the kernel's module, and none that trains.
-    decode = f"from bci.model.file import load_model; import sys; load_model({str(model)!r})"
+    decode = (
+        f"from bci.model.file import load_model; import numpy, sys; d = load_model({str(model)!r}).decoder; p = d.preprocessing"
+    )
+    decode += "; w = numpy.random.default_rng(0).normal(0, 10, (len(p.bands), p.window, len(p.labels))); y = d.kernel(w)"
+    decode += "; assert abs(y.sum() - 1) < 1e-9, y"
     loads = f"{decode}; assert 'bci_example.{module}' in sys.modules and 'sklearn' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     subprocess.run([sys.executable, "-c", loads], check=True, timeout=60, env=environment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from bci import plugins
 from bci.engine.decide import DecisionSettings
 from bci.engine.decoder import scatter
 from bci.engine.preprocessing import Preprocessing
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, ModelError, StreamMismatch
-from bci.model.file import load_model, save_model
+from bci.model.file import build_decoder, load_model, read_model, save_model
 from bci.model.header import ModelHeader, check_stream
 from bci.training.fit import FittedModel, fit_decoder
 
@@ -53,6 +55,34 @@ def test_any_safetensors_program_can_open_a_model(fitted: FittedModel, header: M
     with safe_open(tmp_path / "m.safetensors", "numpy") as file:
         assert set(file.keys()) == set(fitted.arrays)
         assert set(file.metadata()) == {"bci", "digest"}
+
+
+def test_an_array_of_one_number_comes_back_as_a_number(fitted: FittedModel, header: ModelHeader, tmp_path: Path) -> None:
+    save_model(tmp_path / "m.safetensors", header, {**fitted.arrays, "kernel.depth": np.array(7)})
+    _, arrays, _ = read_model(tmp_path / "m.safetensors")
+    assert arrays["kernel.depth"].shape == ()
+    assert arrays["kernel.depth"] == 7
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("arrays['depths']", "KeyError: 'depths'"),
+        ("int(arrays['depth'])", "TypeError: only 0-dim"),
+        ("arrays['depth'][9]", "IndexError: index 9"),
+    ],
+)
+def test_a_fault_in_the_load_of_a_plug_in_is_told_with_its_kernel_and_arrays(
+    fault: str, expected: str, fitted: FittedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project.entry-points."bci.kernels"]\nfaulty = "faulty_kernel:load"\n')
+    (tmp_path / "faulty_kernel.py").write_text(f"def load(arrays, classes):\n    return {fault}\n")
+    monkeypatch.setenv(plugins.FOLDERS, str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "faulty_kernel", raising=False)
+    arrays = {**fitted.arrays, "kernel.depth": np.array([7, 8])}
+    with pytest.raises(ModelError, match=f"kernel 'faulty' cannot be built from its arrays .*depth.*{expected}"):
+        build_decoder("faulty", fitted.classes, fitted.preprocessing, arrays)
 
 
 def test_a_model_is_never_overwritten(fitted: FittedModel, header: ModelHeader, tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_a_missing_package_is_named_with_the_extra_that_installs_it(tmp_path: Pa
     [
         ("import surely_not_installed\n", "their_module:Thing", "needs the package surely_not_installed"),
         ("", "their_module:Thing", "cannot be imported.*Thing"),
+        ("x = (\n", "their_module:Thing", r"is no valid Python: .*their_module\.py, line 1: '\(' was never closed"),
         ("", "their_module.moved:Thing", "no module their_module.moved; check its name, and install the package again"),
     ],
 )
