@@ -30,12 +30,17 @@ HEAD = """# Head start from other people
 
 Made by `cd tests/benchmarks && python -m headstart`; do not edit.
 
-Leave one person out: everybody else is a donor, and nothing of the newcomer but the calibration trials takes part in anything,
-the recentring included. *Own only* is `ts-lr` on the same trials. *Few*: {few} trials of each class, drawn at random from one run
-(simulated: one third of the session), judged on all other runs; {draws} draws per person ({sim_draws} for simulated people).
-*Full*: all runs but one, judged on that one, every run in turn. *Zero*: the prior alone, not one trial of the person, not even
-to recentre. Per cent correct, chance 50. How strongly to hold to the prior is chosen by rehearsing with the donors only.
-The design was settled while looking at these same people: other people may gain less.
+Each person in turn is the new person, and all others are donors. Of the new person, only the calibration trials are used, also
+for recentring. The numbers are per cent correct; the chance level is 50.
+
+- *Zero*: the prior from the donors alone, without any trial of the new person, also without recentring.
+- *Few*: {few} trials of each class, drawn at random from one run (simulated people: from one third of the session) and tested on
+  all other runs, with {draws} draws per person ({sim_draws} for simulated people).
+- *Full*: all runs except one, tested on that one, for every run in turn.
+- *Own only*: `ts-lr` fitted to the same trials of the new person.
+
+The weight of the prior is chosen with the donors only, by treating each of them as a new person. The method was designed while
+looking at these same people, so other people may gain less.
 """
 
 

@@ -21,16 +21,19 @@ HEAD = """# Networks and simple decoders on the real recordings
 
 Made by `make networks`; do not edit. {versions}.
 
-Every decoder saw the same trials, cut through the live steps: causal filters, live quality checks, nothing of a test trial in
-training, no value fitted to it. All settings are defaults. Seeds of networks that were run: {seeds};
-everything else is trained once. The baseline was named before: {baseline}, the best simple decoder over many public data sets.
+All decoders get the same trials. The trials are cut as in a live session, with causal filters and the live quality checks. No
+part of a test trial is used in training, and no value is fitted to it. All settings are defaults. Each network is trained with
+{seeds} seeds; everything else is trained once. The baseline was chosen before the runs: {baseline}, the best simple decoder over
+many public data sets.
 
-- **later**: the last run of a session, decoded by a model of its earlier runs. **sessions**: the second day by a model of the
-  first. **people**: each person by a model of the others. **few-shot**: the later half of a session by models of 5, 10 or 20
-  trials of each class of the earlier half (the first ones, and {draws} draws in all).
+- **later**: the last run of a session is decoded by a model of its earlier runs. **sessions**: the second day is decoded by a
+  model of the first day. **people**: each person is decoded by a model of the others. **few-shot**: the later half of a session
+  is decoded by models of 5, 10 or 20 trials of each class from the earlier half ({draws} selections of trials; the first
+  selection takes the first trials).
 - Times of training and of a live step were taken on a busy machine and are upper bounds.
-- Per cent correct, chance 50; for several seeds, sessions or draws the mean.
-- With {trials} a difference of less than 5 to 10 points cannot be told from none: *no difference shown* is no proof of equality.
+- The numbers are per cent correct; the chance level is 50. For several seeds, sessions or draws they are the mean.
+- With {trials} a difference below 5 to 10 points cannot be shown. *No difference shown* does not prove that two decoders are
+  equal.
 """
 PROTOCOLS = {
     "chronological": "Within a session: earlier runs, then the last one",
@@ -40,9 +43,9 @@ PROTOCOLS = {
     "recentring": "Causal recentring",
 }
 RECENTRING = (
-    "The later runs sample by sample through the engine, with `[recentre] on = true` and without, the same model and the same "
-    "trials. *Recentred*: one engine goes through all later runs, as in a session with pauses; *anew in each recording*: "
-    "recentring begins again with each run. It knows no label and nothing of the future."
+    "The later runs go sample by sample through the engine, with `[recentre] on = true` and without it, with the same model and "
+    "the same trials. *Recentred*: one engine decodes all later runs, as in a session with pauses. *Anew in each recording*: "
+    "recentring begins again with each run. Recentring uses no labels and no later samples."
 )
 
 

@@ -17,26 +17,28 @@ HEAD = """# Results on real recordings
 
 Made by `make results`; do not edit. {versions}.
 
-For each person a decoder was trained on the earlier runs and decoded the later ones, with the same default settings
-everywhere and the trial windows of the recordings' own table. No value was fitted to the later runs. But two rules of the
-engine were put right because of what the first version of this page showed, so these lines are not untouched: line noise counts
-as a fault only as far as the decoder's bands let it through (before, hum that the band-pass removes kept S04's run 4 from being
-decoded at 15 of 40 cues), and a training trial with a few bad channels is filled in as live decoding does it, not left out
-(before, physionet trained on 26 of its 30 trials).
+For each person a decoder was trained on the earlier runs and decoded the later ones. All settings are the defaults, and the
+trial windows are those of each data set. No value was fitted to the later runs. But the first version of this page showed two
+wrong rules of the engine, which were corrected, so the results are not fully independent of these recordings. The first rule:
+line noise now counts as a fault only as far as the decoder's bands let it through. Before, hum that the band-pass removes
+prevented decoding at 15 of 40 cues in run 4 of S04. The second rule: in a training trial with a few bad channels, these channels
+are now filled in, as in live decoding. Before, such trials were left out, and physionet was trained on 26 of its 30 trials.
 
-- **live**: the causal path. Trials cut through the live steps for training, the model written to a file and loaded, the later
-  runs through `Engine` sample by sample. A trial's decision is the most probable class of the first window of the grid (one
-  each 40 ms) that ends at or after cue + stop. A window that was not decoded counts as wrong; *coverage* is the share that was.
-- **offline, zero-phase**: the same decoder family, channels, window and runs as it is usually reported, and as nothing live can
-  be: filtered forwards and backwards, exact epochs, no quality check, gaps glued. Samples are timed by the project's own
-  continuity; *usual time* is the same with stamps smoothed by pyxdf, as plain scripts do.
-- In brackets the exact 95 % interval (Clopper and Pearson). With 15 to 40 trials it is 25 to 45 points wide, and one trial
-  is 2.5 to 6.7 points.
+- **live**: the causal path. The training trials are cut as in a live session, the model is written to a file and loaded, and
+  the later runs go through `Engine` sample by sample. The decision of a trial is the most probable class of the first window of
+  the grid (one every 40 ms) that ends at or after cue + stop. A window that was not decoded counts as wrong; *coverage* is the
+  share of the windows that were decoded.
+- **offline, zero-phase**: the same decoder family, channels, window and runs in the way that papers usually report, which is
+  impossible live: filtered forwards and backwards, with exact epochs, without a quality check, and with the parts on both sides
+  of a gap joined. The samples have the times that bci gives them; *usual time* is the same with stamps that pyxdf has smoothed,
+  as in simple scripts.
+- The brackets contain the exact 95 % interval (Clopper and Pearson). With 15 to 40 trials it is 25 to 45 points wide, and one
+  trial is 2.5 to 6.7 points.
 
 physionet: imagined left or right fist, runs 4, 8 → 12, 64 channels, 0.5–2.5 s. ds003810: imagined right hand or rest, runs 1–3
 → 4, 15 channels of a consumer board, 0.5–4 s. labrecorder: left or right, one person, two days, 11 channels of a consumer board
 over a radio link, 0.5–4.5 s; day 1 runs 2–5 → 6, day 2 runs 1–4 → 5, day 1 runs 2–6 → day 2 runs 1–5. The last line adds run 1
-of day 1, which lost a quarter of its samples, to the training; it is outside the mean.
+of day 1, which lost a quarter of its samples, to the training; this line is not part of the mean.
 """
 MAIN = """## {decoder}
 
@@ -46,9 +48,10 @@ MAIN = """## {decoder}
 RULE = "Required: mean over recordings within 3 points, each within 3 points or 2 trials, whichever is more. Here: "
 REAL_TIME = """## The same through LSL in real time
 
-One later run of each data set, played into LSL with its own arrival pattern, decoded by the recorder and engine processes that
-`bci run` starts, with {decoder}; read back from what the recorder wrote. *Identical*: sample counts, bad channels and
-probabilities bit for bit those of virtual time. *Verified*: `bci replay --verify` reproduces every outcome of the recording.
+One later run of each data set is played into LSL with its own arrival pattern. The engine and recorder processes that `bci run`
+starts decode it with {decoder} and record it, and the numbers are read from the recording. *Identical*: sample counts, bad
+channels and probabilities are bit for bit those of virtual time. *Verified*: `bci replay --verify` reproduces every outcome of
+the recording.
 
 | run | played s | windows | skipped as late | identical | correct at cues, real time | virtual time | verified |
 |---|---|---|---|---|---|---|---|
@@ -56,14 +59,15 @@ probabilities bit for bit those of virtual time. *Verified*: `bci replay --verif
 
 
 NOTES = """
-What to read in it:
+What this table shows:
 
-- The causal filter moves single trials, mostly against live: a window that ends at cue + stop holds what the filter lets through
-  some 0.1 s later.
-- *Coverage* below 100 % is lost samples: the window at that cue lies across a gap of the radio link. So is what was *left out*.
-- Where stamps run backwards, time decides more than the filter: *usual time* is what the smoothing of stamps costs, most of all
-  with the lossy run in the training.
-- An interval that reaches below 50 % says that nothing was shown: such a person must be told so.
+- The causal filter changes the decision of single trials, mostly to the disadvantage of the live path: the filter delays the
+  signal by some 0.1 s, so a window that ends at cue + stop contains a little less of the trial.
+- *Coverage* below 100 % means lost samples: the window at that cue lies across a gap of the radio link. Trials that were *left
+  out* have the same cause.
+- If stamps run backwards, the timing of the samples matters more than the filter. *Usual time* shows what the smoothing of stamps
+  costs; it costs most if the lossy run is part of the training.
+- If an interval reaches below 50 %, control was not shown for this person, and the person must be told so.
 """
 
 

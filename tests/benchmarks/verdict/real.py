@@ -100,10 +100,11 @@ def section(lines: list[Line]) -> str:
     rows = [
         "## The choice for each person against fixed decoders",
         "",
-        "`cd tests/benchmarks && python -m verdict.real`. Causal filters, windows as live, whole stretches of neighbouring "
-        "trials left out; per cent correct, chance 50. *Choice*: `bci judge` chooses decoder, band, window and channels inside "
-        "the cross-validation (nested); the interval is exact. p: labels permuted within blocks, largest statistic of all. "
-        "Seconds are processor time for cutting, comparing, testing and forecasting.",
+        "`cd tests/benchmarks && python -m verdict.real`. Filters are causal, windows are those of a live session, and "
+        "cross-validation leaves out whole stretches of neighbouring trials. The numbers are per cent correct; the chance level "
+        "is 50. *Choice*: `bci judge` chooses decoder, band, window and channels inside the cross-validation (nested); the "
+        "interval is exact. p: labels are permuted within blocks, and the largest statistic of all candidates counts. *s*: "
+        "seconds of processor time for cutting, comparing, testing and forecasting.",
         "",
         f"| recording | trials | choice (95 %) | p | word | chosen from all trials | {' | '.join(names)} | s |",
         "|---" * (7 + len(names)) + "|",
