@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 
 class BciError(Exception):
-    """Anything this project raises on purpose."""
+    """Base class of all errors that this project raises on purpose."""
 
     exit_code = 1
 
@@ -46,7 +46,7 @@ class StreamAmbiguous(StreamError):
 
 
 class StreamLost(StreamError):
-    """A stream that was there went silent."""
+    """A stream that was connected sends nothing any more."""
 
 
 class StreamMismatch(StreamError):
@@ -84,6 +84,6 @@ class PluginError(BciError):
 
 
 class ActuatorError(BciError):
-    """An actuator did not take a command in time, or its wire is gone."""
+    """An actuator did not accept a command in time, or its connection is lost."""
 
     exit_code = 10

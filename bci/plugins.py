@@ -66,7 +66,7 @@ def names(group: str) -> tuple[str, ...]:
 
 
 def load(group: str, name: str) -> Any:
-    """Import what is registered under a name.
+    """Import the plug-in that is registered under a name.
 
     Parameters
     ----------

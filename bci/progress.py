@@ -9,7 +9,7 @@ Progress = Callable[[str, float], None]
 
 
 class Enough(Exception):
-    """Raise it where progress is told: a training that can ends at once, and keeps the best so far."""
+    """Raise this in a progress function: a training that supports it ends at once, and keeps the best result so far."""
 
 
 def silent(what: str, share: float) -> None:

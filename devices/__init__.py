@@ -1,1 +1,1 @@
-"""Sources of samples: amplifiers, keyboards, programs of other makers, and a simulated subject."""
+"""Sources of samples: amplifiers, a keyboard, programs of other manufacturers, and a simulated person."""

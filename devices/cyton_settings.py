@@ -22,7 +22,7 @@ ACCELERATION = ("acc-x", "acc-y", "acc-z")
 
 @dataclass(frozen=True, slots=True)
 class CytonSettings:
-    """Which board, and how it is set.
+    """Settings of an OpenBCI Cyton.
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ class CytonSettings:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Of the inputs."""
+        """Labels of the inputs."""
         return self.channels or LABELS[: self.n_inputs]
 
     @property
     def gains(self) -> tuple[int, ...]:
-        """Of the inputs."""
+        """Gains of the inputs."""
         return self.gain if len(self.gain) > 1 else self.gain * self.n_inputs
 
 

@@ -68,7 +68,7 @@ class KeyboardSource:
 
     @property
     def info(self) -> StreamInfo:
-        """The simulated subject's."""
+        """Description of the stream, as of the simulated person."""
         return self._person.info
 
     @classmethod

@@ -98,7 +98,7 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The sender ends.
+    """The sender ends and sends nothing more.
 
     Parameters
     ----------

@@ -178,7 +178,7 @@ class NetworkSettings(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the stream."""
+        """Name of the stream."""
         ...
 
     @property

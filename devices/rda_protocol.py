@@ -40,7 +40,7 @@ _DTYPES: dict[int, np.dtype[np.int16] | np.dtype[np.float32]] = {2: np.dtype("<i
 
 @dataclass(frozen=True, slots=True)
 class RdaStart:
-    """Acquisition starts, or had started when we came.
+    """Acquisition starts, or was already running when bci connected.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class RdaStart:
 
 @dataclass(frozen=True, slots=True)
 class RdaMarker:
-    """Something happened.
+    """One marker of a recording.
 
     Parameters
     ----------

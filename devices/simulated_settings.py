@@ -22,7 +22,7 @@ CLASSES = {code: name for name, code in CLASS_CODES.items()}
 
 @dataclass(frozen=True, slots=True)
 class SimulatedSettings:
-    """Who is simulated, and with which amplifier.
+    """Settings of the simulated person and of the simulated amplifier.
 
     Offline accuracy of Covariances(oas) + TangentSpace + LogisticRegression on causal 8–30 Hz windows
     0.5–3.5 s after the cue, 8 channels, 5-fold on 100 trials, mean over 6 seeds (``tests/unit/test_simulated.py``
@@ -171,7 +171,7 @@ def _problems(s: SimulatedSettings) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A disturbance at a stated time.
+    """An artefact at a given time.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class ChannelVerdict:
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
+        """What the person should do about it."""
         return REMEDIES.get(self.word, self.word)
 
 

@@ -41,7 +41,7 @@ class Panel(Protocol):
 
 
 class Context(QObject):
-    """Shared by all windows of one process. It belongs to the thread of the windows.
+    """The objects that all windows of one process share. It belongs to the thread of the windows.
 
     Parameters
     ----------

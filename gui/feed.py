@@ -22,7 +22,7 @@ MOST_NAMES = 200
 
 
 class Feed:
-    """All that windows show of one session, and of the signal that is shown.
+    """The data of one session, and of the chosen signal, that windows show.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Feed:
         self.chosen = stream.uid
 
     def keep_to(self, session: str) -> None:
-        """Show and steer this session, which was begun here, whatever others there are; empty: whichever is there again.
+        """Show and steer only this session, which was started here; an empty text means any session that is there.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class Feed:
             self.say(level, source, text)
 
     def count_senseless(self, name: str, why: str, count: int = 1) -> None:
-        """Count messages that make no sense; the first one of each stream is written into the log.
+        """Count messages that are not valid; the first one of each stream is written into the log.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class Feed:
         if name not in self.senseless and len(self.senseless) >= MOST_NAMES:
             name = "other streams"
         if name not in self.senseless:
-            text = f"A message makes no sense: {sanitise(why, 200)}. Further ones are counted in the panel Streams."
+            text = f"A message is not valid: {sanitise(why, 200)}. Further ones are counted in the panel Streams."
             self.say("warn", name, text)
         self.senseless[name] += count
 

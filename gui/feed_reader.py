@@ -54,7 +54,7 @@ class FeedReader:
         self._past_of: str | None = None
 
     def update(self) -> None:
-        """Take all that has come. Never waits."""
+        """Take all data that have arrived. Never waits."""
         feed = self._feed
         now = feed.now()
         feed.streams = self._in_reach(now)

@@ -232,7 +232,7 @@ class Fields:
     def _entries(self, key: str) -> dict[str, Any]:
         found: dict[str, Any] = self._of(key, dict, "an object", {})
         if len(found) > MOST:
-            raise StreamError(f"{self._what}: {key} has {len(found)} entries; at most {MOST} make sense")
+            raise StreamError(f"{self._what}: {key} has {len(found)} entries; at most {MOST} are allowed")
         return {name: value for name, value in found.items() if value is not None}
 
     def _listed(self, key: str, kind: type, needed: str) -> list[Any]:

@@ -230,7 +230,7 @@ def _sentence(kind: str, found: Mapping[str, Any]) -> str:
 
 def _short(text: str, what: str) -> str:
     if len(text) > LONGEST:
-        raise StreamError(f"{what}: a message of {len(text)} characters; at most {LONGEST} make sense")
+        raise StreamError(f"{what}: a message of {len(text)} characters; at most {LONGEST} are allowed")
     return text
 
 

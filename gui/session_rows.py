@@ -52,9 +52,9 @@ def columns_of(type_: str, n_columns: int, header: Mapping[str, str]) -> tuple[s
     if type_ == "BCI-Decision" and n_columns == len(names) + len(MAC_FIELDS):
         names = (*names, *MAC_FIELDS)
     if n_columns != len(names):
-        raise StreamError(f"{n_columns} columns where docs/reference/streams.md has {len(names)}")
+        raise StreamError(f"{n_columns} columns; it must have {len(names)} (see docs/reference/streams.md)")
     if len(classes) > MOST_CLASSES:
-        raise StreamError(f"{len(classes)} classes; at most {MOST_CLASSES} make sense")
+        raise StreamError(f"{len(classes)} classes; at most {MOST_CLASSES} are allowed")
     return names
 
 

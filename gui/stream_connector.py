@@ -136,7 +136,7 @@ def _offset(found: FoundStream, inlet: LslSignalInlet | LslRawInlet) -> float:
     measured = inlet.time_correction(CONNECT_S)
     if measured is None:
         inlet.close()
-        raise StreamError(f"{found}: its clock cannot be compared with ours, so its times mean nothing here")
+        raise StreamError(f"{found}: its clock cannot be compared with the clock of this computer, so its data are not shown")
     return measured[1]
 
 

@@ -255,7 +255,7 @@ def play(arrays: dict[str, FloatArray], classes: tuple[str, ...], projected: Flo
 
 
 def told(velocities: FloatArray, played: FloatArray) -> str:
-    """How well decoded velocities are those that were intended, in words.
+    """Describe in words how well decoded velocities agree with the intended ones.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ def told(velocities: FloatArray, played: FloatArray) -> str:
     error = float(((velocities - played) ** 2).sum() / (velocities**2).sum())
     moving = [i for i in range(velocities.shape[1]) if velocities[:, i].std() and played[:, i].std()]
     r = float(np.sum([np.corrcoef(velocities[:, i], played[:, i])[0, 1] for i in moving]) / velocities.shape[1])
-    return f"velocity decoded from windows left out: NMSE {error:.2f}, correlation {r:.2f} with what was intended"
+    return f"velocity decoded from left-out windows: NMSE {error:.2f}, correlation {r:.2f} with the intended velocity"
 
 
 def _intended(labels: np.ndarray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What became of the actions of an actuator: recorded, and told to the guard."""
+"""Results of an actuator's actions: they are recorded, and reported to the guard."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ActionResults:
                 yield from self._failure(done)
 
     def hanging(self) -> Iterator[g.Event]:
-        """Look whether the actuator comes back.
+        """Check whether a call to the actuator takes too long.
 
         Yields
         ------
@@ -71,7 +71,7 @@ class ActionResults:
         """
         hung = self._worker.busy_s() > DEADLINE_S + SLACK_S
         if hung and not self._hung:
-            yield g.LastingFault(g.Cause.ACTUATOR, f"actuator {self._actuator!r} has not come back for {DEADLINE_S * 1000:g} ms")
+            yield g.LastingFault(g.Cause.ACTUATOR, f"actuator {self._actuator!r} has not answered for {DEADLINE_S * 1000:g} ms")
         self._hung = hung
 
     def _failure(self, done: Done) -> Iterator[g.Event]:

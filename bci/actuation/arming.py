@@ -324,10 +324,8 @@ class GuardLink:
         if attempt is None or self._now() - attempt.began_s <= PATIENCE_S:
             return []
         self._attempt = None
-        found = "the neutral after it was not confirmed" if self._newest.heard == attempt.stop else "nobody heard it"
-        why = (
-            f"not armed: within {PATIENCE_S:g} s of a stop that was to test the stop channel, {found}. Stop at the device itself."
-        )
+        found = "neutral was not confirmed" if self._newest.heard == attempt.stop else "it was not received"
+        why = f"not armed: a stop tested the stop channel, but within {PATIENCE_S:g} s {found}. Stop at the device itself."
         told, self._failed = self._failed, why
         return [] if why == told and self._arm_once else [why]
 
@@ -337,13 +335,15 @@ class GuardLink:
         if n <= 0 or now - self._strangers_s < STRANGERS_EVERY_S:
             return []
         self._strangers, self._strangers_s = report.strangers, now
-        return [f"actuator: {n} messages or rows that are not this session's were ignored"]
+        return [f"actuator: {n} messages or rows that do not belong to this session were ignored"]
 
 
 def _neutral_news(before: str, now: str) -> list[str]:
     """Say when the device stops, or begins again, to confirm that it is at rest."""
     if now == NOT_CONFIRMED and before != NOT_CONFIRMED:
-        return ["neutral NOT CONFIRMED: the device did not say that it stopped, and may move. Stop it at the device itself."]
+        return [
+            "neutral NOT CONFIRMED: the device did not confirm that it stopped, and may still move. Stop it at the device itself."
+        ]
     if before == NOT_CONFIRMED and now == "confirmed":
         return ["neutral: confirmed now"]
     return []

@@ -365,5 +365,5 @@ def row_event(values: FloatArray | list[str], stamp: float, offset_s: float, n_c
 
 def _nonsense(values: FloatArray | list[str], why: str = "") -> g.LastingFault:
     return g.LastingFault(
-        g.Cause.MISMATCH, f"a row of the decisions stream makes no sense: {np.asarray(values).tolist()!s:.200}{why}"
+        g.Cause.MISMATCH, f"a row of the decisions stream is not valid: {np.asarray(values).tolist()!s:.200}{why}"
     )

@@ -1,4 +1,4 @@
-"""The actuator host: decisions in, at most one actuator out, and a guard in between that trusts nobody.
+"""The actuator host: it receives decisions, and moves at most one actuator, with a guard in between.
 
 It holds the state by itself, listens to the emergency stop by itself, and survives the engine. What it sends, and
 what became of it, goes out on a stream of its own (docs/reference/streams.md, docs/explanations/safety.md).
@@ -46,7 +46,7 @@ CAUSES = frozenset(g.Cause)
 
 
 class ActuatorHost:
-    """Listens, asks the guard, moves the actuator, and says what it did.
+    """Receives decisions, asks the guard, moves the actuator, and reports what it did.
 
     Parameters
     ----------
@@ -252,7 +252,9 @@ class ActuatorHost:
         """Whether this message ends the host: it is signed, or where nothing is signed proves the token."""
         if self._keyed or self._nonces.spend(request.fields.get("proof"), self._clock.now()):
             return request.ours
-        self._refusals("a message that was to end this host did not prove that it knows the token; taken for an emergency stop")
+        self._refusals(
+            "a message asked this host to end, but did not prove that its sender knows the token; it counts as an emergency stop"
+        )
         return False
 
     def _grant(self, request: Request, halted: bool) -> None:
@@ -272,10 +274,12 @@ class ActuatorHost:
         if halted:
             self._refusals("not armed: somebody stopped or disarmed at the same time. Ask again")
         elif self._keyed and not self._channels.proven(request.source, now):
-            self._refusals("not armed: no stop was heard through this stream in the last 10 s; test it with stop_now, then arm")
+            self._refusals(
+                "not armed: no stop was received through this stream in the last 10 s; test it with stop_now, then arm"
+            )
         elif not self._nonces.spend(request.fields.get("proof"), now):
             self._refusals(
-                "not armed: whoever asked does not know this session's token, asked more than 2 s ago, or before somebody stopped"
+                "not armed: the sender does not know this session's token, or the request is older than 2 s or than the last stop"
             )
         else:
             self._ask(g.Arm(request.text("by"), request.at_s))
@@ -300,7 +304,7 @@ class ActuatorHost:
         self._refusals.flush()
         rows = self._streams.decisions.strangers
         if rows and not self._strange_rows:
-            self._refusals("rows of decisions that are not this session's are ignored; another program sends under its name")
+            self._refusals("decisions that do not belong to this session are ignored; another program sends under its name")
         self._strange_rows = rows
         self._reports.send_due()
         say_alive(state=self.guard.state, neutral=self.guard.neutral)

@@ -36,7 +36,7 @@ SESSION_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ActuatorJob:
-    """What one host is to do.
+    """The task of one actuator host.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Keyboard:
     ``arm`` and ``disarm``, each followed by Enter, do what they say. Whoever sits here needs no token.
     """
 
-    HELP = "Enter: EMERGENCY STOP.  arm, disarm (and Enter): what they say."
+    HELP = "Press Enter for the EMERGENCY STOP. Or type arm or disarm, and press Enter."
     WAITING = 100
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class Keyboard:
 
 
 def event_of(word: str) -> g.Event:
-    """Tell what a line at the keyboard asks for; a line that is not understood stops.
+    """Return what a line at the keyboard requests; a line that is not understood stops.
 
     Parameters
     ----------

@@ -140,11 +140,13 @@ class Requests:
             self._refused(f"{kind!r} was ignored: {why}")
         elif why and not self._told:
             self._told = True
-            self._refused(f"control messages that are not this session's are ignored; of the first one: {why}")
+            self._refused(
+                f"control messages that do not belong to this session are ignored; the first one was ignored because {why}"
+            )
 
 
 class Nonces:
-    """Numbers of which a proof of the token is made: each serves once, and for two seconds.
+    """Numbers for proving the token: each can be used once, and for two seconds.
 
     Parameters
     ----------
@@ -213,7 +215,7 @@ class Nonces:
 
 
 class StopChannels:
-    """Through which streams a stop is heard.
+    """Remembers through which streams a stop was received.
 
     Parameters
     ----------
@@ -291,7 +293,7 @@ class StopChannels:
 
 
 class Refusals:
-    """Says what was not granted, at most once a second: a flood must fill no recording.
+    """Reports refused requests, at most once a second, so that a flood does not fill a recording.
 
     Parameters
     ----------

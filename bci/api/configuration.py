@@ -1,4 +1,4 @@
-"""Settings, as a preset, a file and arguments give them."""
+"""Settings from a preset, a file and arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bci.settings import SessionConfig
 
 
 def configure(file: Path | str | None = None, *, preset: str | None = None, **sections: Mapping[str, object]) -> SessionConfig:
-    """Settings of a session; what is not given has its default.
+    """Return the settings of a session; settings that are not given have their defaults.
 
     Parameters
     ----------

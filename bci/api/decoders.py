@@ -50,16 +50,16 @@ class Decoder:
 
     @property
     def name(self) -> str:
-        """Of the decoder family."""
+        """Name of the decoder family."""
         return self.model.header.decoder
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """In the order of the probabilities."""
+        """Names of the classes, in the order of the probabilities."""
         return self.model.header.classes
 
     def predict_proba(self, epochs: TrialEpochs) -> FloatArray:
-        """Probabilities by the very code that runs live, shape (n_trials, n_classes).
+        """Compute probabilities with the same code that runs live, shape (n_trials, n_classes).
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Decoder:
         return np.array([np.array(kernel(seen(window))) for window in epochs.windows]).reshape(len(epochs), len(self.classes))
 
     def predict(self, epochs: TrialEpochs) -> npt.NDArray[np.str_]:
-        """The most probable class of each trial, shape (n_trials,).
+        """Return the most probable class of each trial, shape (n_trials,).
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class Decoder:
         return found
 
     def engine(self, info: StreamInfo, config: SessionConfig | None = None) -> Engine:
-        """An engine that decodes one stream with this decoder, chunk by chunk, as a live session does.
+        """Make an engine that decodes one stream with this decoder, chunk by chunk, as a live session does.
 
         Parameters
         ----------

@@ -21,7 +21,7 @@ def judge(
     grid: str = "live",
     jobs: int = 1,
 ) -> Judgement:
-    """Compare candidate decoders and say whether one of them works, honestly: nested cross-validation and null tests.
+    """Compare candidate decoders, and judge with nested cross-validation and null tests whether one of them works.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The decisions of a live session, as they come."""
+"""The decisions of a live session, one after another."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PULL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an engine said of one window.
+    """The decision of an engine about one window.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Decisions:
             yield found
 
     def next(self) -> Decision | None:
-        """The next decision; None where none came in time, or the engine has ended."""
+        """Return the next decision; None if none came in time, or if the engine has ended."""
         until_s = time.monotonic() + self._timeout_s
         while not self._waiting and time.monotonic() < until_s:
             try:

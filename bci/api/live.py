@@ -18,7 +18,7 @@ LOOK_S = 0.1
 
 
 class RunningSession:
-    """A live session: device, recorder, engine and actuator host in processes of their own. A context manager.
+    """A live session. Device, recorder, engine and actuator host are separate processes. Use it as a context manager.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class RunningSession:
 
     @property
     def failures(self) -> list[str]:
-        """What is lost, or went wrong at the end; known once it is stopped."""
+        """What was lost, or failed at the end; known when the session has been stopped."""
         return self._session.failures
 
     def __enter__(self) -> Self:
@@ -57,7 +57,7 @@ class RunningSession:
         self.stop()
 
     def wait(self, seconds: float) -> bool:
-        """Let it run for so long, and begin again what has died.
+        """Let the session run for some time, and start again any process that dies.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class RunningSession:
         return not self._session.ended
 
     def decisions(self, timeout_s: float = FIND_S) -> Decisions:
-        """The decisions of this very session (:func:`bci.listen`).
+        """Return the decisions of this session (:func:`bci.listen`).
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class RunningSession:
         return Decisions(self._session.stream_query("decisions"), timeout_s)
 
     def mark(self, *channels: str, bad: bool = True) -> None:
-        """Have the engine do without some channels, or trust them again.
+        """Tell the engine not to use some channels, or to use them again.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class RunningSession:
         self._session.control("mark", labels=list(channels), bad=bad)
 
     def stop(self) -> None:
-        """End it: the actuator goes to neutral first, and what was recorded is written. May be called twice."""
+        """End the session: the actuator goes to neutral first, and the recording is completed. May be called twice."""
         self._session.stop()
 
 
@@ -118,7 +118,7 @@ def run(
     tell: Callable[[str], object] = print,
     **sections: Mapping[str, object],
 ) -> RunningSession:
-    """A live session, to be used in a ``with`` statement, which stops it.
+    """Start a live session. Use it in a ``with`` statement, which stops the session.
 
     An actuator of the section ``actuator`` is started disarmed; it is armed by a person, in the operator window.
 

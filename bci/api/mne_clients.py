@@ -1,4 +1,4 @@
-"""A live EEG stream for code that was written against mne-realtime: where that expects a client, this stands."""
+"""A live EEG stream for code that was written for mne-realtime: it takes the place of that package's client."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TYPES = {"EEG": "eeg", "EOG": "eog", "EMG": "emg"}
 
 
 class MneClient:
-    """The EEG and the cues of a live stream, as ``mne_realtime.RtEpochs`` takes them.
+    """A client for ``mne_realtime.RtEpochs`` that gives the EEG and the cues of a live stream.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class MneClient:
         return mne.create_info([*info.labels, STIM], info.rate_hz, [*types, "stim"])
 
     def register_receive_callback(self, callback: Callable[[FloatArray], object]) -> None:
-        """Have each buffer handed to a function: volts, shape (n_channels + 1, n_samples).
+        """Pass each buffer to a function: volts, shape (n_channels + 1, n_samples).
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class MneClient:
             self._callbacks.append(callback)
 
     def unregister_receive_callback(self, callback: Callable[[FloatArray], object]) -> None:
-        """Hand it no more.
+        """Stop passing buffers to this function.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class MneClient:
             self._callbacks.remove(callback)
 
     def start_receive_thread(self, nchan: int) -> None:
-        """Begin to receive; ``nchan`` is what the info says anyway.
+        """Start to receive; ``nchan`` is not needed, because the info contains it.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class MneClient:
             self._thread.start()
 
     def stop_receive_thread(self, stop_measurement: bool = False) -> None:
-        """Receive no more.
+        """Stop receiving.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What a decoder says of every window of a recording, on the virtual clock; and whether a live session comes out again."""
+"""The outcomes of a decoder for a whole recording, on the virtual clock, and the verification of a live session."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ class Outcomes:
 
     @property
     def stamps(self) -> FloatArray:
-        """Time of the newest sample of each window, seconds on the EEG stream's clock, shape (n_windows,)."""
+        """Time of the newest sample of each window, in seconds on the clock of the EEG stream, shape (n_windows,)."""
         return self._column("stamp")
 
     @property
     def decisions(self) -> list[str]:
-        """Class of each window; empty where nothing was decided."""
+        """Decided class of each window; empty if nothing was decided."""
         return [self.classes[int(i)] if i >= 0 else NOTHING for i in self._column("decision")]
 
     @property
     def reasons(self) -> list[str]:
-        """Why a window holds no decision, for instance ``"refill"`` or ``"quality"``; ``"decided"`` where it holds one."""
+        """Why a window has no decision, for instance ``"refill"`` or ``"quality"``; ``"decided"`` if it has one."""
         return [Reason(int(i)).name.lower() for i in self._column("reason")]
 
     @property
     def probabilities(self) -> FloatArray:
-        """Of each window alone, shape (n_windows, n_classes); NaN where it was not decoded."""
+        """Probabilities of each window alone, shape (n_windows, n_classes); NaN if it was not decoded."""
         first = self.columns.index(f"p:{self.classes[0]}")
         return self.rows[:, first : first + len(self.classes)]
 

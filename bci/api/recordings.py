@@ -1,4 +1,4 @@
-"""Recordings of any format that is read."""
+"""Recordings of all formats that bci can read."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Recording:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """Path of the file."""
         return self.streams.path
 
     @property
@@ -70,15 +70,15 @@ class Recording:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the reader had to put right or to guess, and what is damaged."""
+        """What the reader corrected or guessed, and what is damaged."""
         return self.streams.notes
 
     def marker_counts(self) -> dict[str, int]:
-        """How often each marker was sent: what one has to know to write a table of classes."""
+        """How often each marker was sent. You need this to write a table of classes."""
         return dict(Counter(text for stream in self.markers for text in stream.texts))
 
     def cues(self, classes: Mapping[str, str] | None = None) -> tuple[CueEvent, ...]:
-        """The cue events, each once, in order of time.
+        """Return the cue events in order of time, each once.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class Recording:
         return open_labelled(self.path, with_classes(self.config, classes), self.streams)
 
     def with_data(self, data: FloatArray) -> Recording:
-        """A copy in memory whose EEG has other samples, to see what would have been decoded from them; the file stays as it is.
+        """Return a copy in memory with other EEG samples, to see what would have been decoded. The file stays as it is.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class Recording:
         return Recording(replace(streams, signals=signals, sha256=""), self.config)
 
     def to_mne(self) -> mne.io.RawArray:
-        """The EEG stream as MNE has it: volts on an even grid, every marker an annotation, lost samples marked ``BAD_gap``.
+        """Return the EEG stream for MNE: volts on an even grid, markers as annotations, lost samples marked ``BAD_gap``.
 
         Returns
         -------

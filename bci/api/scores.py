@@ -1,4 +1,4 @@
-"""What a decoder gets right in a recording that it was not fitted to."""
+"""How many cues a decoder gets right in a recording to which it was not fitted."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ class Score:
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Why trials were not decoded, and how many, the commonest reason first."""
+        """Why trials were not decoded, and how many; the most frequent reason comes first."""
         return reasons_of(self.answers)
 
     @property
     def decoded(self) -> int:
-        """Trials that were decoded."""
+        """Number of trials that were decoded."""
         return self._all.decoded
 
     @property
     def correct(self) -> int:
-        """Trials that were decoded rightly."""
+        """Number of trials that were decoded correctly."""
         return self._all.correct
 
     @property
     def accuracy(self) -> float:
-        """Share of the decoded trials that were right, 0 to 1; NaN where none was decoded."""
+        """Share of the decoded trials that were correct, 0 to 1; NaN if none was decoded."""
         share = self._all.share
         return float("nan") if share is None else share
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Exact 95 % interval of the accuracy (Clopper and Pearson 1934); 0 to 1 where nothing was decoded."""
+        """Exact 95 % interval of the accuracy (Clopper and Pearson 1934); 0 to 1 if nothing was decoded."""
         low, high = self._all.low, self._all.high
         return (0.0, 1.0) if low is None or high is None else (low, high)
 

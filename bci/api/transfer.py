@@ -1,4 +1,4 @@
-"""A head start: a decoder from what other people's calibrations have in common."""
+"""A head start: a decoder that learns from other people's calibrations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bci.transfer.training import head_start
 def add_to_library(
     library: Path | str, recordings: Recording | Sequence[Recording], subject: str, session: str = "S001"
 ) -> Library:
-    """Copy one session's calibration into a library; the folder is made where it is not there.
+    """Copy one session's calibration into a library; the folder is created if it does not exist.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def fit_from_library(
     *,
     exclude: str = "",
 ) -> Decoder:
-    """Fit a decoder to what other people's calibrations have in common, and to a person's own trials where there are some.
+    """Fit a decoder to other people's calibrations, and to the person's own trials if there are some.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Epochs, cut exactly as the live path cuts them."""
+"""Trials, cut exactly as in a live session."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TrialEpochs:
-    """The trials of one or more recordings, filtered causally and referenced as they are live.
+    """The trials of one or more recordings, filtered causally and referenced as in a live session.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class TrialEpochs:
 
     @property
     def windows(self) -> FloatArray:
-        """µV, shape (n_trials, n_bands, n_samples, n_channels): what decoder families are trained on."""
+        """Windows in µV for training a decoder family, shape (n_trials, n_bands, n_samples, n_channels)."""
         return self.epochs.windows
 
     @property
     def X(self) -> FloatArray:
-        """µV, shape (n_trials, n_bands × n_channels, n_samples): what pyRiemann and scikit-learn pipelines take."""
+        """Windows in µV for pyRiemann and scikit-learn, shape (n_trials, n_bands × n_channels, n_samples)."""
         n, bands, samples, channels = self.windows.shape
         return self.windows.transpose(0, 1, 3, 2).reshape(n, bands * channels, samples)
 
@@ -68,7 +68,7 @@ class TrialEpochs:
 
     @property
     def times(self) -> FloatArray:
-        """Seconds after the cue of each sample of a window, shape (n_samples,)."""
+        """Time of each sample of a window after the cue, in seconds, shape (n_samples,)."""
         n, rate_hz = self.preprocessing.window, self.preprocessing.rate_hz
         return self.config.trial.stop_s + (np.arange(n) - n + 1) / rate_hz
 
@@ -78,7 +78,7 @@ class TrialEpochs:
         return [(cue.class_, cue.time_s, why) for cue, why in self.epochs.rejected]
 
     def to_mne(self, band: int = 0) -> mne.EpochsArray:
-        """The trials as MNE has them, in volts.
+        """Return the trials as MNE epochs, in volts.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class TrialEpochs:
 
 
 def cut_epochs(recordings: Recording | Sequence[Recording], config: SessionConfig | None = None) -> TrialEpochs:
-    """Cut the trials of recordings through the filters and windows that run live.
+    """Cut the trials of recordings with the filters and windows of a live session.
 
     A trial that would not be decoded live is left out, and ``rejected`` says why.
 

@@ -19,7 +19,7 @@ from bci.training.train import out_of_fold, train
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CrossValidation:
-    """Out-of-fold classes: each trial is decoded by a decoder that was fitted without its block.
+    """Result of a cross-validation: each trial was decoded by a decoder that was fitted without its block.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ class CrossValidation:
 
     @property
     def correct(self) -> int:
-        """Trials decoded right."""
+        """Number of trials that were decoded correctly."""
         return int((self.truth == self.predicted).sum())
 
     @property
     def accuracy(self) -> float:
-        """0 to 1."""
+        """Share of the trials that were decoded correctly, 0 to 1."""
         return self.correct / len(self.truth)
 
     @property
@@ -48,11 +48,11 @@ class CrossValidation:
 
     @property
     def chance(self) -> float:
-        """Accuracy of always saying the commonest class."""
+        """Accuracy of a decoder that always chooses the most frequent class."""
         return max(Counter(self.truth.tolist()).values()) / len(self.truth)
 
     def confusion(self) -> dict[str, dict[str, int]]:
-        """Trials by true class, then by decoded class."""
+        """Number of trials by true class, then by decoded class."""
         names = sorted({*self.truth.tolist(), *self.predicted.tolist()})
         pairs = Counter(zip(self.truth.tolist(), self.predicted.tolist(), strict=True))
         return {a: {b: pairs[a, b] for b in names} for a in names}

@@ -28,7 +28,7 @@ HOSTILE_VALUES: tuple[Any, ...] = (math.nan, math.inf, -math.inf, -0.5, 1e308, "
 def actuator_breaches(
     open_actuator: Callable[[], Actuator], commands: Sequence[str], received: Callable[[], bytes] | None = None
 ) -> list[str]:
-    """Breaches of the actuator contract by one whose other end works as it should.
+    """Return how an actuator breaks its contract while its receiver works properly.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def actuator_breaches(
 
 
 def cut_breaches(actuator: Actuator, cut: Callable[[], None]) -> list[str]:
-    """Breaches of the actuator contract by one whose other end has gone.
+    """Return how an actuator breaks its contract after its receiver has disappeared.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def cut_breaches(actuator: Actuator, cut: Callable[[], None]) -> list[str]:
 
 
 def settings_breaches(from_settings: Callable[[Mapping[str, object]], Actuator], good: Mapping[str, object]) -> list[str]:
-    """Breaches in how settings are checked.
+    """Return the faults in how an actuator checks its settings.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ MOST_TOLERANCE = 1e-5
 
 
 def kernel_breaches(kernel: Kernel, windows: FloatArray) -> list[str]:
-    """Breaches of the kernel contract on ordinary and on degenerate windows.
+    """Return how a kernel breaks its contract on ordinary and on degenerate windows.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def family_breaches(
     unseen: FloatArray,
     preprocessing: Preprocessing,
 ) -> list[str]:
-    """Breaches of a decoder family: training, and the kernel against the estimator it was compiled from.
+    """Return how a decoder family breaks its contract: in training, or because its kernel and its estimator differ.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def family_breaches(
 
 
 def degenerate(window: FloatArray) -> Iterator[tuple[str, FloatArray]]:
-    """Finite windows that no decoder wants to see, from an ordinary one, shape (n_bands, n_samples, n_channels).
+    """Make unusual but finite windows from an ordinary one, shape (n_bands, n_samples, n_channels).
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ READ_S = 0.5
 
 
 def source_breaches(open_source: Callable[[], Source], seconds: float = 2.0) -> list[str]:
-    """Breaches of the source contract by a device that works as it should.
+    """Return how a source breaks its contract while its device works properly.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def source_breaches(open_source: Callable[[], Source], seconds: float = 2.0) -> 
 
 
 def read_for(source: Source, seconds: float) -> list[Chunk]:
-    """Chunks that cover ``seconds``; gives up after ten times as many reads without any.
+    """Read chunks that cover ``seconds``; give up after ten times as many reads without any.
 
     Parameters
     ----------

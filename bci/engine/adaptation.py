@@ -1,4 +1,4 @@
-"""What follows a person and a day while a decoder stays as it is: recentring of the windows, and the bias of the classes."""
+"""Adaptation during a session while the decoder stays as it is: recentring of windows, and the bias of the classes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Adaptation:
         return tuple(self._bias.bias.tolist()) if self._bias else None
 
     def switch_recentring(self, on: bool) -> None:
-        """Follow the drift of the signal from here on, from the training's centre; or leave windows where they are.
+        """Start to follow the drift of the signal, from the training's centre; or stop recentring windows.
 
         Raises
         ------
@@ -61,14 +61,14 @@ class Adaptation:
         """
         centre = self._decoder.centre
         if on and centre is None:
-            raise ModelError("this model knows no centre to move the signal to; train it again to use recentring")
+            raise ModelError("this model contains no centre of its training data, which recentring needs; train it again")
         self._recentring = None if not on or centre is None else Recentring(self._recentre, centre)
         self._to_learn: FloatArray | None = None
         self._newest: FloatArray | None = None
         self._moved: tuple[BadChannelCompensation | None, BadChannelCompensation] = (None, self._compensator.none)
 
     def switch_bias(self, on: bool) -> None:
-        """Follow the bias from here on, from none; or leave probabilities as they are."""
+        """Start to adapt the bias, from zero; or leave probabilities as they are."""
         self._bias = BiasAdaptation(self._rebias, self._decoder.kernel.classes) if on else None
 
     def restart_bias(self) -> None:
@@ -97,7 +97,7 @@ class Adaptation:
             self._bias.settle()
 
     def features(self, window: Window, compensation: BadChannelCompensation) -> FloatArray:
-        """What the kernel is given of a window: referenced, filled in for bad channels and, where that is on, recentred.
+        """Return what the kernel gets of a window: referenced, bad channels filled in and, if that is on, recentred.
 
         Windows that do not overlap, with no channel bad, are kept: recentring learns from them, and :meth:`take_covariance`
         returns them.

@@ -33,7 +33,7 @@ class Age:
         self._learned = False
 
     def restart(self) -> None:
-        """Forget: stamps are of another clock from here on."""
+        """Forget the past: stamps come from another clock from here on."""
         self._learned = False
         self._clear()
 
@@ -52,7 +52,7 @@ class Age:
         return above - self._base
 
     def catching_up(self, now: float) -> bool:
-        """Whether what counted as fresh a moment ago turned out to be old."""
+        """Whether data that counted as fresh a moment ago turned out to be old."""
         return now - self._fell < self.CATCH_UP_S
 
     def _begin(self, now: float, delay: float) -> None:

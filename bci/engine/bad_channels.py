@@ -16,7 +16,7 @@ SETS_KEPT = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BadChannelCompensation:
-    """How to go on without one set of bad channels; computed once for each set.
+    """How one set of bad channels is replaced; computed once for each set.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class BadChannelCompensation:
 
 
 class ChannelCompensator:
-    """Applies the reference to windows and replaces bad channels by what the good ones let expect of them.
+    """Applies the reference to windows, and replaces bad channels by estimates from the good ones.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class BlockRun:
     crc: list[int]
 
     def singly(self) -> Iterator[BlockRun]:
-        """The blocks as runs of one."""
+        """Return the blocks as runs of one block each."""
         for i in range(len(self.stamps)):
             one = slice(i, i + 1)
             yield BlockRun(

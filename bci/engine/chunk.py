@@ -45,7 +45,7 @@ class Chunk:
 
 
 def samples(seconds: float, rate_hz: float) -> int:
-    """Number of samples in ``seconds``, rounded to the nearest.
+    """Return the number of samples in ``seconds``, rounded to the nearest.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def samples(seconds: float, rate_hz: float) -> int:
 
 
 def window_grid(window_s: float, hop_s: float, rate_hz: float) -> tuple[int, int]:
-    """Window and hop in samples; the window is rounded to a whole number of hops.
+    """Return window and hop in samples; the window is rounded to a whole number of hops.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def window_grid(window_s: float, hop_s: float, rate_hz: float) -> tuple[int, int
 
 
 def hop_chunks(raw: Chunk, hop: int) -> Iterator[Chunk]:
-    """The stream one hop at a time, so that times are judged with no more than is known live.
+    """Yield the stream one hop at a time, so that times are judged only by what is known live.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One order to an actuator.
+    """One command to an actuator.
 
     Parameters
     ----------

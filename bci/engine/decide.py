@@ -16,7 +16,7 @@ LONGEST_S = 3600  # a longer time is a mistake, and one too long to be counted i
 
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
-    """How much evidence moves something.
+    """Settings that say how much evidence is needed for a decision.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class DecisionSettings:
 
 
 class DecisionRule:
-    """Evidence over the window grid, turned into decisions.
+    """Turns evidence over the window grid into decisions.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class DecisionRule:
         self._idle = self._classes.index(settings.idle) if settings.idle else -1
 
     def restart(self) -> None:
-        """Forget all evidence and end a running decision (gap, new segment, veto)."""
+        """Forget all evidence and end a running decision (after a gap, a new segment or a veto)."""
         # Plain numbers: for a handful of classes they are several times faster than arrays.
         self._evidence = [math.nan] * len(self._classes)
         self._fresh = True

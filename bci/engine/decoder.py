@@ -13,7 +13,7 @@ from bci.engine.preprocessing import Preprocessing
 
 
 class Kernel(Protocol):
-    """A fitted decoder, reduced to what the loop needs; everything that can be is precomputed.
+    """A fitted decoder, reduced to what the live loop needs; everything possible is computed in advance.
 
     A kernel never raises on finite input. Where the input has no covariance (every channel constant, overflow) it
     answers NaN for every class, which the engine turns into no decision. It keeps no state between calls. It may reuse its
@@ -38,7 +38,7 @@ class Kernel(Protocol):
 
 
 def scatter(window: FloatArray) -> FloatArray:
-    """Scatter matrices of one window with its sums: ``[X 1]' [X 1]`` for each band.
+    """Compute the scatter matrices of one window, including its sums: ``[X 1]' [X 1]`` for each band.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def scatter(window: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveDecoder:
-    """A kernel with all that the engine needs to feed it.
+    """A kernel together with everything that the engine needs to use it.
 
     Parameters
     ----------
@@ -90,10 +90,10 @@ class LiveDecoder:
 
     @property
     def velocity(self) -> VelocityDecoder | None:
-        """The kernel, where it decodes velocity besides."""
+        """The kernel, if it also decodes a velocity; else None."""
         return self.kernel if isinstance(self.kernel, VelocityDecoder) else None
 
     @property
     def n_dims(self) -> int:
-        """Dimensions of the velocity that it decodes; 0 for none."""
+        """Number of dimensions of the velocity that it decodes; 0 if it decodes none."""
         return 0 if self.velocity is None else self.velocity.dynamics.n_dims

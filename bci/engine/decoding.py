@@ -100,7 +100,7 @@ class WindowDecoder:
         return self._potato.unlike(scatter(features) if self._kernel.features == "samples" else features)
 
     def pass_over(self, reason: Reason) -> None:
-        """Go on after a window that was not decoded.
+        """Continue after a window that was not decoded.
 
         The velocity is zero then, unless the window was only skipped; after a gap nothing is known of the intention.
         """
@@ -111,7 +111,7 @@ class WindowDecoder:
         self.velocity = self._steering.follow(None, keep=reason is Reason.SKIPPED)
 
     def restart(self) -> None:
-        """The next window follows none."""
+        """Forget the past: the next window does not follow the last one."""
         if self._steering is not None:
             self._steering.restart()
 

@@ -17,7 +17,7 @@ SHAPE = 1.2
 
 @dataclass(frozen=True, slots=True)
 class DriftSettings:
-    """When to tell a person.
+    """Limits from which on a person is told about drift.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class SignalDrift:
         return float((logs - logs.mean(axis=1, keepdims=True)).std(axis=1).max())
 
     def line(self) -> str:
-        """What a person should know; "" while all is as in training."""
+        """A sentence for the person; empty as long as the signal is as in training."""
         gain, shape = self.gain, self.shape
         if not 1 / self.settings.gain < gain < self.settings.gain:
             return f"the signal is {gain:.2g} times as large as in calibration: check electrodes and gain, or calibrate again"

@@ -79,7 +79,7 @@ class Engine:
 
     @property
     def consumed(self) -> int:
-        """Raw samples consumed so far: the place at which the next input is applied."""
+        """Number of raw samples consumed so far: the place at which the next input is applied."""
         return self._frontend.consumed
 
     @property
@@ -89,7 +89,7 @@ class Engine:
 
     @property
     def frontend(self) -> Frontend:
-        """Continuity, quality and filters, to look at."""
+        """Continuity, quality and filters, for reading only."""
         return self._frontend
 
     @property
@@ -113,7 +113,7 @@ class Engine:
         return list(self.outcomes(chunk))
 
     def outcomes(self, chunk: Chunk) -> Iterator[Outcome]:
-        """As :meth:`push`, one at a time.
+        """Do the same as :meth:`push`, but yield one outcome at a time.
 
         Parameters
         ----------
@@ -163,7 +163,7 @@ class Engine:
                 self._adaptation.label(class_, first, last)
 
     def begin(self, info: StreamInfo) -> None:
-        """Go on with another recording: clock, filters, windows, counts and decisions begin anew, recentring stays where it is.
+        """Begin another recording: clock, filters, windows, counts and decisions start anew; recentring keeps its state.
 
         The stamps of one recording say nothing about those of the next: they may restart, or be of another clock.
 
@@ -185,7 +185,7 @@ class Engine:
         self._decoding.restart()
 
     def prepare(self) -> None:
-        """Do early what the next samples will need. Call it while waiting; bits do not depend on it."""
+        """Compute early what the next samples will need. Call it while waiting; the bits of the results do not depend on it."""
         self._frontend.prepare()
         self._adaptation.prepare(self._compensation)
 
@@ -198,7 +198,7 @@ class Engine:
 
     @property
     def frozen(self) -> dict[str, str]:
-        """Who has frozen decoding and not resumed it, and why."""
+        """Who has frozen decoding without resuming it, and why."""
         return self._suspension.frozen
 
     def end_of(self, outcome: Outcome) -> float:
@@ -213,11 +213,11 @@ class Engine:
         return continuity.time_of(outcome.index) if outcome.segment == continuity.segment else math.nan
 
     def take_failures(self) -> list[DecoderFailure]:
-        """What the decoder raised since the last call; each kind is returned once."""
+        """Return the failures of the decoder since the last call; each kind is returned once."""
         return self._decoding.take_failures()
 
     def bad_channels(self) -> dict[str, str]:
-        """Channels that the last window did without, and why."""
+        """Channels that were not used in the last window, and why."""
         quality, bad = self._frontend.quality, self._compensation.bad
         return {x: quality.why(i) for i, x in enumerate(self._frontend.labels) if bad[i]}
 

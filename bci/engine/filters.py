@@ -36,7 +36,7 @@ def settling(sos: FloatArray) -> int:
 
 
 def gain(sos: FloatArray, frequencies_hz: list[float], rate_hz: float) -> FloatArray:
-    """How much of an oscillation the sections let through, shape (n_frequencies,); 1 for all of it."""
+    """Return which part of an oscillation the sections let through, shape (n_frequencies,); 1 for all of it."""
     return np.abs(response(sos, frequencies_hz, rate_hz))
 
 

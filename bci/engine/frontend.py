@@ -26,7 +26,7 @@ RATE_TOLERANCE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class FrontSettings:
-    """All that says which windows may be decoded, before a decoder is asked: one value, live and offline.
+    """All settings that say which windows may be decoded, before a decoder is asked; the same live and offline.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class Frontend:
                         yield from self._advance(one) if self._in_range(one.data) else self._refuse(one)
 
     def mark(self, labels: tuple[str, ...], bad: bool) -> None:
-        """Distrust channels, or trust them again: all of them, or none where one is unknown.
+        """Mark channels as bad, or as good again: all of them, or none if one of them is unknown.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Between decisions and whatever moves: doubt means neutral. Pure: the time is an argument.
+"""The guard between decisions and an actuator: a doubt means neutral. Pure: the time is an argument.
 
 The states and what leads from one to the other::
 
@@ -147,11 +147,11 @@ class Guard:
 
     @property
     def neutral(self) -> Confirmation:
-        """What became of the last neutral."""
+        """Whether the last neutral was confirmed."""
         return self._neutral.state
 
     def step(self, now: float, event: Event | None = None) -> tuple[Action, ...]:
-        """Take one step: what is to be done at ``now``, after ``event``.
+        """Take one step: return what must be done at ``now``, after ``event``.
 
         Time is judged before the event: an event that waited while nobody called is not taken for fresh.
 
@@ -219,7 +219,7 @@ class Guard:
     def _heed(self, now: float, row: DecisionRow) -> None:
         """A row of the engine: at least it lives; a new decision counts until it expires."""
         if not makes_sense(row):
-            self._fail(Cause.MISMATCH, f"a row of the decisions stream makes no sense: {row}")
+            self._fail(Cause.MISMATCH, f"a row of the decisions stream is not valid: {row}")
             return
         if self._doubts.restarted(now, row):
             self._doubts.restart()
@@ -240,7 +240,8 @@ class Guard:
         """An engine comes or goes; one that nobody armed for is not followed."""
         self._doubts.engine(now, event)
         if event.present and event.source != self._source and self.state in (*WORKING, State.HOLD):
-            why = f"another engine ({event.source or 'unnamed'}) than the one that was armed for ({self._source or 'unnamed'})"
+            armed = self._source or "unnamed"
+            why = f"another engine ({event.source or 'unnamed'}) than the one for which somebody armed ({armed})"
             self._fail(Cause.MISMATCH, why)
 
     def _pass(self, now: float) -> None:
@@ -304,7 +305,7 @@ class Guard:
     def _confirm(self, event: Confirmed) -> None:
         """What became of a neutral; one from before the last command says nothing about now, unless it failed."""
         if not event.ok:
-            self._miss(event.why or "the actuator did not do it")
+            self._miss(event.why or "the actuator did not carry it out")
         elif not self._moving:
             before = self.neutral
             self._neutral.confirm(event)

@@ -1,4 +1,4 @@
-"""What must hold before a person's wish to arm is granted: :mod:`bci.engine.guard`."""
+"""The conditions for arming: :mod:`bci.engine.guard`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ArmingConditions:
     doubts: list[Doubt]
 
     def refusal(self, now: float, event: Arm, limits: GuardSettings) -> str:
-        """Why a person's wish to arm is not granted.
+        """Return why a person's request to arm is refused; empty if it is granted.
 
         Parameters
         ----------
@@ -58,9 +58,9 @@ class ArmingConditions:
         if self.state not in (State.DISARMED, State.SAFE):
             return f"not armed: the guard is already in the state {self.state}"
         if not -AHEAD_S <= now - sent <= limits.arm_age_s:
-            return f"not armed: asked {now - sent:.3g} s ago; it must be at most {limits.arm_age_s:g} s. Ask again"
+            return f"not armed: the request is {now - sent:.3g} s old; at most {limits.arm_age_s:g} s are allowed. Ask again"
         if sent <= self.ended_s:
-            return f"not armed: asked before it became {self.state} ({self.why}). Ask again"
+            return f"not armed: the request is older than the change to {self.state} ({self.why}). Ask again"
         if self.doubts:
             return f"not armed: {self.doubts[0].why}"
         if self.good_s < limits.settle_s:

@@ -1,4 +1,4 @@
-"""What speaks against moving, and since when: the conditions that :mod:`bci.engine.guard` judges by."""
+"""The reasons for doubt, and how long they last: :mod:`bci.engine.guard`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOUBTS = {
     Reason.OPENING: Cause.REFILL,
 }
 WHY = {
-    Cause.ENGINE: "no word from the engine",
+    Cause.ENGINE: "the engine sends nothing",
     Cause.STALE: "the newest decision is too old",
     Cause.LOST: "no data from the amplifier",
     Cause.REFILL: "a gap in the data; windows fill again",
@@ -32,13 +32,13 @@ WHY = {
     Cause.LATE: "decoding is late",
     Cause.FROZEN: "decoding is frozen",
     Cause.VIEW: "the operator's window does not answer",
-    Cause.SESSION: "no word from the program that watches over the session",
-    Cause.CHANNEL: "the connection over which whoever armed could stop is broken",
+    Cause.SESSION: "the program that watches over the session sends nothing",
+    Cause.CHANNEL: "the connection of the program that armed is broken, so its stop would not arrive",
 }
 
 
 class Doubt(NamedTuple):
-    """A condition that speaks against moving.
+    """One reason why nothing may move.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Doubt(NamedTuple):
 
 
 class Doubts:
-    """Remembers what was heard last, and of whom.
+    """Remembers what was received last, and from which sender.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ class Lasting:
 
 
 def makes_sense(row: DecisionRow) -> bool:
-    """Whether the numbers of a row are such as an engine can send.
+    """Whether the numbers of a row are such that an engine can send them.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class Cause(StrEnum):
 
 
 class Confirmation(StrEnum):
-    """What became of the last neutral that was asked for."""
+    """Whether the last neutral was confirmed."""
 
     CONFIRMED = "confirmed"
     WAITING = "waiting"
@@ -153,7 +153,7 @@ class EmergencyStop:
 
 @dataclass(frozen=True, slots=True)
 class LastingFault:
-    """Something is wrong that does not pass by itself.
+    """A fault that does not end by itself.
 
     Parameters
     ----------

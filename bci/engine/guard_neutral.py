@@ -1,4 +1,4 @@
-"""What became of neutral, and when it is to be asked for again: :mod:`bci.engine.guard`."""
+"""Whether neutral was confirmed, and when it must be requested again: :mod:`bci.engine.guard`."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _NUMBER = 8
 
 
 def rate_problem(rate_hz: float) -> str:
-    """Why nothing has such a rate; empty where something may."""
+    """Return why such a sampling rate is impossible; empty if it is possible."""
     low, high = RATES_HZ
     return "" if low <= rate_hz <= high else f"rate_hz = {rate_hz}: must be a number from {low:g} to {high:g}"
 
@@ -53,7 +53,7 @@ def filter_problems(p: Preprocessing) -> list[str]:
 
 
 def memory_problem(p: Preprocessing) -> str:
-    """Why windows of such a size cannot be kept; empty where they can.
+    """Return why windows of this size cannot be kept in memory; empty if they can.
 
     Parameters
     ----------

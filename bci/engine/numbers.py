@@ -13,5 +13,5 @@ def shown(value: object) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Whether one can count with this: a finite number; ``True`` is none, although Python counts with it."""
+    """Whether a value is a finite number; ``True`` is not, although Python counts with it."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST

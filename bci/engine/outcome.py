@@ -16,7 +16,7 @@ FIXED_FIELDS = ("segment", "index", "consumed", "stamp", "crc", "reason", "decis
 
 
 class Reason(IntEnum):
-    """Why an outcome holds no decision. The values are the wire format; never renumber them."""
+    """Why an outcome contains no decision. The values are part of the stream format; never renumber them."""
 
     DECIDED = 0
     IDLE = 1
@@ -91,7 +91,7 @@ class Outcome:
     filled: int | None = None
 
     def row(self, n_channels: int) -> FloatArray:
-        """The outcome as the float64 row that goes over the wire (see :func:`bci.engine.outcome.fields`).
+        """Return the outcome as the float64 row that is sent (see :func:`bci.engine.outcome.fields`).
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Outcome:
         return np.concatenate((np.array((*head, *mask), dtype=np.float64), self.probabilities, self.evidence, *filled))
 
     def steered(self, velocity: VelocityEstimate, expiry: float) -> FloatArray:
-        """A velocity of this window as the float64 row that goes over the wire (see :func:`bci.engine.outcome.velocity_fields`).
+        """Return the velocity of this window as the float64 row that is sent (see :func:`bci.engine.outcome.velocity_fields`).
 
         Parameters
         ----------

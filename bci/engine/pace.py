@@ -1,4 +1,4 @@
-"""How often and how strongly an actuator may be moved: rate, slew, repetition."""
+"""Limits for how often and how strongly an actuator may be moved: rate, slew, repetition."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Preprocessing:
 
     @property
     def partly(self) -> bool:
-        """Whether windows are decoded from which losses took a part."""
+        """Whether windows are decoded although losses have removed a part of them."""
         return 0 < self.least < self.window
 
     def same_path(self, other: Preprocessing) -> bool:

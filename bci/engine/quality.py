@@ -137,7 +137,7 @@ class SignalQuality:
         self._any_marked = False
 
     def restart(self, block: int, forget: bool = True) -> None:
-        """Look at nothing across a gap; ``block`` is the first one that will come.
+        """Forget the past after a gap; ``block`` is the first block that will come.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class SignalQuality:
         return found
 
     def mark(self, channel: int, bad: bool) -> None:
-        """Distrust a channel until told otherwise, because a person said so."""
+        """Treat a channel as bad until it is marked as good again, because a person said so."""
         self.marked[channel] = bad
         self._any_marked = bool(self.marked.any())
 

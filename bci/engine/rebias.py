@@ -133,7 +133,7 @@ class BiasAdaptation:
                 self._due = True
 
     def settle(self) -> None:
-        """Move the bias to what the trials say; bits do not depend on when."""
+        """Move the bias to the value that fits the trials; the bits of the result do not depend on when this is called."""
         if not self._due:
             return
         self._due = False

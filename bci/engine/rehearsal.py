@@ -10,7 +10,7 @@ from bci.engine.engine import Engine
 
 
 class Rehearsal:
-    """One step of a twin of the engine, whose result is thrown away.
+    """Computes one step of a copy of the engine; its result is not used.
 
     While the loop sleeps between samples, other programs take the processor's caches, and the next step would
     begin with fetching code and matrices from memory. A step taken just before the last sample of a window is due

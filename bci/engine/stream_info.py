@@ -131,7 +131,7 @@ class StreamInfo:
 
 
 def canonical(label: str) -> str:
-    """Label as it is compared: lower case, no surrounding blanks or dots, an electrode without "EEG" and its reference.
+    """Return a label in the form in which labels are compared: lower case, without "EEG", reference, outer blanks or dots.
 
     Channels between two electrodes of the scalp stay as they are.
 
@@ -151,7 +151,7 @@ def canonical(label: str) -> str:
 
 
 def reference_in(labels: tuple[str, ...]) -> str:
-    """The reference electrode that all labels name, as "C3-A1" does; empty where they name none, several or no electrode.
+    """Return the reference that all labels name, as "C3-A1" does; empty if they name none, several or no electrode.
 
     Parameters
     ----------

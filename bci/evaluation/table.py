@@ -18,7 +18,7 @@ TIMING = ("fit_s", "decode_s", "step_us")
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One result. What does not apply is empty.
+    """One result. Fields that do not apply are empty.
 
     Parameters
     ----------

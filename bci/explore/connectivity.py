@@ -31,12 +31,12 @@ class CrossSpectra:
     density: ComplexArray
 
     def mean(self) -> CrossSpectra:
-        """All trials as one: what is coherent over them, with far less bias than in a single trial."""
+        """Return the mean over all trials; its coherence has far less bias than that of a single trial."""
         return CrossSpectra(self.freqs_hz, self.density.mean(axis=0, keepdims=True))
 
     @property
     def coherency(self) -> ComplexArray:
-        """``S_xy / sqrt(S_xx S_yy)``, same shape; zero where a channel has no power."""
+        """Return ``S_xy / sqrt(S_xx S_yy)``, same shape; zero if a channel has no power."""
         power = np.einsum("tfcc->tfc", self.density).real
         below = np.sqrt(power[..., :, None] * power[..., None, :])
         found: ComplexArray = np.divide(self.density, below, out=np.zeros_like(self.density), where=below > 0)
@@ -46,7 +46,7 @@ class CrossSpectra:
 def cross_spectra(
     epochs: FloatArray, rate_hz: float, segment_s: float = 0.5, overlap: float = 0.5, max_hz: float = 45.0
 ) -> CrossSpectra:
-    """Averaged over Hann-windowed segments of each trial, as Welch's spectrum is.
+    """Compute cross-spectra, averaged over Hann-windowed segments of each trial, as in Welch's method.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def coherence(spectra: CrossSpectra) -> FloatArray:
 
 
 def imaginary_coherence(spectra: CrossSpectra) -> FloatArray:
-    """Absolute imaginary part of coherency: what a mixture without delay cannot make.
+    """Compute the absolute imaginary part of coherency, which mixing without delay cannot produce.
 
     Nolte et al., Clinical Neurophysiology 115 (2004) 2292.
 
@@ -122,7 +122,7 @@ def imaginary_coherence(spectra: CrossSpectra) -> FloatArray:
 
 
 def node_strength(connectivity: FloatArray) -> FloatArray:
-    """Mean connectivity of each channel with all others: the same shape as a spectrum, so it can be explored as one.
+    """Compute the mean connectivity of each channel with all others; it has the shape of a spectrum.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from bci.training.resolved import resolve_decoder
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Around:
-    """Trials around their cues.
+    """Trials cut around their cues.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def around_cues(
 
 
 def decodable(run: LabelledRun, config: SessionConfig) -> tuple[CueEvent, ...]:
-    """Cues of a run whose window would be decoded live.
+    """Return the cues of a run whose window would be decoded live.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from bci.explore.topography import ClassTopography, topography
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exploration:
-    """What tells the classes apart.
+    """All measures of how the classes differ.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def explore(
     n_permutations: int = 499,
     seed: int = 0,
 ) -> Exploration:
-    """Compute everything. The same seed gives the same result.
+    """Compute all measures of how the classes differ. The same seed gives the same result.
 
     Parameters
     ----------

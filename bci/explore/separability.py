@@ -46,7 +46,7 @@ class Separability:
 
     @property
     def significant(self) -> BoolArray:
-        """Where ``p`` is 0.05 at most."""
+        """Which values have a ``p`` of at most 0.05."""
         found: BoolArray = self.p <= 0.05
         return found
 

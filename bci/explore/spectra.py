@@ -31,7 +31,7 @@ class PowerSpectra:
 
     @property
     def decibel(self) -> FloatArray:
-        """``10 log10`` of the power: what classes are compared on, since its spread does not grow with its size."""
+        """Return ``10 log10`` of the power. Classes are compared on it, because its spread does not grow with its size."""
         floor = np.finfo(np.float64).tiny
         db: FloatArray = 10 * np.log10(np.maximum(self.power, floor))
         return db
@@ -170,7 +170,7 @@ def _check(epochs: FloatArray) -> None:
 
 
 def check_labels(features: FloatArray, labels: npt.NDArray[np.str_]) -> None:
-    """Refuse labels that do not fit.
+    """Refuse labels that do not fit the trials.
 
     Parameters
     ----------

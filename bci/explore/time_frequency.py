@@ -44,7 +44,7 @@ class Erds:
 
     @property
     def significant(self) -> BoolArray:
-        """Where ``p`` is 0.05 at most."""
+        """Which values have a ``p`` of at most 0.05."""
         found: BoolArray = self.p <= 0.05
         return found
 
@@ -61,7 +61,7 @@ def erds(
     n_permutations: int = 499,
     seed: int = 0,
 ) -> Erds:
-    """Map of one class.
+    """Compute the ERD/ERS map of one class.
 
     The test flips the sign of a trial's log change at random and keeps each map's largest t-value, so a p-value holds
     for all times, frequencies and channels together.

@@ -65,7 +65,7 @@ class JudgeSettings:
             raise ConfigError(problems)
 
     def spent(self, look: int) -> float:
-        """The part of ``alpha`` that look number ``look`` (from 1) may spend.
+        """Return the part of ``alpha`` that look number ``look`` (from 1) may spend.
 
         Parameters
         ----------

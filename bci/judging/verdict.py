@@ -15,7 +15,7 @@ WORDS = (WORKS, MORE, UNLIKELY)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a person is told after a look at the trials.
+    """What a person is told after the trials so far were judged.
 
     Parameters
     ----------

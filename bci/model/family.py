@@ -118,7 +118,7 @@ class TrainingContext:
 
 @runtime_checkable
 class InformedFamily(Protocol):
-    """A family that trains on more than windows and labels.
+    """A family that is trained on more than windows and labels.
 
     Attributes
     ----------

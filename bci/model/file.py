@@ -224,7 +224,7 @@ def build_decoder(kernel: str, classes: tuple[str, ...], preprocessing: Preproce
         raise ModelError(f"kernel {kernel!r} takes windows of {taken} bands, samples and channels, the header says {expected}")
     if preprocessing.partly and built.features != "scatter":
         raise ModelError(
-            f"kernel {kernel!r} takes the samples of whole windows, and the header has it decode windows with a part missing "
+            f"kernel {kernel!r} needs complete windows, but the header says that it decodes windows with a part missing "
             f"(least = {preprocessing.least})"
         )
     centre = _covariance(arrays, "centre", (bands, channels, channels)) if "centre" in arrays else None
@@ -262,7 +262,7 @@ def _decode(path: Path, data: bytes) -> tuple[ModelHeader, dict[str, npt.NDArray
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise _damaged(path, f"its arrays cannot be read ({error})") from error
     if _digest(metadata["bci"], arrays) != metadata["digest"]:
-        raise _damaged(path, "its checksum does not agree with what it holds, so it was changed or damaged")
+        raise _damaged(path, "its checksum does not fit its content, so it was changed or damaged")
     try:
         value = parse(metadata["bci"], "header")
         if isinstance(value, dict) and value.get("schema") != SCHEMA:

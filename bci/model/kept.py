@@ -44,7 +44,7 @@ class ModelReader:
             If too many wait.
         """
         if self._asked.qsize() >= WAITING:
-            raise ModelError(f"{path}: {WAITING} models wait to be read already, and the one before them is not read yet")
+            raise ModelError(f"{path}: not loaded, because {WAITING} other models are still waiting to be read. Ask again later")
         self._asked.put(path)
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="reads models", daemon=True)

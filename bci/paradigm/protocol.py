@@ -206,7 +206,7 @@ class CalibrationProtocol:
 
 
 def waiting(order: Sequence[str], kept: Sequence[bool]) -> tuple[str, ...]:
-    """List the trials of a block that are still to come: a rejected trial is asked for again at the end.
+    """List the trials of a block that are still to come; a rejected trial is repeated at the end.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ _CODES = {name: code for code, name in NAMES.items()} | _ALIASES
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One thing shown to (or noted about) the person.
+    """One thing that is shown to the person, or recorded about the person.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Cue:
 
     @property
     def marker(self) -> str:
-        """The text that goes on the marker stream: the code in decimal, as other programs expect it."""
+        """Text that is sent on the marker stream: the code in decimal, as other programs expect it."""
         return str(self.code)
 
 
@@ -305,7 +305,7 @@ def _cue(time_s: float, code: int, class_: str = "") -> Cue:
 
 
 def cue_code(text: str) -> int | None:
-    """What a marker means: the code in front of it, or the code of the name it is.
+    """Return the code of a marker: the code at its beginning, or the code of the name that it is.
 
     Parameters
     ----------

@@ -173,7 +173,7 @@ class Supervision:
         doubt = self._doubt_of(recorder, silent.get(id(recorder), 0.0)) if wanted else ""
         if doubt != self._doubt:
             self._doubt = doubt
-            self._news.put(f"recording: {doubt}" if doubt else "recording: goes on")
+            self._news.put(f"recording: {doubt}" if doubt else "recording: continues")
         if self._waits or now - self._turned < TURN_S:
             self._send("alive", doubt=doubt, cause=RECORDING if doubt else "")
 
@@ -181,20 +181,20 @@ class Supervision:
         """Tell and end a process that is silent."""
         limit_s = KILLED_S[name] if child.sign_of_life else START_S
         if silent_s >= limit_s and not child.fate:
-            child.kill(f"said nothing for {limit_s:g} s, and was ended")
+            child.kill(f"gave no sign of life for {limit_s:g} s, and was ended")
         elif child.sign_of_life and silent_s >= TOLD_S and id(child) not in self._told:
             self._told.add(id(child))
-            self._news.put(f"{name} hangs: it has said nothing for {TOLD_S:g} s. After {limit_s:g} s it is ended.")
+            self._news.put(f"{name} hangs: it has given no sign of life for {TOLD_S:g} s. After {limit_s:g} s it is ended.")
         elif silent_s < TOLD_S and id(child) in self._told:
             self._told.discard(id(child))
-            self._news.put(f"{name} speaks again")
+            self._news.put(f"{name} gives signs of life again")
 
     def _doubt_of(self, recorder: WatchedProcess | None, silent_s: float) -> str:
         """Why nothing may be moved on account of the recording; empty where it goes to the disk."""
         if recorder is None:
             return "there is no recorder"
         if recorder.sign_of_life and silent_s >= TOLD_S:
-            return f"the recorder has said nothing for {TOLD_S:g} s"
+            return f"the recorder has given no sign of life for {TOLD_S:g} s"
         if float(recorder.sign_of_life.get("write_s", 0.0)) > WRITE_S:
-            return f"a write to the disk has not come back for {WRITE_S:g} s; what comes is kept in memory"
+            return f"the disk has not answered for {WRITE_S:g} s; new data are kept in memory"
         return printable(recorder.sign_of_life.get("doubt", ""))

@@ -48,7 +48,7 @@ def written(recorder: Child, tell: Callable[[str], object], patience_s: float = 
             return _given_up(recorder, f"nothing went to the disk for {patience_s:g} s")
         if now - told > TOLD_S:
             told, pressed = now, interrupts() if pressed < 0 else pressed
-            tell(f"waiting for the disk: {_amount(recorder)} to write. Ctrl-C gives up, and loses it.")
+            tell(f"waiting for the disk: {_amount(recorder)} to write. Press Ctrl-C to give up; these data are then lost.")
     recorder.stop()
     return "" if recorder.exit_code == 0 else recorder.obituary()
 

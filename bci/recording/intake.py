@@ -139,5 +139,5 @@ class Intake:
         told = stream.limit.left_out
         n = stream.limit.admitted(len(stamps), self._clock.now())
         if stream.limit.left_out and not told:
-            self._tell(f"{stream.name}: sends more than is recorded of it; the rest is counted and left out")
+            self._tell(f"{stream.name}: sends more than is recorded of such a stream; the rest is counted and not recorded")
         return values[:n], stamps[:n]

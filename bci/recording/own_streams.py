@@ -1,4 +1,4 @@
-"""Tell which of the streams with a session's names are really the session's.
+"""Find out which of the streams with a session's names really belong to the session.
 
 Names and identifiers of streams are no secret, so anybody may put a stream of the same ones on the network. Every outlet also
 has a ``uid`` that liblsl makes anew, and the programs of a session tell each other theirs through a channel of their own.
@@ -67,8 +67,8 @@ class OwnStreams:
         if stream.uid not in self._strangers:
             self._strangers.add(stream.uid)
             self._tell(
-                f"{stream} is not this session's, though it has the source_id of one of its streams; it is not recorded "
-                f"({len(self._strangers)} such so far)"
+                f"{stream} does not belong to this session, although it has the source_id of one of the session's streams; it is "
+                f"not recorded ({len(self._strangers)} such streams so far)"
             )
         return True
 

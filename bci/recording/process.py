@@ -1,4 +1,4 @@
-"""Recordings of LSL streams, one after another, in a process of their own (``bci record``).
+"""The recorder process (``bci record``), which makes recordings of LSL streams one after another.
 
 The main loop looks after the recording and says how far it is; it never waits for a disk or for a stream. What takes
 samples in, what writes and what ends a recording are threads of their own, so that a disk that hangs holds up none but itself.
@@ -142,10 +142,10 @@ class RecordingSession:
             self._recording = self._begun(missing)
             self._newest = self._recording.recorder
             for query in missing:
-                self.out.note(f"no stream with {query} yet; it is recorded once it appears")
+                self.out.note(f"no stream with {query} yet; it is recorded as soon as it appears")
             self._place = self._recording.path
             path = str(self._place)
-            self.out.emit("ready", f"recording to {path}; Ctrl-C ends", ready=True, path=path)
+            self.out.emit("ready", f"recording to {path}; press Ctrl-C to end", ready=True, path=path)
 
     def _begun(self, missing: Sequence[StreamQuery]) -> LslRecording:
         """A recording that has all required streams."""

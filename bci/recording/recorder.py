@@ -92,7 +92,7 @@ class Recorder:
 
     @property
     def write_s(self) -> float:
-        """How long ago the disk last answered, seconds: with more than a second or two the disk stalls."""
+        """Time since the disk last answered, seconds; above a second or two the disk is stalled."""
         return self._queue.write_s
 
     @property
@@ -229,7 +229,7 @@ class Recorder:
             if stream.offset is None:
                 self._tell(f"{stream.name}: its clock offset was never measured; the file says so")
             if stream.limit and stream.limit.left_out and self.error is None:
-                notes.append((stream.id, f"{stream.limit.left_out} samples beyond the most that is recorded are left out"))
+                notes.append((stream.id, f"{stream.limit.left_out} samples above the limit for such a stream were not recorded"))
         return notes
 
     def _guarded(self, job: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ Key = tuple[float, float]
 
 
 def missing(session: RecordedSession, rows: Sequence[FloatArray]) -> list[str]:
-    """Outcomes that were made and are not recorded, a line for each stretch of them.
+    """Return one line for each stretch of outcomes that were computed but are not in the recording.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def _beyond(session: RecordedSession, recorded: set[Key], again: dict[Key, int])
     room = 0.0 if witness.stopped is not None else BOUNDARY_S * session.info.rate_hz
     found = []
     if beyond and max(beyond) - last > room:
-        found.append(f"{len(beyond)} decisions came after the last recorded outcome, whose outcomes are missing")
+        found.append(f"{len(beyond)} decisions came after the last recorded outcome, and their outcomes are missing")
     inside = [stamp for stamp in stamps if at.get(stamp, last + 1) <= last]
     if inside:
-        found.append(f"{len(inside)} decisions stand for windows whose outcomes are missing")
+        found.append(f"{len(inside)} decisions belong to windows whose outcomes are missing")
     if places and len(places) * _hop(session) > room:
-        found.append(f"the timing of {len(places)} outcomes was told that are missing")
+        found.append(f"{len(places)} outcomes are missing although their timing was recorded")
     return found
 
 

@@ -49,7 +49,7 @@ class RecordedEvent:
     where: str
 
     def get(self, key: str, kind: type[T]) -> T:
-        """A field of a type.
+        """Return a field, which must have the given type.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class RecordedEvent:
             If it is missing, or something else.
         """
         if key not in self.fields:
-            raise RecordingError(f"{self.where} says nothing of {key!r}")
+            raise RecordingError(f"{self.where} has no field {key!r}")
         try:
             return from_json(kind, self.fields[key], f"{self.where}.{key}")
         except ConfigError as error:

@@ -151,7 +151,7 @@ def _outcomes(streams: Sequence[XdfStream], path: Path) -> FloatArray:
     if not counts.all():
         row = int(np.flatnonzero(~counts.all(axis=1))[0])
         raise RecordingError(
-            f"{path}: outcome {row} is of no window (segment, index, consumed, stamp = {rows[row, :4].tolist()})"
+            f"{path}: outcome {row} belongs to no window (segment, index, consumed, stamp = {rows[row, :4].tolist()})"
         )
     return rows
 

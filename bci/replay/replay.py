@@ -79,7 +79,7 @@ class Verification:
 
     @property
     def how(self) -> str:
-        """How exactly it was compared, for people."""
+        """How exact the comparison was, in words."""
         if not self.tolerance:
             return "bit for bit"
         return f"to {self.tolerance:g} (another processor or library than when it was recorded)"
@@ -273,7 +273,7 @@ def decode(
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One window that is decided otherwise.
+    """One window that would be decided differently.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ class Changed:
 def changed(
     recorded: Sequence[FloatArray] | FloatArray, classes: Sequence[str], found: Sequence[FloatArray], others: Sequence[str]
 ) -> list[Changed]:
-    """Each window whose decision would have been another.
+    """Return each window that would be decided differently.
 
     Windows are matched by the raw stamp of their newest sample, since another model may use another grid.
     """

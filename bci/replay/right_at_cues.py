@@ -1,4 +1,4 @@
-"""How many cues of a recording a model answers right, through the engine as it runs live."""
+"""How many cues of a recording a model decodes correctly, with the engine as it runs live."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bci.training.chance import interval
 from bci.training.decoding import decode_at_cues
 from bci.training.labelled import LabelledRun
 
-UNKNOWN = "its class is none of the model's"
+UNKNOWN = "its class is not a class of the model"
 WORDS = {
     Reason.REFILL: "the window had to be filled again after a gap, a part marked as bad, or the start",
     Reason.BRIDGED: "too many lost samples were interpolated (quality.bridged_share)",
@@ -31,7 +31,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One cue and what the model made of it.
+    """One cue, and what the model decoded for it.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Counts of one class, or of all.
+    """Counts for one class, or for all classes.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Right:
 
 
 def answers(model: Model, run: LabelledRun, config: SessionConfig) -> list[Answered]:
-    """What a model makes of each cue of a recording, on the virtual clock, with nothing of the future.
+    """Decode each cue of a recording with a model, on the virtual clock, without using later samples.
 
     Parameters
     ----------

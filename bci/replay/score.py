@@ -1,4 +1,4 @@
-"""What a recorded live session got right: its own decisions, at its own cues."""
+"""Which cues of a recorded live session its own decisions answered correctly."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def open_regular(path: Path | str, follow: bool = True) -> io.BufferedReader:
 
 
 def read_regular(path: Path | str, most_bytes: int, longest_s: float = LONGEST_S) -> bytes:
-    """All bytes of a regular file.
+    """Read all bytes of a regular file.
 
     Parameters
     ----------

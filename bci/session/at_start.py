@@ -1,4 +1,4 @@
-"""What is looked at before a session begins: its model, its streams, and other sessions of its name."""
+"""Checks before a session begins: its model, its streams, and other sessions with its name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_model(path: Path) -> Path:
 
 
 def streams_there(plan: SessionPlan, stopped: Callable[[], str]) -> list[str]:
-    """Are the streams there that were asked for, before anything is written; what a person should know of them.
+    """Check that the requested streams exist, before anything is written; return warnings for the person.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def streams_there(plan: SessionPlan, stopped: Callable[[], str]) -> list[str]:
 
 
 def other_sessions(decisions: Sequence[FoundStream], name: str, session: str) -> list[str]:
-    """What a person should know of other sessions that run under the same name.
+    """Return warnings about other sessions that run under the same name.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ def other_sessions(decisions: Sequence[FoundStream], name: str, session: str) ->
     if not found:
         return []
     return [
-        f"another session of the name {name!r} runs here ({', '.join(printable(x) for x in sorted(found)[:SHOWN])}). Neither "
-        "steers the other, but windows that are opened by hand show one of them, and readers of its decisions may take the "
-        "wrong one; name this one with --set engine.name=…"
+        f"another session with the name {name!r} runs on this computer "
+        f"({', '.join(printable(x) for x in sorted(found)[:SHOWN])}). Neither steers the other, but a window that you open "
+        "yourself shows only one of them, and a program that reads decisions may read those of the wrong session. Give this "
+        "session another name with --set engine.name=…"
     ]

@@ -1,4 +1,4 @@
-"""What a session says to its engine and its actuator host: signed messages on one stream, from any thread."""
+"""Control messages from a session to its engine and its actuator host, signed, from any thread."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class CueListener:
             self._waiting += self._inlet.pull_markers(0.0)
         now, self._waiting = self._waiting[:MARKERS], self._waiting[MARKERS:]
         if len(self._waiting) > MARKERS_WAIT:
-            self._events.refuse(f"{len(self._waiting)} markers came faster than they can be looked at, and count for nothing")
+            self._events.refuse(f"{len(self._waiting)} markers came faster than they can be processed; they do not count as cues")
             self._waiting = []
         return now
 

@@ -45,11 +45,11 @@ class Cueing:
         self.close()
 
     def begin(self) -> None:
-        """From now on."""
+        """Begin to send cues now."""
         self._thread.start()
 
     def close(self) -> None:
-        """Send no more. May be called twice."""
+        """Stop sending cues. May be called twice."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -54,7 +54,7 @@ RECORDER_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class EngineJob:
-    """What one engine process is to do.
+    """The task of one engine process.
 
     Parameters
     ----------
@@ -171,12 +171,12 @@ def drop_what_waits(inlet: LslSignalInlet) -> None:
 
 
 def warnings_of(info: StreamInfo) -> list[str]:
-    """What a person should know of a stream before relying on it."""
+    """Return warnings about a stream for the person."""
     if info.source_id:
         return []
     return [
-        f"stream {info.name!r} has no source_id: once its sender ends and is begun again, it cannot be told from another one, "
-        "so it will not be taken back. Have its sender declare one."
+        f"stream {info.name!r} has no source_id: if its sender is started again, bci cannot know that it is the same sender, and "
+        "will not use the stream again. Let the sender declare a source_id."
     ]
 
 
@@ -216,7 +216,10 @@ def markers_there(query: StreamQuery, found: Sequence[FoundStream], timeout_s: f
         If they are signals.
     """
     if not found and without:
-        return [f"no stream with {query} is there: the session goes on without markers, and takes them once they come"]
+        return [
+            f"there is no stream with {query} yet: the session starts without markers, and uses them as soon as the stream "
+            "appears"
+        ]
     markers = markers_among(query, found, timeout_s)
     return [f"markers come from {len(markers)} streams, all of which are read:{listing(markers)}"] if len(markers) > 1 else []
 
@@ -237,8 +240,8 @@ def await_recorder(
     deaf = unrecorded(ends, word, RECORDER_S, stopped)
     if deaf and required and not stopped():
         raise StreamNotFound(
-            f"nobody records the engine's {', '.join(deaf)} within {RECORDER_S:g} s: what it decides could not be "
-            "verified. Is the recorder running? A session may go on without it with --set record.required=false."
+            f"no recorder has connected to the engine's streams ({', '.join(deaf)}) within {RECORDER_S:g} s, so its decisions "
+            "could not be verified later. Is the recorder running? With --set record.required=false a session runs without it."
             f"{port_hint()}"
         )
 
@@ -252,7 +255,7 @@ def montage_of(config: SessionConfig) -> Montage | None:
 
 
 def warm_up(model: Model) -> None:
-    """Decode noise once, so that nothing is done for the first time when it counts."""
+    """Decode noise once, so that the first real window is not slower than the others."""
     p = model.header.preprocessing
     engine = Engine(StreamInfo(p.rate_hz, tuple(Channel(label) for label in p.labels)), model.decoder)
     rng = np.random.default_rng(0)

@@ -48,7 +48,7 @@ class EventLog:
         self.write(kind, **fields)
 
     def refuse(self, why: str) -> None:
-        """Write down that something was not done."""
+        """Record that a request was not carried out, and why."""
         self.write("refused", why=why[:LONGEST_WHY])
 
     def engine_news(self) -> bool:

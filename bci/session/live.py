@@ -134,7 +134,7 @@ class LiveLoop:
         return self._stopping
 
     def step(self) -> None:
-        """One turn: until data come, or something is due."""
+        """Take one turn: wait until data come, or something is due."""
         chunk = self._pull()
         self._decisions.open = self._decisions.open or self._opening(chunk)
         if chunk is not None and len(chunk):

@@ -1,4 +1,4 @@
-"""What control messages ask of the engine: read, checked and bounded before the loop does any of it.
+"""Control messages for the engine: read, checked and limited before the loop carries them out.
 
 The messages are those of docs/reference/streams.md.
 """
@@ -48,21 +48,21 @@ class LoadModel:
 
 @dataclass(frozen=True, slots=True)
 class AddNote:
-    """A sentence for the record."""
+    """A sentence to be recorded."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class EndSession:
-    """The engine is to end."""
+    """A request that the engine ends."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """What was asked for is not done, and why."""
+    """A request that is not carried out, and why."""
 
     why: str
 
@@ -71,7 +71,7 @@ ControlRequest = ApplyInput | ChangeSetting | LoadModel | AddNote | EndSession |
 
 
 class ControlReceiver:
-    """Control messages as they come, those of the session as requests, those of strangers as a number.
+    """Reads control messages: those of the session become requests, those of other senders are counted.
 
     Parameters
     ----------
@@ -177,7 +177,9 @@ def changed(settings: DecisionSettings, request: ChangeSetting) -> DecisionSetti
 def _setting(key: object, value: object) -> ChangeSetting:
     known = DecisionSettings.__dataclass_fields__
     if not isinstance(key, str) or key not in known:
-        raise StreamError(f"set: {str(key)[:LONGEST_NAME]!r} is no decision setting; there are {', '.join(known)}")
+        raise StreamError(
+            f"set: {str(key)[:LONGEST_NAME]!r} is not a decision setting; the decision settings are {', '.join(known)}"
+        )
     if isinstance(value, bool) or not isinstance(value, str if key == "idle" else (int, float)):
         raise StreamError(f"set: {key} = {str(value)[:LONGEST_NAME]!r} has the wrong type")
     return ChangeSetting(key, value)

@@ -54,8 +54,9 @@ def mark(name: str, labels: Sequence[str], bad: bool, timeout_s: float, session:
     key = keys.key_of(session)
     if key is None:
         raise ConfigError(
-            f"session {session or name} obeys only who has its key, and it is not in {keys.keys_folder()}: mark as the user who "
-            f"began the session, on its computer, or hand on its key in {keys.KEY}"
+            f"session {session or name} accepts only messages that are signed with its key, and the key is not in "
+            f"{keys.keys_folder()}. Run bci mark as the user who started the session, on the same computer, or put the key into "
+            f"the environment variable {keys.KEY}"
         )
     sign = Signer(key, local_clock, this_host())
     events = LateMarkers(StreamQuery(name=f"{name}-events", source_id=f"{name}-events-{session}"))

@@ -305,7 +305,7 @@ class LiveSession:
             return [why]
         return [
             why,
-            f"Started again: recording {self.recording}. Mark the bad channels again that were marked by hand.",
+            f"Started again: recording {self.recording}. Channels that you had marked as bad must be marked again.",
             *self.warnings,
         ]
 

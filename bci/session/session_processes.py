@@ -96,7 +96,7 @@ class SessionProcesses:
         return self._running[name].wait_ready(READY_S, self._stopped)
 
     def bury(self, child: Child) -> None:
-        """Have done with a process; one that was ended because it hung keeps its number as long as the session."""
+        """Finish with a process that ended; one that was killed because it hung keeps its number until the session ends."""
         if child.fate:
             child.hang_up()
             self._hung.append(child)

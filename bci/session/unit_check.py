@@ -65,5 +65,5 @@ class UnitCheck:
             unit = self._info.channels[0].unit or "no unit"
             raise StreamMismatch(
                 f"unit: the signal is {now_uv:.3g} µV in the decoder's band, the training data were {self._trained_uv:.3g} µV; "
-                f"stream {self._info.name!r} declares {unit}. Declare the true one with --set stream.unit=V (or mV, uV)."
+                f"stream {self._info.name!r} declares {unit}. Declare the true unit with --set stream.unit=V (or mV, uV)."
             )

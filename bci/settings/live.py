@@ -42,7 +42,7 @@ class EngineProcessSettings(SettingsSection):
 
 
 class DecisionSection(SettingsSection):
-    """How much evidence moves something; what is not said is as the model has it.
+    """How much evidence is needed for a decision; settings that are not given are those of the model.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class DecisionSection(SettingsSection):
         return self
 
     def over(self, base: DecisionSettings = USUAL) -> DecisionSettings:
-        """What is said here, and the rest of ``base``; a release above the threshold that is said comes down to it.
+        """Return these settings, completed by those of ``base``; ``release`` is lowered to the given threshold if necessary.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class DecisionSection(SettingsSection):
 
 
 class RecordSection(SettingsSection):
-    """Where a session is written.
+    """Where and how a session is recorded (section ``record``).
 
     Parameters
     ----------

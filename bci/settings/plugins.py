@@ -8,7 +8,7 @@ from bci.settings.section import Scalar, SettingsSection
 
 
 class SourceSection(SettingsSection):
-    """Which device to start.
+    """Which device is started (section ``source``).
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class SourceSection(SettingsSection):
 
 
 class DecoderSection(SettingsSection):
-    """What to train.
+    """Which decoder is trained (section ``decoder``).
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class DecoderSection(SettingsSection):
 
 
 class ActuatorSection(SettingsSection):
-    """What to move, behind a guard of its own.
+    """Which actuator is moved, with a guard of its own (section ``actuator``).
 
     Parameters
     ----------

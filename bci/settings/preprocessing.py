@@ -15,7 +15,7 @@ from bci.settings.section import Seconds, SettingsSection, nyquist_hz
 
 
 class PreprocessingSection(SettingsSection):
-    """What happens to the signal before a decoder sees it.
+    """How the signal is processed before a decoder receives it (section ``preprocessing``).
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class PreprocessingSection(SettingsSection):
 
 
 class TrialSection(SettingsSection):
-    """Which part of a trial is decoded.
+    """Which part of a trial is decoded (section ``trial``).
 
     Parameters
     ----------

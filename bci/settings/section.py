@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 class SettingsSection(BaseModel):
-    """No unknown keys, no guessing of types, no NaN, no change afterwards."""
+    """Base of all sections: no unknown keys, no conversion of types, no NaN, no change afterwards."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 

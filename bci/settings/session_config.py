@@ -23,7 +23,7 @@ from bci.settings.streams import MarkersSection, StreamSection
 
 
 class SessionConfig(SettingsSection):
-    """Everything that can be set, by section."""
+    """All settings of a session, by section."""
 
     model_config = ConfigDict(validate_default=False)
 
@@ -53,7 +53,7 @@ class SessionConfig(SettingsSection):
     pace: Annotated[PaceSettings, WrapValidator(checked_by_engine)] = PaceSettings()
 
     def engine_settings(self, decision: DecisionSettings = USUAL) -> EngineSettings:
-        """What the engine needs besides a model.
+        """The settings that the engine needs in addition to a model.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class SessionConfig(SettingsSection):
         return EngineSettings(self.decision.over(decision), self.quality, self.continuity, self.recentre, self.rebias)
 
     def front(self) -> FrontSettings:
-        """Which windows may be decoded: what training, judging and evaluation share with the engine."""
+        """The settings that say which windows may be decoded; training, judging and evaluation use the same."""
         return FrontSettings(self.quality, self.continuity)
 
     def at_rate(self, rate_hz: float) -> Self:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class StreamSection(SettingsSection):
-    """Which EEG stream to listen to, and to take from a recording; an empty text matches any.
+    """Which EEG stream is used, live and in recordings (section ``stream``); an empty text matches any stream.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class StreamSection(SettingsSection):
 
 
 class MarkersSection(SettingsSection):
-    """Where cues come from and what they mean.
+    """Which streams contain cues, and what the markers mean (section ``markers``).
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from bci.engine.stream_info import StreamInfo
 
 
 class Clock(Protocol):
-    """Time of a session: the LSL clock live, a virtual one in replay and tests."""
+    """Time of a session: the LSL clock in live sessions, a virtual clock in replays and tests."""
 
     def now(self) -> float:
         """Seconds since an arbitrary origin."""
@@ -32,7 +32,7 @@ class Clock(Protocol):
 
 
 class Source(Protocol):
-    """A device, a simulated subject, or a file: something that yields samples in order."""
+    """A device, a simulated person, or a file that gives samples in order."""
 
     info: StreamInfo
 
@@ -64,7 +64,7 @@ class Source(Protocol):
 
 
 class SourcePlugin(Protocol):
-    """What an entry point in ``bci.sources`` names: usually the class of a :class:`bci.stream.bus.Source`."""
+    """What an entry point in ``bci.sources`` refers to: usually the class of a :class:`bci.stream.bus.Source`."""
 
     def from_settings(self, options: Mapping[str, object], clock: Clock | None = None) -> Source:
         """Open the source as a configuration file or the command line asks for it.
@@ -278,7 +278,7 @@ class ControlInlet(CueInlet, Protocol):
 
 
 class ActuatorPlugin(Protocol):
-    """What an entry point in ``bci.actuators`` names: usually the class of an :class:`bci.stream.bus.Actuator`."""
+    """What an entry point in ``bci.actuators`` refers to: usually the class of an :class:`bci.stream.bus.Actuator`."""
 
     def from_settings(self, options: Mapping[str, object]) -> Actuator:
         """Open the actuator as a configuration file or the command line asks for it.

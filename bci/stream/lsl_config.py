@@ -70,10 +70,10 @@ def read_config(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     ]
     scope = settings.get("resolvescope", "site").lower()
     if scope not in SCOPES:
-        problems.append(f"ResolveScope = {scope[:SHOWN]!r} is none of {', '.join(SCOPES)}")
+        problems.append(f"ResolveScope = {scope[:SHOWN]!r} must be one of {', '.join(SCOPES)}")
     peers = settings.get("knownpeers", "{}")
     if not (peers.startswith("{") and peers.endswith("}")):
-        problems.append(f"KnownPeers = {peers[:SHOWN]!r} must stand in braces: {{host1, host2}}")
+        problems.append(f"KnownPeers = {peers[:SHOWN]!r} must be in braces: {{host1, host2}}")
     return settings, tuple(problems)
 
 
@@ -205,16 +205,20 @@ def require_ports(needed: int, what: str) -> list[str]:
     needed *= 2 if ports.two_each else 1
     if ports.free >= needed:
         return []
-    text = f"only {ports}, and {what} takes {needed}"
+    text = f"only {ports}, but {what} takes {needed}"
     if ports.only_way:
         raise StreamError(f"{text}: without a network, a stream that has no port cannot be found. {ports.few}")
-    return [f"{text}: a stream that has no port is found over the network alone. {ports.few}"]
+    return [f"{text}: a stream that has no port can be found only over the network. {ports.few}"]
 
 
 def port_hint() -> str:
     """A sentence for the message of a stream that was not found, where a want of ports may be why; else empty."""
     ports = look_at_ports()
-    return f"\nOnly {ports}, which may be why: what has no port is not found. {ports.few}" if ports.free < OUTLET_PORTS else ""
+    return (
+        f"\nOnly {ports}, which may be the reason: a stream that has no port is not found. {ports.few}"
+        if ports.free < OUTLET_PORTS
+        else ""
+    )
 
 
 def _has_network() -> bool:

@@ -23,7 +23,7 @@ _KEYS = ("names", "rename", "types", "reference", "ground", "unit", "units", "po
 
 @dataclass(frozen=True, slots=True)
 class Montage:
-    """What a montage file supplies; empty fields leave the stream as it is.
+    """Metadata from a montage file; empty fields leave the stream as it is.
 
     Parameters
     ----------

@@ -54,13 +54,13 @@ class RecordedSignal:
     notes: tuple[str, ...] = ()
 
     def chunk(self) -> Chunk:
-        """All samples as the engine is to take them: no window reaches into a span that is marked bad, or across a seam."""
+        """Return all samples for the engine: no window reaches into a span that is marked bad, or across a seam."""
         period_s = 1.0 / self.info.rate_hz if self.info.rate_hz else 0.0
         return Chunk(without_spans(self.data, self.stamps, self.bad_spans, period_s), self.stamps)
 
     @property
     def identity(self) -> Identity:
-        """What a query looks at."""
+        """Name, type, source_id and host, which queries compare."""
         host = (parse_header(self.header_xml).findtext("hostname") or "").strip() if self.header_xml else ""
         return Identity(self.info.name, self.info.type, self.info.source_id, host)
 
@@ -105,7 +105,7 @@ class RecordedMarkers:
 
     @property
     def identity(self) -> Identity:
-        """What a query looks at."""
+        """Name, type, source_id and host, which queries compare."""
         return Identity(self.name, self.type, self.source_id, self.host)
 
     def row(self, i: int) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ class RecordedMarkers:
 
 
 def times_on(signal: RecordedSignal | RecordedMarkers, markers: RecordedSignal | RecordedMarkers) -> FloatArray:
-    """When markers came, as the signal's computer would have stamped them.
+    """Convert the times of markers to the clock of the signal's computer.
 
     Parameters
     ----------

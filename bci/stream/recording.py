@@ -56,7 +56,7 @@ class RecordedStreams:
         return replace(self, signals=tuple(signals), montage=None)
 
     def eeg(self, query: StreamQuery | str | None = None) -> RecordedSignal:
-        """The one EEG stream, with the montage applied and its unit checked.
+        """Return the one EEG stream, with the montage applied and its unit checked.
 
         Parameters
         ----------
@@ -134,7 +134,9 @@ def _meant(wanted: StreamQuery, signal: RecordedSignal) -> bool:
 def _listing(signals: Sequence[RecordedSignal]) -> str:
     """Signals, a line each, with the query that means each of them and no other."""
     queries = told_apart([s.identity for s in signals])
-    lines = (f"\n  {query or 'like another one'}: {_describe(s)}" for query, s in zip(queries, signals, strict=True))
+    lines = (
+        f"\n  {query or 'not different from another one'}: {_describe(s)}" for query, s in zip(queries, signals, strict=True)
+    )
     return "".join(lines) or " no signal at all"
 
 
@@ -144,8 +146,8 @@ def _alike(signals: Sequence[RecordedSignal]) -> str:
         return ""
     return (
         "\nStreams with the same name, type, source_id and host cannot be told apart by a query. A device that came back while "
-        "it was recorded is read as one signal only where its channels and its rate are the same: record what came "
-        "before and after such a change in files of their own."
+        "it was recorded is read as one signal only if its channels and its rate are the same: record the time before "
+        "and the time after such a change in separate files."
     )
 
 

@@ -16,7 +16,7 @@ PLAUSIBLE_UV = (0.05, 5_000.0)
 
 
 def typical_size(data: FloatArray, rate_hz: float, columns: Sequence[int] | None = None) -> float:
-    """Median over channels and seconds of the standard deviation within one second; NaN without a full second.
+    """Return the median over channels and seconds of the standard deviation within one second; NaN without a full second.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def typical_size(data: FloatArray, rate_hz: float, columns: Sequence[int] | None
 
 
 def check_rate(signal: RecordedSignal, where: str) -> None:
-    """Refuse a signal whose samples come at no rate.
+    """Refuse a signal that has no sampling rate.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def check_rate(signal: RecordedSignal, where: str) -> None:
 
 
 def check_unit(signal: RecordedSignal, where: str) -> None:
-    """Refuse a signal that cannot be microvolts.
+    """Refuse a signal whose size is impossible for EEG in microvolts.
 
     Parameters
     ----------
@@ -89,12 +89,12 @@ def check_unit(signal: RecordedSignal, where: str) -> None:
     raise StreamMismatch(
         f"unit: {where}: the EEG's typical size would be {size:.3g} µV; stream {signal.info.name!r} {taken}. "
         f"It would be {' or '.join(fits) or 'implausible in any unit'}. "
-        'Declare the true one with --set stream.unit=uV (or mV, V), or unit = "uV" in a montage file.'
+        'Declare the true unit with --set stream.unit=uV (or mV, V), or unit = "uV" in a montage file.'
     )
 
 
 def check_declared_rate(signal: RecordedSignal, where: str) -> str:
-    """Refuse a signal whose stamps show that it was not recorded at the rate that it declares, as decoding it live is refused.
+    """Refuse a signal whose stamps contradict its declared rate, as in live decoding.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def check_declared_rate(signal: RecordedSignal, where: str) -> str:
 
 
 def check_unit_option(unit: str) -> None:
-    """Refuse a text that is no unit of voltage.
+    """Refuse a text that is not a unit of voltage.
 
     Parameters
     ----------

@@ -150,7 +150,7 @@ class Checker:
         """
         if self._key is None:
             if len(text) > LONGEST:
-                raise StreamError(f"{what}: has {len(text)} characters, and a message at most {LONGEST}")
+                raise StreamError(f"{what}: has {len(text)} characters; a message may have at most {LONGEST}")
             return Message(messages.parse(text, what), True)
         fields, why = self._read(self._key, text, what)
         self.strangers += bool(why)
@@ -186,7 +186,7 @@ class Checker:
         if not isinstance(n, int) or not isinstance(at, float):
             return "it has no number or time"
         if n <= self._newest.get(sender, 0):
-            return "it was sent before"
+            return "its number was used before"
         if host == self._host and not abs(self._now() - at) <= AGE_S:
             return f"it was sent {self._now() - at:.1f} s ago"
         self._newest[sender] = n

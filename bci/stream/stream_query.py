@@ -94,16 +94,16 @@ class StreamQuery:
         while rest:
             at = _NEXT.match(rest)
             if at is None:
-                raise ConfigError(f"stream query {text!r}: {rest.strip(', ')!r} is none of {', '.join(KEYS)}; write type=EEG")
+                raise ConfigError(f"stream query {text!r}: {rest.strip(', ')!r} is not one of {', '.join(KEYS)}; write type=EEG")
             key = at[1].lower()
             if key in fields:
-                raise ConfigError(f"stream query {text!r}: {key} stands there twice")
+                raise ConfigError(f"stream query {text!r}: {key} is given twice")
             fields[key], rest, quoted = _value(rest[at.end() :])
             unknown = None if quoted else _UNKNOWN.search(fields[key])
             if unknown:
                 raise ConfigError(
-                    f"stream query {text!r}: {unknown[1]} is none of {', '.join(KEYS)}; "
-                    f'where it belongs to the {key}, put quotes round that: {key}="…"'
+                    f"stream query {text!r}: {unknown[1]} is not one of {', '.join(KEYS)}; "
+                    f'if it belongs to the {key}, put quotes around the value: {key}="…"'
                 )
         return cls(**fields)
 

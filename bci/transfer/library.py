@@ -185,7 +185,7 @@ class Library:
         return Library.scan(self.path, progress)
 
     def check(self) -> list[str]:
-        """Lines on files that are not as the index says; empty if all are."""
+        """Return one line for each file that differs from the index; empty if none does."""
         problems = []
         for entry in self.entries:
             folder = self.path / entry.name
@@ -198,7 +198,7 @@ class Library:
         return problems + [f"{name}: not in the index (scan again)" for name in unknown]
 
     def info(self) -> StreamInfo:
-        """The stream of the first session; it is assumed for a newcomer without recordings.
+        """The stream of the first session; a new person without recordings is assumed to have the same.
 
         Raises
         ------
@@ -223,7 +223,7 @@ class Library:
         return runs_of(self.path / entry.name, entry.note)
 
     def useful(self, labels: Sequence[str], classes: Sequence[str], exclude: str = "") -> tuple[Entry, ...]:
-        """Other people's sessions that have enough of the newcomer's channels, and all of the classes.
+        """Return other people's sessions that have all classes and enough of the new person's channels.
 
         Parameters
         ----------
@@ -249,7 +249,7 @@ class Library:
         classes: Sequence[str] = (),
         progress: Progress = silent,
     ) -> list[DonorSession]:
-        """Cut the trials of sessions with the live steps and the newcomer's bands, channels and window.
+        """Cut the trials of sessions as in a live session, with the new person's bands, channels and window.
 
         Parameters
         ----------

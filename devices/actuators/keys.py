@@ -76,7 +76,7 @@ def combination(value: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """Which keys are pressed.
+    """Settings of the actuator that presses keys.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ from devices.opening import or_lsl_clock
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """Which file is written.
+    """Settings of the actuator that writes a file.
 
     Parameters
     ----------

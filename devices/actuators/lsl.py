@@ -19,7 +19,7 @@ KINDS = ("marker", "number")
 
 @dataclass(frozen=True, slots=True)
 class LslSettings:
-    """Which stream is sent.
+    """Settings of the actuator that sends an LSL stream.
 
     Parameters
     ----------

@@ -170,7 +170,7 @@ class ActuatorOptions:
         return self._problems + [f"{n}: the {self._what} actuator has no such setting; it has {known}" for n in unknown]
 
     def done(self) -> None:
-        """Raise where anything is wrong.
+        """Raise an error that lists all problems, if there are any.
 
         Raises
         ------

@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"(/[A-Za-z0-9_.-]+)+", re.ASCII)  # none of the character
 
 @dataclass(frozen=True, slots=True)
 class OscSettings:
-    """Where messages are sent.
+    """Settings of the actuator that sends OSC messages.
 
     Parameters
     ----------

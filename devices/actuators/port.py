@@ -158,7 +158,7 @@ class Port:
                 self._serial.reset_output_buffer()
 
     def close(self, drain_s: float = 0.0) -> None:
-        """Let go of the port. May be called twice.
+        """Release the port. May be called twice.
 
         Parameters
         ----------

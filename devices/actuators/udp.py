@@ -23,7 +23,7 @@ FORMATS = ("json", "text")
 
 @dataclass(frozen=True, slots=True)
 class UdpSettings:
-    """Where packets are sent, and how they are written.
+    """Settings of the actuator that sends UDP packets.
 
     Parameters
     ----------

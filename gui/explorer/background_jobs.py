@@ -125,7 +125,7 @@ class ExplorerJobs:
         progress : callable
             Takes a description, and the share that is done.
         """
-        progress("looking at the trials", 0.2)
+        progress("computing what tells the trials apart", 0.2)
         window = (selection.start_s, selection.stop_s)
         around = self._around(0.0, selection.stop_s, selection)
         segment_s = min(1.0, (window[1] - window[0]) / 2)  # three half-overlapping ones fit
@@ -194,7 +194,7 @@ class ExplorerJobs:
         trials = self._trials[key]
         if not enough(trials):
             counts = ", ".join(f"{c}: {n}" for c, n in trials.counts.items()) or "none"
-            raise TrainingError(f"too few whole trials to leave some out ({counts}; {len(trials.rejected)} left out)")
+            raise TrainingError(f"too few complete trials for cross-validation ({counts}; {len(trials.rejected)} left out)")
         progress(f"training {candidate.name}", 0.5)
         return trials, cross_val_predict(Fits(trials), candidate)
 

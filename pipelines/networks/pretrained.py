@@ -66,8 +66,12 @@ class PretrainedWeights:
 
     @property
     def note(self) -> str:
-        """Where the weights come from."""
-        ways = {"full": "all of it trained further", "probe": "its last layer trained", "frozen": "not trained further"}
+        """Which model the weights come from, and which layers are trained further."""
+        ways = {
+            "full": "all layers are trained further",
+            "probe": "only its last layer is trained",
+            "frozen": "it is not trained further",
+        }
         return f"started from {self._path} (SHA-256 {self._sha256[:12]}), {ways[self._way]}"
 
     def _refuse(self, header: ModelHeader, name: str, classes: tuple[str, ...], wanted: Preprocessing) -> None:
@@ -79,6 +83,9 @@ class PretrainedWeights:
         pairs = {what: (getattr(given, what), getattr(wanted, what)) for what in ("rate_hz", "window", "bands", "reference")}
         problems += [f"was trained with {what} = {old}, not {new}" for what, (old, new) in pairs.items() if old != new]
         if not self._same_classes and self._way == "frozen":
-            problems.append(f"knows {', '.join(header.classes)}, not {', '.join(classes)}, and was to stay as it is")
+            problems.append(
+                f"has the classes {', '.join(header.classes)}, not {', '.join(classes)}; with fine_tune = 'frozen' they "
+                "must be the same"
+            )
         if problems:
             raise ConfigError([f"{WHERE} = {self._path!r}: {problem}" for problem in problems])

@@ -1,4 +1,4 @@
-"""What a network is built for."""
+"""The sizes for which a network is built."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_start():
 
 def test_a_file_in_the_way_of_the_folder_is_refused_before_the_start(tmp_path):
     (tmp_path / "sub-01").write_text("")
-    with pytest.raises(RecordingError, match="cannot be made"):
+    with pytest.raises(RecordingError, match="cannot be created"):
         XdfWriter(tmp_path / "sub-01" / "a.xdf")
 
 

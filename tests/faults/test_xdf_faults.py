@@ -227,11 +227,11 @@ HOSTILE = {
     "a negative rate": (stream_header(1, header("eeg", "float32", 8, -250)), "nominal_srate = -250"),
     "a rate that is no number": (stream_header(1, header("eeg", "float32", 8, "nan")), "nominal_srate = 'nan'"),
     "an unknown format": (stream_header(1, header("eeg", "complex", 8, 250)), "channel_format = 'complex'"),
-    "a stream twice": (GOOD + GOOD, "has that stream already"),
+    "a stream twice": (GOOD + GOOD, "contains this stream already"),
     "a header that is no XML": (stream_header(1, "<info><name>"), "XML is damaged"),
     "a header of a million elements": (stream_header(1, "<info>" + "<a/>" * 1_000_000 + "</info>"), "XML elements"),
     "a header of 50 MB": (stream_header(1, "<info>" + "x" * 50_000_000 + "</info>"), "at most"),
-    "a header nested without end": (stream_header(1, "<a>" * 190_000), "in one another"),
+    "a header nested without end": (stream_header(1, "<a>" * 190_000), "nested levels"),
 }
 
 

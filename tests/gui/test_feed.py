@@ -131,7 +131,7 @@ def test_columns_are_those_of_the_page_of_streams_with_and_without_what_may_foll
     assert columns_of("BCI-Outcome", len(known) + 1, header) == (*known, FILLED)
     signed = len(lines.DECISION_FIELDS) + len(MAC_FIELDS)
     assert columns_of("BCI-Decision", signed, header) == (*lines.DECISION_FIELDS, *MAC_FIELDS)
-    with pytest.raises(StreamError, match="columns where"):
+    with pytest.raises(StreamError, match="columns; it must have"):
         columns_of("BCI-Timing", 3, header)
     many = json.dumps([str(i) for i in range(70)])
     with pytest.raises(StreamError, match="classes"):

@@ -77,7 +77,7 @@ def test_markers_that_are_missing_are_refused_with_what_is_there_and_how_to_go_o
     with pytest.raises(StreamNotFound, match=rf"'{name} cuez'(.|\n)*{name}, it's cues(.|\n)*--without '{name} cuez'"):
         markers_there(query, found, 0.0, without=False)
     (told,) = markers_there(query, found, 0.0, without=True)
-    assert "goes on without markers" in told
+    assert "starts without markers" in told
 
 
 @pytest.mark.usefixtures("amp", "cues")
@@ -104,6 +104,6 @@ def test_a_session_without_the_markers_that_were_asked_for_begins_only_where_tha
     assert re.search(r"'Cuez'(.|\n)*--without Cuez", refused.stderr)
     assert "'Cuez'" in other.stderr
     assert not (tmp_path / "refused").exists()
-    assert "goes on without markers" in went_on.stderr
+    assert "starts without markers" in went_on.stderr
     file = read_xdf(json.loads(went_on.stdout)["recording"])
     assert "<without>Cuez</without>" in file.stream(f"{name}-events").header_xml

@@ -134,7 +134,7 @@ def test_who_has_not_the_key_is_ignored_told_and_can_stop_decoding(engine: Engin
     until(lambda: engine.heard("freeze"), "the freeze")
     stranger.push(messages.line("resume"))
     stranger.close()
-    with pytest.raises(ConfigError, match="obeys only who has its key"):
+    with pytest.raises(ConfigError, match="accepts only messages that are signed with its key"):
         mark(engine.name, ["Pz"], True, 5.0)
     monkeypatch.setenv(keys.FOLDER, engine.environment[keys.FOLDER])
     assert mark(engine.name, ["Pz"], True, 10.0)[0]["labels"] == ["Pz"]

@@ -330,7 +330,7 @@ def test_of_a_sessions_own_names_only_the_streams_that_it_names_are_recorded(tmp
     path = recording.until("ready")["path"]
     assert own.wait_for_consumers(20)
     stranger = LslTextOutlet(f"{name}-events", "BCI-Event", f"{name}-events-5e")
-    recording.until_line(lambda line: "is not this session's" in line.get("note", ""))
+    recording.until_line(lambda line: "does not belong to this session" in line.get("note", ""))
     own.push("ours")
     stranger.push("forged")
     time.sleep(0.5)

@@ -162,14 +162,14 @@ def test_a_process_that_hangs_is_ended_and_begun_again_and_a_hung_recorder_is_a_
     began = local_clock()
     recorder = terminal.child("record")
     recorder.suspend()
-    until(lambda: "the recorder has said nothing" in terminal.said(), "the hung recorder is told", 5.0 + stalled_s())
+    until(lambda: "the recorder has given no sign of life" in terminal.said(), "the hung recorder is told", 5.0 + stalled_s())
     until(lambda: "safe:" in terminal.said(), "safe", 5.0 + stalled_s())
     last_s = terminal.receiver.since(began)[-1] - began
     print(f"\nrecorder SIGSTOP in bci run: last command after {last_s:.1f} s ({condition()})")
     assert last_s <= 5.0 + stalled_s()
     time.sleep(8.0)
     recorder.resume()
-    until(lambda: "recording: goes on" in terminal.said(), "the recorder is back")
+    until(lambda: "recording: continues" in terminal.said(), "the recorder is back")
     for word, name, begun in (("actuate", "actuator", "bci starts it again"), ("engine", "engine", "Started again")):
         terminal.active()
         victim, began = terminal.child(word), local_clock()

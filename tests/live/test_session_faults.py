@@ -340,7 +340,7 @@ def test_fault_8_without_source_id_it_warns_runs_and_does_not_take_the_stream_ba
         time.sleep(2.0)
         code, _, said = session.signal(signal.SIGINT)
     assert code == 0
-    assert re.search(r"warning: .*no source_id: .*will not be taken back", said)
+    assert re.search(r"warning: .*no source_id: .*will not use the stream again", said)
     recorded = Recorded(session)
     assert [k for k in recorded.kinds() if k in ("lost", "found")] == ["lost"]
     assert set(recorded.decisions[recorded.sent > recorded.at("lost"), 1]) == {-1.0}

@@ -204,7 +204,7 @@ def test_a_decisions_stream_that_cannot_be_understood_moves_nothing_and_says_why
 def test_a_row_that_makes_no_sense_is_a_fault(row):
     found = row_event(list(row), 1000.0, 0.0, 2)
     assert isinstance(found, g.LastingFault)
-    assert "makes no sense" in found.why
+    assert "is not valid" in found.why
 
 
 def test_times_of_an_engine_on_another_computer_are_brought_to_our_clock():

@@ -165,7 +165,7 @@ def test_signed_decisions_move_and_unsigned_or_wrongly_signed_rows_of_the_same_s
     assert (rig.guard.state, rig.actuator.told) == (State.ACTIVE, ["left"])
     assert rig.heard("guard", "guard")[-1]["strangers"] == 30
     assert [m["why"] for m in rig.heard("guard", "refused")] == [
-        "rows of decisions that are not this session's are ignored; another program sends under its name"
+        "decisions that do not belong to this session are ignored; another program sends under its name"
     ]
 
 
@@ -252,7 +252,7 @@ def test_a_flood_of_forged_rows_is_counted_and_costs_no_more_than_looking_at_a_f
 def test_an_engine_that_does_not_sign_is_not_listened_to_in_a_session_with_a_key():
     rig = HostRig(key=KEY).start_engine(signed=False).rows(2.4).arm().rows(0.2, 0)
     assert (rig.guard.state, rig.actuator.told) == (State.SAFE, [])  # by the stop that is to prove the channel
-    assert "no word from the engine" in rig.heard("guard", "refused")[-1]["why"]
+    assert "the engine sends nothing" in rig.heard("guard", "refused")[-1]["why"]
 
 
 def test_an_engine_of_the_session_with_other_classes_is_told_as_before():

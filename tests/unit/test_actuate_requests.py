@@ -76,7 +76,7 @@ def test_an_arm_that_was_sent_before_a_stop_and_comes_after_it_does_not_count():
     rig.window.push(arm_message(TOKEN, rig.nonce, "A"), sent)
     rig.rows(0.5, 0)
     assert rig.guard.state is State.SAFE
-    assert "asked before it became safe" in refusals(rig)
+    assert "the request is older than the change to safe" in refusals(rig)
 
 
 def test_of_several_stops_in_one_turn_the_first_one_is_the_reason_and_all_are_counted():
@@ -158,7 +158,7 @@ def test_an_arm_of_twenty_seconds_ago_is_refused_by_its_number_and_by_its_stamp(
     rig.window.push(arm_message(TOKEN, rig.nonce, "an old stamp"), stamp)
     rig.rows(0.2, 0)
     assert (rig.guard.state, rig.actuator.told) == (State.DISARMED, [])
-    assert "asked more than 2 s ago" in refusals(rig)
+    assert "the request is older than 2 s" in refusals(rig)
     assert "asked 20." in refusals(rig)
 
 
@@ -310,7 +310,7 @@ def armed_without(rig: HostRig, window=None) -> str:
 
 def test_without_a_stop_before_it_an_arm_does_not_count():
     rig = ready(KEY)
-    assert "no stop was heard through this stream" in armed_without(rig)
+    assert "no stop was received through this stream" in armed_without(rig)
     assert rig.guard.state is State.DISARMED
 
 
@@ -378,7 +378,7 @@ def test_rows_of_a_stranger_are_told_once_however_long_they_come():
         rig.engine.push([1.0, 1.0, 0.9, now, now + 0.25, 0.0, 0.0, 0.0, 0.0])
         rig.rows(1.2)
     assert rig.heard("guard", "guard")[-1]["strangers"] == 5
-    assert refusals(rig) == "rows of decisions that are not this session's are ignored; another program sends under its name"
+    assert refusals(rig) == "decisions that do not belong to this session are ignored; another program sends under its name"
 
 
 def test_arming_in_another_session_of_the_name_stops_nothing_here_and_its_emergency_stop_does():
@@ -421,7 +421,7 @@ def test_without_a_key_a_message_that_would_end_the_host_stops_it_instead_unless
     rig = ready().arm().rows(0.2, 0)
     rig.tell("stop", why="from a recording").rows(0.2, 0)
     assert (rig.host._ending, rig.guard.state, rig.guard.cause) == ("", State.SAFE, Cause.STOP)
-    assert "taken for an emergency stop" in refusals(rig)
+    assert "it counts as an emergency stop" in refusals(rig)
     rig.window.push(messages.line("stop", why="done", proof=proof(TOKEN, rig.nonce)))
     assert rig.host.run() == "done"
 

@@ -175,7 +175,7 @@ def test_before_arming_a_stop_is_sent_and_must_have_been_heard_with_its_neutral_
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"heard": None}, "nobody heard it"),
+        ({"heard": None}, "it was not received"),
         ({"heard": {"id": "session:1"}, "neutral": "NOT CONFIRMED"}, "not confirmed"),
         ({"heard": {"id": "session:1"}, "neutral": "waiting"}, "not confirmed"),
     ],
@@ -286,7 +286,7 @@ def test_a_device_that_does_not_confirm_its_neutral_is_told_at_once_and_when_it_
 
 def test_strangers_are_told_now_and_then() -> None:
     host = Host()
-    news = [text for i in range(300) for text in host.says(strangers=i) if "not this session's" in text]
+    news = [text for i in range(300) for text in host.says(strangers=i) if "do not belong to this session" in text]
     assert len(news) == 3
 
 

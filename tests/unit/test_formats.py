@@ -157,14 +157,14 @@ def test_a_brainvision_header_that_names_no_file_takes_those_with_its_name_and_d
         "names no .vmrk file; a.vmrk beside it is read instead",
     )
     path.with_suffix(".vmrk").write_bytes(b"")
-    with pytest.raises(RecordingError, match=r"a\.vmrk is no marker file"):
+    with pytest.raises(RecordingError, match=r"a\.vmrk is not a marker file"):
         open_recording(path)
 
 
 def test_a_brainvision_header_without_its_data_is_refused_with_what_to_change(tmp_path: Path, data: np.ndarray) -> None:
     path = write_brainvision(tmp_path / "a.vhdr", data, RATE, LABELS, CUES, named="old")
     path.with_suffix(".eeg").unlink()
-    with pytest.raises(RecordingError, match=r"'old\.eeg'.*neither that nor a\.eeg.*DataFile="):
+    with pytest.raises(RecordingError, match=r"'old\.eeg'.*neither that file nor a\.eeg.*DataFile="):
         open_recording(path)
 
 
@@ -177,7 +177,7 @@ def test_brainvision_data_that_were_cut_are_read_where_channels_can_be_told_apar
     path = write_brainvision(tmp_path / "b.vhdr", data, RATE, LABELS, CUES, vectorized=True)
     same(path, data, ("Stimulus/left", "Stimulus/right", "Stimulus/left"))
     path.with_suffix(".eeg").write_bytes(path.with_suffix(".eeg").read_bytes()[:-1200])
-    with pytest.raises(RecordingError, match="it cannot be known where each begins"):
+    with pytest.raises(RecordingError, match="nobody can know where each channel begins"):
         open_recording(path)
 
 
@@ -310,7 +310,7 @@ def test_an_eeglab_data_set_is_read_in_microvolts_with_its_events(tmp_path: Path
 
 def test_an_eeglab_data_set_may_have_its_samples_beside_it_and_be_renamed_with_them(tmp_path: Path, data: np.ndarray) -> None:
     savemat(tmp_path / "new.set", set_of(data, data="old.fdt"))
-    with pytest.raises(RecordingError, match=r"samples are in old\.fdt.*neither that nor new\.fdt"):
+    with pytest.raises(RecordingError, match=r"samples are in old\.fdt.*neither that file nor new\.fdt"):
         open_recording(tmp_path / "new.set")
     data.astype("<f4").tofile(tmp_path / "new.fdt")
     assert same(tmp_path / "new.set", data) == ("names old.fdt, which is not there; new.fdt beside it is read instead",)

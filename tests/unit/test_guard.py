@@ -47,7 +47,7 @@ def test_without_an_engine_nothing_is_armed():
     assert isinstance(guard.step(5.0, g.Arm())[-1], g.ArmingRefused)
     guard.step(6.0, g.Confirmed(True, number=1))
     guard.step(6.0, g.EnginePresence(True))
-    assert [a.why for a in guard.step(6.5, g.Arm()) if isinstance(a, g.ArmingRefused)] == ["not armed: no word from the engine"]
+    assert [a.why for a in guard.step(6.5, g.Arm()) if isinstance(a, g.ArmingRefused)] == ["not armed: the engine sends nothing"]
 
 
 def test_the_first_decision_after_arming_moves_and_one_from_before_does_not():

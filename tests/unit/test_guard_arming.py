@@ -57,7 +57,7 @@ def test_a_wish_to_arm_that_was_sent_before_a_stop_or_with_it_is_refused(end):
     b.now += 0.01
     b.tell(g.Arm("", b.now - 0.01))
     assert b.state is (State.DISARMED if isinstance(end, g.Disarm) else State.SAFE)
-    assert all("asked before it became" in why for why in refusals(b))
+    assert all("the request is older than the change to" in why for why in refusals(b))
     b.tell(g.Arm("", b.now))
     assert b.state is State.ARMED
 
@@ -152,10 +152,10 @@ def test_a_broken_connection_of_whoever_armed_is_a_doubt_until_there_is_one_agai
     b.rows(0.5)
     b.tell(g.StopConnection(False))
     assert b.rows(0.56).state is State.SAFE, "said again it is still one doubt"
-    assert "could stop is broken" in b.guard.why
+    assert "the program that armed is broken" in b.guard.why
     b.rows(3)
     b.tell(g.Arm())
-    assert "could stop is broken" in refusals(b)[-1]
+    assert "the program that armed is broken" in refusals(b)[-1]
     b.tell(g.StopConnection(True))
     b.rows(2.1)
     b.tell(g.Arm())

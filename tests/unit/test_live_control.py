@@ -278,7 +278,7 @@ def test_an_engine_that_is_asked_to_end_waits_no_longer_for_its_recorder(monkeyp
     await_recorder(wires, True, lambda: "asked to")
     assert clock.now() - START_S < 2.0
     monkeypatch.setattr(engine_process, "RECORDER_S", 0.0)
-    with pytest.raises(StreamNotFound, match="nobody records"):
+    with pytest.raises(StreamNotFound, match="no recorder has connected"):
         await_recorder(wires, True)
 
 
@@ -351,7 +351,7 @@ def test_models_that_wait_behind_one_that_cannot_be_read_are_refused_at_last() -
         rig.tell("model", path=f"{i}")
     rig.run(1)
     assert rig.events("refused")
-    assert all("wait to be read" in e["why"] for e in rig.events("refused"))
+    assert all("waiting to be read" in e["why"] for e in rig.events("refused"))
     assert steady(rig)
 
 

@@ -327,7 +327,7 @@ def test_what_does_not_fit_the_network_that_it_starts_from_is_refused(others: Pa
     with pytest.raises(ConfigError, match="is a eegnet, not a shallow"):
         fit_decoder(load_family("shallow", {**QUICK, "pretrained": str(others)}), windows, labels, SETTINGS)
     other = np.where(labels == "left", "feet", "rest")
-    with pytest.raises(ConfigError, match="was to stay as it is"):
+    with pytest.raises(ConfigError, match="they must be the same"):
         fit_decoder(load_family("eegnet", {**QUICK, "pretrained": str(others), "fine_tune": "frozen"}), windows, other, SETTINGS)
     model = fit_decoder(
         load_family("eegnet", {**QUICK, "pretrained": str(others), "fine_tune": "probe"}), windows, other, SETTINGS

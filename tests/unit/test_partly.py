@@ -212,5 +212,5 @@ def test_a_kernel_that_needs_whole_windows_is_not_given_parts(monkeypatch: pytes
     monkeypatch.setattr(plugins, "load", lambda group, name: lambda arrays, classes: kernel)
     n = len(LABELS)
     arrays = {"covariance": np.eye(n)[np.newaxis], "weights": np.full(n, 1 / n)}
-    with pytest.raises(ModelError, match="whole windows"):
+    with pytest.raises(ModelError, match="complete windows"):
         build_decoder("any", ("left", "right"), PARTLY, arrays)

@@ -124,7 +124,7 @@ def test_two_amplifiers_are_never_taken_for_one(tmp_path: Path, second: Part) ->
     alike = second.info.source_id == AMP.source_id and second.host == "lab1"
     with pytest.raises(RecordingError, match="2 EEG streams") as error:
         recording.eeg()
-    assert ("in files of their own" in str(error.value)) == alike
+    assert ("in separate files" in str(error.value)) == alike
 
 
 def test_a_marker_stream_that_restarted_is_one_and_an_empty_twin_is_none(tmp_path: Path) -> None:

@@ -119,13 +119,13 @@ def test_markers_of_a_computer_whose_clock_was_not_set_stay_where_they_are_and_i
     notes = open_recording(path).notes
     assert "the clock of 'EEG' was set back" in notes[0]
     assert "the clock of 'Cues' was not set with it" in notes[1]
-    assert "as far as the signal lost nothing there" in notes[1]
+    assert "provided that the signal lost no samples there" in notes[1]
 
 
 def test_markers_of_another_computer_whose_clock_is_unsteady_are_not_shifted_and_it_is_said(tmp_path: Path) -> None:
     path = recording(tmp_path / "a.xdf", clock((SET_S, -500.0)), clock((70.0, -200.0)), host="screen")
     found = open_recording(path)
-    assert any("fit neither a clock that was set with the signal's nor one that was not" in note for note in found.notes)
+    assert any("fit neither a clock that was set together with the signal's" in note for note in found.notes)
     assert any("They were not shifted" in note for note in found.notes)
     raw = clock((70.0, -200.0))(T0 + CUES_S)
     assert np.array_equal(found.markers[0].stamps, raw)
@@ -152,4 +152,4 @@ def test_without_the_order_of_the_file_markers_are_told_apart_by_their_stamps_or
     file = read_xdf(recording(tmp_path / "b.xdf", shown, shown, cues_s=few))
     assert np.allclose(steadied(file).file.stream("Cues").stamps, T0 + few)
     steady = steadied(replace(file, order=np.empty(0, np.int64)))
-    assert any("markers may be on the wrong side of that" in note for note in steady.notes)
+    assert any("markers may belong to the other side of it" in note for note in steady.notes)

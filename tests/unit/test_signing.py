@@ -43,7 +43,7 @@ def test_a_signed_message_is_ours_once() -> None:
     assert first.fields["value"] == 0.7
     assert json.loads(text)["kind"] == "set"  # whoever knows nothing of keys reads it as before
     assert not again.ours
-    assert again.why == "it was sent before"
+    assert again.why == "its number was used before"
     assert checker.strangers == 1
 
 

@@ -85,11 +85,11 @@ def test_a_required_recorder_that_says_nothing_is_a_doubt_within_2_s_and_what_it
     rig.run(1.0)
     assert rig.doubt == ""
     rig.run(TOLD_S + 2 * STEP_S, silent="recorder")
-    assert "recorder has said nothing" in rig.doubt
+    assert "recorder has given no sign of life" in rig.doubt
     rig.run(40.0, silent="recorder")
     assert not rig.children["recorder"].ended
     rig.run(0.4)
-    assert (rig.doubt, rig.told[-1]) == ("", "recording: goes on")
+    assert (rig.doubt, rig.told[-1]) == ("", "recording: continues")
     rig.run(46.0, silent="recorder")
     assert rig.children["recorder"].ended
     rig.run(0.4)

@@ -241,7 +241,7 @@ def test_an_input_of_another_shape_in_a_recording_is_refused_in_a_sentence(said:
     for ask in (event.input, event.consumed):
         with pytest.raises(RecordingError, match=f"session.xdf: event 0: {said}"):
             ask()
-    with pytest.raises(RecordingError, match="says nothing of"):
+    with pytest.raises(RecordingError, match="has no field"):
         read_events([json.dumps({"v": 1, "kind": said})], "session.xdf")[0].input()
 
 
@@ -265,7 +265,7 @@ def test_an_outcome_of_no_window_is_refused_in_a_sentence(whole: Path, tmp_path:
         values[row] = value
         return values, stamps
 
-    with pytest.raises(RecordingError, match="is of no window"):
+    with pytest.raises(RecordingError, match="belongs to no window"):
         read_session(with_rows(whole, tmp_path / "x.xdf", "BCI-Outcome", change))
 
 

@@ -33,7 +33,7 @@ LIKE_SD = 3.5
 
 @dataclass(frozen=True, slots=True)
 class AsrSettings:
-    """How artifact subspace reconstruction judges.
+    """Settings of artifact subspace reconstruction.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class AsrSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AsrBaseline:
-    """What clean signal is like.
+    """The properties of clean signal.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def baseline(data: FloatArray, rate_hz: float, settings: AsrSettings | None = No
     if n_windows < LEAST_WINDOWS:
         needed_s = (window + (LEAST_WINDOWS - 1) * step) / rate_hz
         raise TrainingError(
-            f"asr: {len(clean) / rate_hz:.1f} s of clean signal in {len(data) / rate_hz:.1f} s are too few; at least "
+            f"asr: only {len(clean) / rate_hz:.1f} s of the {len(data) / rate_hz:.1f} s of signal are clean; at least "
             f"{needed_s:.1f} s are needed. Record a minute of sitting still, or leave preprocessing.asr at 0."
         )
     covariance = clean.T @ clean / len(clean)
@@ -168,7 +168,7 @@ class Asr:
         self.restart()
 
     def learn(self, known: AsrBaseline) -> None:
-        """Go by another baseline of the same channels from the next block on."""
+        """Use another baseline of the same channels from the next block on."""
         values, vectors = np.linalg.eigh(known.covariance)
         self._mixing: FloatArray = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
         self._limits: FloatArray = known.limits[:, np.newaxis] * vectors.T
@@ -183,7 +183,7 @@ class Asr:
 
     @property
     def replacing(self) -> bool:
-        """Whether the newest block is not let through as it is."""
+        """Whether a part of the newest block is replaced."""
         return self._matrix is not None
 
     def __call__(self, data: FloatArray) -> FloatArray:

@@ -44,7 +44,7 @@ class Potato:
         return not self.z(scatter) <= self._limit
 
     def z(self, scatter: FloatArray) -> float:
-        """How many standard deviations further away than usual; NaN where there is no covariance.
+        """Return by how many standard deviations the distance is larger than usual; NaN if there is no covariance.
 
         Parameters
         ----------

@@ -80,7 +80,7 @@ def correction_matrix(weights: FloatArray, n_inputs: int, good: BoolArray) -> Fl
 
 
 class Regression:
-    """The subtraction as a step on samples, for whoever wants the corrected signal itself.
+    """The subtraction as a step on samples, for programs that need the corrected signal itself.
 
     Parameters
     ----------
@@ -99,4 +99,4 @@ class Regression:
         return np.stack([block @ self._matrix for block in data]) if len(data) else data[:, :, : self._matrix.shape[1]]
 
     def restart(self) -> None:
-        """It knows nothing of the past."""
+        """Do nothing: this step keeps no past."""

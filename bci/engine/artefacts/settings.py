@@ -1,4 +1,4 @@
-"""What a model does about artefacts, as data that it carries in its header."""
+"""Settings for removing artefacts, stored in the header of a model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bci.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Artefacts:
-    """Artefact steps of a decoder; nothing is done by default.
+    """Settings of a decoder for removing artefacts; by default nothing is removed.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Artefacts:
 
     @property
     def clean(self) -> AsrBaseline | None:
-        """What artifact subspace reconstruction goes by; None where it is off, or nothing was measured."""
+        """Baseline of clean signal for artifact subspace reconstruction; None if it is off, or nothing was measured."""
         if not self.asr or not self.asr_limits:
             return None
         return AsrBaseline(_symmetric(self.asr_covariance, len(self.asr_limits)), np.array(self.asr_limits))

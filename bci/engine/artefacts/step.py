@@ -8,7 +8,7 @@ from bci.engine.chunk import FloatArray
 
 
 class Step(Protocol):
-    """Blocks of samples in, blocks of samples out.
+    """A step that takes blocks of samples and returns blocks of samples.
 
     A step is causal: what it says of a sample depends on that sample's block and on those before it, and on nothing else. Each
     block is computed by itself, in the same way however many come together, so no bit depends on chunks. It never changes
@@ -27,5 +27,5 @@ class Step(Protocol):
         ...
 
     def restart(self) -> None:
-        """The next block does not follow the last one."""
+        """Forget the past: the next block does not follow the last one."""
         ...

@@ -1,1 +1,1 @@
-"""Continuous control: a state that each window moves, where a class decision has none."""
+"""Continuous control: each window moves a state, while a class decision has none."""

@@ -15,7 +15,7 @@ from bci.engine.control.information import Information
 
 @runtime_checkable
 class VelocityDecoder(Protocol):
-    """What a kernel has besides, where it can say how fast and where to.
+    """What a kernel has in addition if it decodes a velocity.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class VelocityDecoder(Protocol):
     gain: float
 
     def observe(self, window: FloatArray) -> Information | None:
-        """What a window says, in the form that the kernel takes; None where it has no covariance. Keeps no state.
+        """Return what a window shows about the velocity; None if the window has no covariance. Keeps no state.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class VelocityTracker:
         self._still: FloatArray = np.zeros(decoder.dynamics.n_dims)
 
     def restart(self) -> None:
-        """Forget: the next window follows none."""
+        """Forget the past: the next window does not follow the last one."""
         self._filter.restart()
 
     def __call__(self, window: FloatArray | None, *, keep: bool = False) -> VelocityEstimate:
@@ -87,7 +87,7 @@ class VelocityTracker:
         return self.follow(None if window is None else self._decoder.observe(window), keep=keep)
 
     def follow(self, observed: Information | None, *, keep: bool = False) -> VelocityEstimate:
-        """As calling it, with what a window says in place of the window.
+        """Do the same as a call, but with the kernel's observation instead of the window.
 
         Parameters
         ----------

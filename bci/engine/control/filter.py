@@ -36,7 +36,7 @@ class VelocityFilter:
         self.restart()
 
     def restart(self) -> None:
-        """Know nothing but the spread of all velocities."""
+        """Forget the past: only the spread of all velocities is known."""
         self.mean: FloatArray = np.zeros(self._dynamics.n_dims)
         self.covariance: FloatArray = self._dynamics.spread.copy()
 

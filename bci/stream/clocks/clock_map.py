@@ -87,7 +87,7 @@ class ClockPiece:
 
 @dataclass(frozen=True, slots=True)
 class ClockMap:
-    """From a sender's clock to the recorder's, and back.
+    """Converts times of a sender's clock to the recorder's clock, and back.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class ClockMap:
 
     @property
     def unset(self) -> ClockMap:
-        """The clock as it would have gone on, had it never been reset (:meth:`continued`)."""
+        """How the clock would have continued if it had never been reset (:meth:`continued`)."""
         return ClockMap(self.pieces[:1]) if self.resets else self
 
     def continued(self, times: npt.ArrayLike) -> FloatArray:

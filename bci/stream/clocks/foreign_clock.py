@@ -135,7 +135,7 @@ def _other_clock(signal: RecordedSignal, markers: RecordedMarkers) -> str:
     if theirs and not ours:
         return f"These are {theirs}, not LSL's clock"
     if ours and not theirs:
-        return f"The signal is stamped with {ours}, not with LSL's clock, and the markers are not"
+        return f"The signal is stamped with {ours} instead of LSL's clock, and the markers are stamped with another clock"
     for factor, unit in UNITS.items():
         if _share(raw / factor, first, last) > 1 - FITS:
             return f"They fit the signal when they are taken as {unit} instead of seconds"

@@ -49,19 +49,21 @@ def prepare_brainvision(path: Path, folder: Path) -> tuple[Path, tuple[str, ...]
     data = _beside(path, _value(text, "DataFile"), (".eeg", ".dat"), notes)
     if data is None:
         raise RecordingError(
-            f"{path}: names {_value(text, 'DataFile')!r} as its data file (DataFile=), and neither that nor {path.stem}.eeg "
-            "is beside it. If the files were renamed, give all three the same name, or write the new name behind DataFile="
+            f"{path}: names {_value(text, 'DataFile')!r} as its data file (DataFile=), but neither that file nor "
+            f"{path.stem}.eeg is in the same folder. If the files were renamed, give all three the same name, or write the "
+            "new name "
+            "after DataFile="
         )
     notes += _size_notes(path, text, data)
     marks = _beside(path, _value(text, "MarkerFile"), (".vmrk",), notes)
     if marks is None:
-        notes.append("has no marker file (.vmrk) beside it, so it is read without markers")
+        notes.append("has no marker file (.vmrk) in the same folder, so it is read without markers")
     else:
         content = _decoded(read_regular(marks, MOST_TEXT))
         if "[marker infos]" not in content.lower():
             raise RecordingError(
-                f"{path}: {marks.name} is no marker file (it has no section [Marker Infos]). Copy it again; without it, and "
-                "moved elsewhere, the recording is read without markers"
+                f"{path}: {marks.name} is not a marker file (it has no section [Marker Infos]). Copy it again, or move it "
+                "to another folder to read the recording without markers"
             )
         (folder / "markers.vmrk").write_text(_utf8(content), encoding="utf-8")
     text = _set(_set(_utf8(text), "DataFile", str(data.absolute())), "MarkerFile", "markers.vmrk" if marks else "")
@@ -110,12 +112,13 @@ def _beside(path: Path, declared: str, endings: tuple[str, ...], notes: list[str
     if named is not None:
         if own and own[0].name.lower() != named.name.lower():
             notes.append(
-                f"names {named.name} (DataFile=, MarkerFile=), which is read, although {own[0].name} has the recording's own name"
+                f"names {named.name} (DataFile=, MarkerFile=), so this file is read, although {own[0].name} has the name of "
+                "the header"
             )
         return named
     if own:
-        named_is = f"names {name}, which is not there" if name else f"names no {endings[0]} file"
-        notes.append(f"{named_is}; {own[0].name} beside it is read instead")
+        named_is = f"names {name}, which does not exist" if name else f"names no {endings[0]} file"
+        notes.append(f"{named_is}; {own[0].name} in the same folder is read instead")
         return own[0]
     return None
 
@@ -136,8 +139,8 @@ def _size_notes(path: Path, text: str, data: Path) -> list[str]:
         return []
     if _value(text, "DataOrientation").upper() == "VECTORIZED":
         raise RecordingError(
-            f"{path}: {data.name} holds {held} samples per channel and {rest} bytes; {promised} samples are declared. Channel "
-            "after channel, as it is written, it cannot be known where each begins; copy the file again"
+            f"{path}: {data.name} contains {held} samples per channel and {rest} more bytes, but {promised} samples are "
+            "declared. The file stores one channel after the other, so nobody can know where each channel begins; copy it again"
         )
     if promised > held:
         return [f"was cut short: {promised - held} of {promised} samples are missing at the end of {data.name}"]

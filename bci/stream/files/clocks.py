@@ -178,8 +178,9 @@ def _unknown(one: _Offsets, clock: ClockMap, hosts: dict[str, ClockMap | None]) 
         return []
     where = f"from computer {one.host!r} " if one.host else ""
     return [
-        f"stream {one.stream.name!r} {where}has no clock offset, other streams of the recording have: "
-        "its stamps are taken as the recorder's own; if they are another computer's, its times are wrong"
+        f"stream {one.stream.name!r} {where}has no clock offset, although other streams of the recording have one: its "
+        "stamps are "
+        "taken as times of the recorder's clock; if they come from the clock of another computer, its times are wrong"
     ]
 
 
@@ -200,7 +201,8 @@ def _resets(groups: Sequence[Sequence[_Offsets]], clocks: dict[int, ClockMap]) -
         steps = ", ".join(f"by {step_s:+.3f} s between {a:.3f} and {b:.3f} s" for step_s, a, b in clock.steps())
         doubt = _between(group, clock)
         notes.append(
-            f"the clock of {names} was reset {times} while it was recorded, {steps}; stamps behind go on by the clock before"
+            f"the clock of {names} was reset {times} while it was recorded, {steps}; the stamps after that continue the "
+            "clock from before"
             f"{f', and times of the {doubt} markers in between may be wrong by the same amount' if doubt else ''}"
         )
     return notes

@@ -90,7 +90,7 @@ class Records:
         shown = ", ".join(f"{length:g} s from {at:g} s on" for at, length in found[:3])
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         often = "once" if len(found) == 1 else f"{len(found)} times"
-        return f"was interrupted {often} ({shown}{more}); the pauses are gaps, and annotations stand where they belong"
+        return f"was interrupted {often} ({shown}{more}); the pauses are gaps, and annotations keep their true times"
 
 
 def interrupted(path: Path, layout: EdfLayout) -> Records | None:
@@ -122,9 +122,9 @@ def interrupted(path: Path, layout: EdfLayout) -> Records | None:
     if len(back):
         i = int(back[0])
         raise RecordingError(
-            f"{path}: says that its record {i + 2} begins at {begun[i + 1]:g} s, before record {i + 1}, of {layout.record_s:g} s "
-            f"from {begun[i]:g} s on, has ended. In EDF+ time never runs backwards, so it cannot be known where its "
-            "annotations belong; export the recording again from the program that made it"
+            f"{path}: says that its record {i + 2} begins at {begun[i + 1]:g} s, but record {i + 1} begins at {begun[i]:g} s and "
+            f"lasts {layout.record_s:g} s. In EDF+ time never runs backwards, so nobody can know where the annotations belong; "
+            "export the recording again from the program that made it"
         )
     shifted = tuple(
         EdfAnnotation(n.onset_s - starts[0], n.duration_s, n.text, n.channels) for n in sorted(notes, key=lambda n: n.onset_s)

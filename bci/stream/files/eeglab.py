@@ -110,10 +110,10 @@ def _from_file(path: Path, name: str, n_channels: int, n_samples: int, notes: li
         own = path.with_suffix(beside.suffix or ".fdt")
         if not own.is_file():
             raise RecordingError(
-                f"{path}: its samples are in {beside.name} (EEG.data), and neither that nor {own.name} is beside it. Copy it "
-                "there, or save the data set with its samples in one file"
+                f"{path}: its samples are in {beside.name} (EEG.data), but neither that file nor {own.name} is in the same "
+                "folder. Copy it there, or save the data set and its samples in one file"
             )
-        notes.append(f"names {beside.name}, which is not there; {own.name} beside it is read instead")
+        notes.append(f"names {beside.name}, which does not exist; {own.name} in the same folder is read instead")
         beside = own
     refuse_text_transfer(beside)
     values = np.fromfile(beside, "<f4")

@@ -203,7 +203,7 @@ class _Reader:
     def _element(self, at: int, stop: int, padded: bool = True) -> _Element:
         """The element that begins at a byte; it must end within what holds it."""
         if at + 8 > stop:
-            raise _Damaged(f"it ends at byte {stop} inside of something")
+            raise _Damaged(f"it ends at byte {stop} in the middle of an element")
         first, size = struct.unpack_from(f"{self._order}II", self._data, at)
         if first >> 16:  # up to four bytes stand in the tag itself
             kind, size = first & 0xFFFF, first >> 16
@@ -212,7 +212,7 @@ class _Reader:
             return _Element(kind, at + 4, at + 4 + size, at + 8)
         start = at + 8
         if start + size > stop:
-            raise _Damaged(f"at byte {at} {size} bytes should follow, and {stop - start} do")
+            raise _Damaged(f"after byte {at}, {size} bytes should follow, but only {stop - start} do")
         after = start + size + (-size % 8 if padded and first != _COMPRESSED else 0)
         return _Element(first, start, start + size, min(after, stop))
 

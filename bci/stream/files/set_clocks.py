@@ -182,10 +182,14 @@ def _steps_in_words(parts: _Parts, names: list[str], doubtful: int) -> str:
     """The steps for people."""
     begin_s = parts.line_s[0]
     steps = ", ".join(f"by {s.back_s:.3f} s at {parts.line_s[s.sample] - begin_s:.1f} s" for s in parts.steps)
-    doubt = f"; {doubtful} markers may be on the wrong side of that, and so be wrong by the same amount" if doubtful else ""
+    doubt = (
+        f"; {doubtful} markers may belong to the other side of it, and their times may be wrong by the same amount"
+        if doubtful
+        else ""
+    )
     return (
         f"the clock of {', '.join(names)} was set back while it was recorded ({steps} since the beginning), and no clock offset "
-        "says so: what came behind goes on as if no sample had been lost there, and no window reaches across"
+        "shows it: the data after it are placed as if no sample had been lost there, and no window reaches across this place"
         f"{doubt}"
     )
 
@@ -196,12 +200,15 @@ def _unset(stream: XdfStream, fit: _Fit) -> list[str]:
         return []
     if not fit.doubtful:
         return [
-            f"the clock of {stream.name!r} was not set with it: its {fit.behind} samples behind that are right as far as the "
-            "signal lost nothing there"
+            f"the clock of {stream.name!r} was not set at the same time: the times of its {fit.behind} samples after that "
+            "are right, "
+            "provided that the signal lost no samples there"
         ]
     return [
-        f"stream {stream.name!r}: of its {fit.behind} samples behind that, {fit.doubtful} fit neither a clock that was set with "
-        "the signal's nor one that was not, so it is not known by how much their times are wrong. They were not shifted"
+        f"stream {stream.name!r}: {fit.doubtful} of its {fit.behind} samples after that fit neither a clock that was set "
+        "together with "
+        "the signal's clock nor a clock that was not set, so nobody knows by how much their times are wrong. They were not "
+        "shifted"
     ]
 
 
@@ -328,9 +335,9 @@ def _left_behind(file: XdfFile, main: XdfStream, streams: Mapping[int, XdfStream
             between |= (own > a + NEAR_S) & (own < b - NEAR_S) & (arrived_s > b + NEAR_S)
         if between.any():
             notes.append(
-                f"stream {stream.name!r}: {int(between.sum())} of its {len(own)} samples were recorded behind a jump of the "
-                f"clock of {main.name!r}, which went forward by {times[jumps[0].sample] - times[jumps[0].sample - 1]:.3f} s, and "
-                "are stamped before it: one of both clocks was set, no clock offset says which, and they belong to no sample of "
-                "the signal. Nothing was shifted"
+                f"stream {stream.name!r}: {int(between.sum())} of its {len(own)} samples were recorded after the clock of "
+                f"{main.name!r} jumped forward by {times[jumps[0].sample] - times[jumps[0].sample - 1]:.3f} s, but are stamped "
+                "before the jump. One of the two clocks was set, and no clock offset shows which one. These samples belong to no "
+                "sample of the signal. Nothing was shifted"
             )
     return notes

@@ -247,7 +247,7 @@ def not_found(queries: Sequence[StreamQuery], timeout_s: float, option: str = ""
     seen = [s for s in list_streams(2 * SETTLE_S) if ours or not s.type.startswith("BCI-")]
     wanted = " and no stream with ".join(map(str, queries))
     words = " ".join(f"--{option} {shlex.quote(query.words())}" for query in queries)
-    go_on = f"\nTo go on without it, and use it once it appears: {words}" if option else ""
+    go_on = f"\nTo start without it, and use it as soon as it appears: {words}" if option else ""
     return StreamNotFound(
         f"no stream with {wanted} within {timeout_s:g} s; seen on the network:{listing(seen) or ' nothing'}\n"
         f"Start the sender, or name another stream (bci streams lists them).{go_on}{port_hint()}"
@@ -332,7 +332,7 @@ def listing(found: Sequence[FoundStream]) -> str:
     str
     """
     queries = told_apart([s.identity for s in found])
-    return "".join(f"\n  {query or 'like another one'}: {s}" for query, s in zip(queries, found, strict=True))
+    return "".join(f"\n  {query or 'not different from another one'}: {s}" for query, s in zip(queries, found, strict=True))
 
 
 def identified(handle: Any) -> FoundStream:

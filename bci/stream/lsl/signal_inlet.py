@@ -172,6 +172,7 @@ def rate_of(found: FoundStream, montage: Montage | None = None) -> float:
     if rate_hz <= 0:
         raise StreamError(
             f"{found} declares no sampling rate, but without one nothing can be filtered. Declare the true rate in a montage "
-            "file (rate_hz = 250), and give it with --set stream.montage=FILE; what sends markers is named by markers.stream"
+            "file (rate_hz = 250), and give it with --set stream.montage=FILE; if this stream sends markers, name it with "
+            "markers.stream"
         )
     return rate_hz

@@ -17,7 +17,7 @@ BOUNDARY, NEW_SEGMENT = "boundary", "new segment"
 
 @dataclass(frozen=True, slots=True)
 class BadSpan:
-    """A span that no window may reach into.
+    """A time span that no window may reach into.
 
     Parameters
     ----------

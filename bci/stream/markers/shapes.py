@@ -196,7 +196,7 @@ def checked_pattern(pattern: str) -> re.Pattern[str]:
     elif re.search(r"\)[*+{]", bare):
         problem = "repeats a group, which can take for ever"
     elif re.search(r"\(\?(?!:|P<)", bare) or re.search(r"(?<!\\)(?:\\\\)*\\[1-9]", pattern):
-        problem = "looks around or refers back, which markers do not need"
+        problem = "contains a look-around or a back-reference, which is not allowed"
     elif len(re.findall(r"[*+{]", bare)) > MOST_OPEN or choices > MOST_CHOICES:
         problem = f"has more than {MOST_OPEN} repetitions or {MOST_CHOICES} choices, which can take for ever"
     if problem:
@@ -204,9 +204,9 @@ def checked_pattern(pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except (re.error, OverflowError) as error:
-        raise ConfigError(f"markers.pattern = {pattern!r}: is no regular expression ({error})") from error
+        raise ConfigError(f"markers.pattern = {pattern!r}: is not a regular expression ({error})") from error
     if compiled.groups > 1:
-        raise ConfigError(f"markers.pattern = {pattern!r}: has {compiled.groups} groups; one, around what is the cue, is needed")
+        raise ConfigError(f"markers.pattern = {pattern!r}: has {compiled.groups} groups; only one is allowed, around the cue")
     return compiled
 
 

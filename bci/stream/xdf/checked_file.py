@@ -129,7 +129,7 @@ class CheckedFile:
             place = whereabouts(self._file.fileno(), self.path)
         except OSError as error:
             self.failed = True
-            raise RecordingError(f"{self.path}: cannot be put on disk ({error.strerror})") from error
+            raise RecordingError(f"{self.path}: cannot be written to the disk ({error.strerror})") from error
         if links == 0:
             self.failed = True
             raise RecordingError(
@@ -216,7 +216,9 @@ def _create(path: Path) -> tuple[io.FileIO, CheckLog]:
     try:
         private.make_folder(path.parent)
     except OSError as error:
-        raise RecordingError(f"{path.parent}: cannot be made ({error.strerror}); choose a folder that can be written") from error
+        raise RecordingError(
+            f"{path.parent}: cannot be created ({error.strerror}); choose a folder that can be written"
+        ) from error
     try:
         for other in (sidecar_path(path), log_path(path)):
             if other.exists():

@@ -228,7 +228,7 @@ def parse_xml(raw: bytes, where: str) -> ElementTree.Element:
         count, depth = count + 1 + len(attributes), depth + 1
         if count > MAX_XML_ELEMENTS or depth > MAX_XML_DEPTH:
             raise RecordingError(
-                f"{where}: over {MAX_XML_ELEMENTS} XML elements and attributes, or over {MAX_XML_DEPTH} in one another"
+                f"{where}: more than {MAX_XML_ELEMENTS} XML elements and attributes, or more than {MAX_XML_DEPTH} nested levels"
             )
         builder.start(tag, attributes)
 

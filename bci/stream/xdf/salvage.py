@@ -70,7 +70,9 @@ def salvage(path: Path | str, out: Path | str | None = None) -> Salvaged:
     if kind in (".edf", ".bdf"):
         return _salvage_edf(path, path.with_name(f"{path.stem}_salvaged{kind}") if out is None else Path(out))
     if kind not in (".xdf", ".xdfz", ".gz"):
-        raise RecordingError(f"{path}: only XDF, EDF and BDF files can be salvaged; what is left of other files is read as it is")
+        raise RecordingError(
+            f"{path}: only XDF, EDF and BDF files can be salvaged; other damaged files are read up to the damage"
+        )
     stem = path.stem.removesuffix(".xdf")
     target = path.with_name(f"{stem}_salvaged.xdf") if out is None else Path(out)
     with open_buffer(path) as data:

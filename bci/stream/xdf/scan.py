@@ -270,7 +270,7 @@ class Scanner:
         where = f"{self._where}: header of stream {stream_id} at byte {position}"
         try:
             if stream_id in self.found.streams:
-                raise RecordingError(f"{where}: the file has that stream already; the two cannot be told apart")
+                raise RecordingError(f"{where}: the file contains this stream already; the two cannot be told apart")
             if len(self.found.streams) >= MAX_STREAMS:
                 raise RecordingError(f"{where}: more than {MAX_STREAMS} streams are not read from one file")
             header = parse_header(self._xml(content + 4, after, where), where)

@@ -127,7 +127,7 @@ def write_sidecar(path: Path, sidecar: Sidecar) -> None:
             partial.unlink(missing_ok=True)
         raise RecordingError(
             f"{target}: counts and checksums cannot be written ({error.strerror}); "
-            "the recording itself is complete, and checksums of its blocks are in the log beside it"
+            "the recording itself is complete, and checksums of its blocks are in the log in the same folder"
         ) from error
 
 
