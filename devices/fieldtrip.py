@@ -31,7 +31,7 @@ LONGEST_WAIT_MS = 100
 
 @dataclass(frozen=True, slots=True)
 class FieldTripSettings:
-    """Where the buffer is.
+    """Settings of a FieldTrip buffer as a source.
 
     Parameters
     ----------

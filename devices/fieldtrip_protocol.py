@@ -46,7 +46,7 @@ _NAMES, _RESOLUTIONS = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class BufferHeader:
-    """What a buffer contains.
+    """The header of a buffer.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ class MneRealtimeSettings:
 
 
 class MneRealtimeSource:
-    """What a client of mne-realtime receives, as a :class:`~bci.stream.bus.Source`.
+    """The data of an mne-realtime client, as a :class:`~bci.stream.bus.Source`.
 
     Parameters
     ----------

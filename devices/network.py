@@ -1,4 +1,4 @@
-"""What sources on the network share: a connection that never blocks for long, addresses, labels fit to be shown."""
+"""Common parts of sources on the network: a connection that never blocks for long, addresses, labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What opening and reading a source have in common, whatever the source is."""
+"""Common parts of all sources for opening and reading."""
 
 from __future__ import annotations
 

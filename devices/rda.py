@@ -25,7 +25,7 @@ MAX_LOST_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class RdaSettings:
-    """Where Recorder runs.
+    """Settings of BrainVision Recorder as a source.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Who is simulated, and with which amplifier."""
+"""Settings of the simulated person and of the simulated amplifier."""
 
 from __future__ import annotations
 

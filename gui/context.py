@@ -1,4 +1,4 @@
-"""What every window is given: the feed, the control of the session, settings, colours, and the other windows."""
+"""The objects that every window gets: the feed, the control of the session, settings, colours, other windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the windows know of a session: its streams, signal, rows, messages and log, in bounded memory.
+"""The data of a session for the windows: its streams, signal, rows, messages and log, in limited memory.
 
 Nothing here is Qt, and nothing reads a stream: :class:`gui.feed_reader.FeedReader` fills it. Both belong to the windows' thread.
 """

@@ -15,7 +15,7 @@ ORDER = 2
 
 @dataclass(frozen=True, slots=True)
 class ViewFilter:
-    """What is shown of a signal, Hz; 0 switches a part off."""
+    """The limits of the filters for the screen, Hz; 0 switches a filter off."""
 
     high_pass_hz: float = 1.0
     low_pass_hz: float = 40.0

@@ -1,4 +1,4 @@
-"""What other programs say, as values of known shape and size: made by :mod:`gui.messages`, shown by windows."""
+"""Messages of other programs, as values of known shape and size: made by :mod:`gui.messages`, shown by windows."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class EngineEvent:
 
 @dataclass(frozen=True, slots=True)
 class CommandReport:
-    """What was sent to an actuator: ``kind`` is ``"command"`` or ``"neutral"``."""
+    """A report of what was sent to an actuator: ``kind`` is ``"command"`` or ``"neutral"``."""
 
     kind: str
     name: str = ""

@@ -1,4 +1,4 @@
-"""What other programs say to the windows, read once: every text becomes a value of known shape and size, or is refused.
+"""Messages of other programs, read in one place: each becomes a value of known shape and size, or is refused.
 
 Windows show these values and nothing else, so that no message can end a window.
 """

@@ -132,7 +132,7 @@ class ActuatorHost:
 
     @property
     def unconfirmed(self) -> str:
-        """What went wrong with the last neutral; empty where it was done."""
+        """Why the last neutral was not confirmed; empty if it was."""
         return self._results.error
 
     def step(self) -> None:

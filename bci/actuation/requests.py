@@ -1,4 +1,4 @@
-"""What persons and programs ask of an actuator host: read at one boundary, so that no message of whatever shape ends it.
+"""Requests of persons and programs to an actuator host, read in one place, so that no message can end it.
 
 Who may ask for what: whoever knows the session's key (:mod:`bci.stream.signing`) for everything, anybody for a stop. What is
 not the session's own is counted and ignored.
@@ -162,7 +162,7 @@ class Nonces:
 
     @property
     def newest(self) -> str:
-        """What whoever arms is to prove."""
+        """The number that an arming program must prove."""
         return self._issued[-1][1]
 
     def turn(self, now: float) -> None:

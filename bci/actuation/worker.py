@@ -19,7 +19,7 @@ CLOSE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of an action.
+    """The result of an action.
 
     Parameters
     ----------

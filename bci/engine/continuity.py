@@ -21,7 +21,7 @@ from bci.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class ContinuitySettings:
-    """What is done about lost samples.
+    """Settings for the treatment of lost samples.
 
     Parameters
     ----------

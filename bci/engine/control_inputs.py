@@ -1,4 +1,4 @@
-"""What may steer the engine besides samples: each is applied between two raw samples, and recorded."""
+"""Inputs that steer the engine besides samples: each is applied between two raw samples, and recorded."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class SwitchRebias:
 
 @dataclass(frozen=True, slots=True)
 class TrialLabel:
-    """What a person was asked to do in a trial: windows whose newest sample is the ``first`` to ``last`` consumed are of it."""
+    """The class of a trial: windows belong to it if their newest sample is the ``first`` to ``last`` consumed."""
 
     class_: str
     first: int

@@ -1,4 +1,4 @@
-"""What the guard hears and what it asks for: :mod:`bci.engine.guard`."""
+"""The events that the guard receives, and the actions that it requests: :mod:`bci.engine.guard`."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ class StopConnection:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What became of a neutral.
+    """Whether a neutral was carried out.
 
     Parameters
     ----------

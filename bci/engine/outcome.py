@@ -1,4 +1,4 @@
-"""What the engine says at each point of the window grid."""
+"""The result of the engine at each point of the window grid."""
 
 from __future__ import annotations
 

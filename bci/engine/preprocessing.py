@@ -1,4 +1,4 @@
-"""What happens to a stream before a decoder sees it, as data that a model carries in its header."""
+"""How a stream is processed before a decoder gets it, as data in the header of a model."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ RAIL_LEAST_UV = 500.0
 
 
 class ChannelFault(IntEnum):
-    """What is wrong with a channel."""
+    """A fault of a channel."""
 
     NONE = 0
     FLAT = 1

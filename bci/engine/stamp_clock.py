@@ -37,7 +37,7 @@ class MissingSamples(NamedTuple):
 
 
 class StampClock(Protocol):
-    """What :class:`bci.engine.continuity.Continuity` asks of a clock."""
+    """The interface of a clock that :class:`bci.engine.continuity.Continuity` uses."""
 
     timeline: SenderTimeline
 

@@ -1,4 +1,4 @@
-"""What a stream is: rate, channels, reference and identity."""
+"""The description of a stream: rate, channels, reference and identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps windows from being decoded although they are good: somebody has frozen decoding, or the engine is late."""
+"""Reasons for not decoding windows although they are good: somebody has frozen decoding, or the engine is late."""
 
 from __future__ import annotations
 

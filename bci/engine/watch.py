@@ -148,7 +148,7 @@ class RateWatch:
 
 
 def rate_of(info: StreamInfo, stamps: FloatArray) -> RateVerdict | None:
-    """What :class:`RateWatch` would have said of a recording, as if each sample had arrived when it was stamped.
+    """Return what :class:`RateWatch` would report for a recording, as if each sample came when it was stamped.
 
     A stretch that lost samples is no reason to doubt the rest: what most stretches say counts.
 

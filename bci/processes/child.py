@@ -145,7 +145,7 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; None while it runs."""
+        """Exit code of the process; None while it runs."""
         if self.fate and self._process.returncode is None and hasattr(os, "waitid"):
             # Its number stays its own until :meth:`stop`: whoever had it stand still may still wake it by that number.
             with suppress(ChildProcessError):  # another thread has just asked for its end

@@ -125,7 +125,7 @@ class LiveView:
             self._news.append(f"The decoder failed, so such windows have no decision. {failure}")
 
     def take_news(self) -> list[str]:
-        """What a person should be told once, since the last call."""
+        """Return messages for the person since the last call; each is returned once."""
         news, self._news = self._news, []
         return news
 

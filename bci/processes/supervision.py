@@ -1,4 +1,4 @@
-"""Who watches a session's processes: what is silent for too long hangs, and what hangs is handled as dead."""
+"""Supervision of a session's processes: a process that is silent for too long hangs, and is ended."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ HELP = "Press Enter for the EMERGENCY STOP. Or type arm, disarm, mark CHANNEL or
 
 @dataclass(frozen=True, slots=True)
 class TerminalCommand:
-    """What a line asks for.
+    """The request of one line at the terminal.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the process that records prints, for a person or for a program."""
+"""The output of the recorder process, for a person or for a program."""
 
 from __future__ import annotations
 

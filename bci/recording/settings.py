@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RecorderSettings:
-    """How a recorder works.
+    """Settings of a recorder.
 
     Parameters
     ----------

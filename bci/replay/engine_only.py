@@ -72,7 +72,7 @@ class Mended:
 
 
 def tails(events: Sequence[RecordedEvent], n_channels: int) -> list[Tail]:
-    """What the engine said of its last samples, in order of their counts.
+    """Return the last samples that the engine recorded itself, in order of their counts.
 
     Raises
     ------

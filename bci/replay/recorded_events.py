@@ -1,4 +1,4 @@
-"""What an engine said in a recorded session: every field checked, because a recording may come from anybody."""
+"""The events of an engine in a recording; every field is checked, because a recording may come from anybody."""
 
 from __future__ import annotations
 

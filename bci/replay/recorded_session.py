@@ -1,4 +1,4 @@
-"""What a recording holds of one run of the engine."""
+"""One run of the engine in a recording."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OUTCOME_WIDTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What else than its outcomes says that the engine had decoded.
+    """Other signs in a recording that the engine had decoded.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class RecordedSession:
-    """What a recording holds of one run of the engine.
+    """One run of the engine in a recording.
 
     Parameters
     ----------

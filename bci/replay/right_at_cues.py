@@ -70,7 +70,7 @@ class Right:
 
     @property
     def share(self) -> float | None:
-        """Of the decoded cues; None where none was."""
+        """Share of the decoded cues that are correct; None if none was decoded."""
         return self.correct / self.decoded if self.decoded else None
 
 

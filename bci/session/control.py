@@ -32,7 +32,7 @@ class ControlSender:
 
     @property
     def uid(self) -> str:
-        """What tells this very stream from any other."""
+        """Identifier of this stream, different from that of any other."""
         return self._outlet.uid
 
     def send(self, kind: str, **fields: Any) -> str:

@@ -1,4 +1,4 @@
-"""What goes out for each window: the decision at once, outcome and timing when nothing is in a hurry any more."""
+"""Sending the results of a window: the decision at once, outcome and timing a moment later."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def check_markers(job: EngineJob, info: StreamInfo, stopped: Callable[[], str]) 
 
 
 def markers_there(query: StreamQuery, found: Sequence[FoundStream], timeout_s: float, without: bool) -> list[str]:
-    """What a person should know of the marker streams that were found.
+    """Return notes for the person on the marker streams that were found.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def await_recorder(
 
 
 def montage_of(config: SessionConfig) -> Montage | None:
-    """What a montage file and the unit option say of the stream."""
+    """Return what the montage file and the unit option say about the stream."""
     montage = load_montage(config.stream.montage) if config.stream.montage else None
     if config.stream.unit:
         montage = replace(montage or Montage(), unit=config.stream.unit)

@@ -1,4 +1,4 @@
-"""What an engine heard last of a sender that died: only the engine may have it, and so it puts it on record itself.
+"""The last samples of a sender that died: only the engine may have them, so it records them itself.
 
 Samples that are on their way when a sender dies reach some of its readers and not others, so that engine and recorder end at
 different samples. After each loss the engine sends its newest samples in events of the kind ``last``

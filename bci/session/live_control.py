@@ -93,7 +93,7 @@ class ControlReceiver:
         self.strangers = 0
 
     def requests(self, now: float) -> Iterator[ControlRequest]:
-        """What is asked for by what has come, and at most once a second how many strangers were ignored.
+        """Read the messages that have come; report at most once a second how many others were ignored.
 
         The one boundary at which a text of anybody becomes a request: whatever it holds, it is refused or ignored here.
 

@@ -16,7 +16,7 @@ HOST_STREAMS = ("guard", "commands")
 
 @dataclass(frozen=True, slots=True)
 class SessionPlan:
-    """What a live session is made of.
+    """The parts of a live session, and their settings.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is written after ``bci`` for each process of one session.
+    """The command line of each process of one session, after ``bci``.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class SessionProcesses:
         return child
 
     def wait(self, name: str) -> dict[str, Any]:
-        """What a process answers when it is ready.
+        """Wait until a process is ready, and return its answer.
 
         Raises
         ------

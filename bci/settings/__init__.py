@@ -1,4 +1,4 @@
-"""What can be set for a session: one model for each section of the configuration file.
+"""The settings of a session: one class for each section of the configuration file.
 
 Values are checked one by one, so that everything that is wrong is found in one go. :mod:`bci.config` reads
 them from files, presets and the command line.

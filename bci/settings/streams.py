@@ -44,7 +44,7 @@ class StreamSection(SettingsSection):
     timeout_s: Seconds = 5.0
 
     def query(self) -> StreamQuery:
-        """What is known of the wanted stream."""
+        """Query for the stream that is looked for."""
         from bci.stream.stream_query import EEG, StreamQuery
 
         said = StreamQuery.parse(self.name)

@@ -1,4 +1,4 @@
-"""What a session needs of its transport: LSL, or queues inside one process."""
+"""The interface between a session and its transport: LSL, or queues inside one process."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class SignalInlet(Protocol):
 
     @property
     def offset_s(self) -> float | None:
-        """What to add to stamps to have this computer's time, seconds; None while it is not known. Never waits."""
+        """Seconds to add to stamps to get this computer's time; None while it is not known. Never waits."""
         ...
 
     def close(self) -> None:

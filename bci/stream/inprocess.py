@@ -163,7 +163,7 @@ class InProcessBus:
         return InProcessMarkerInlet(self._one(query, _of_markers), self.clock)
 
     def streams(self) -> list[StreamInfo]:
-        """What is being sent."""
+        """The streams that are being sent."""
         return [o.info for o in self._outlets if o.open]
 
     def _one(self, query: str, fits: Callable[[InProcessOutlet], bool] = lambda _: True) -> InProcessOutlet:

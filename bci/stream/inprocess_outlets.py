@@ -58,7 +58,7 @@ class Sender:
 
 
 class Subscription:
-    """What one reader has not read yet: pieces of (rows, stamps)."""
+    """The data that one reader has not read yet: pieces of (rows, stamps)."""
 
     def __init__(self) -> None:
         self.pieces: deque[tuple[Rows, FloatArray]] = deque()

@@ -148,7 +148,7 @@ class Ports:
 
     @property
     def few(self) -> str:
-        """What to do where they run short, as a sentence."""
+        """A sentence that says what to do if too few ports are free."""
         return (
             f"Close programs that hold LSL streams open, or give LSL more ports: PortRange = {max(ENOUGH, 2 * self.count)} under "
             f"[ports] in {self.where}, then start all LSL programs again."

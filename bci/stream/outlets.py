@@ -1,4 +1,4 @@
-"""What sends a stream, be it over LSL or inside one process: protocols of outlets."""
+"""Protocols of outlets, which send a stream over LSL or inside one process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class StreamOutlet(Protocol):
 
     @property
     def uid(self) -> str:
-        """What tells this very outlet from any other."""
+        """Identifier of this outlet, different from that of any other."""
         ...
 
     def wait_for_consumers(self, timeout_s: float) -> bool:

@@ -1,4 +1,4 @@
-"""Where recordings go: BIDS-like names made of pseudonyms, and never an existing file."""
+"""File names of recordings: like BIDS, with pseudonyms, and never those of an existing file."""
 
 from __future__ import annotations
 

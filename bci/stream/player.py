@@ -23,7 +23,7 @@ LINGER_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class PlayerSettings:
-    """How to play.
+    """Settings of a player.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def timeline(stamps: FloatArray, step_s: float) -> FloatArray:
 
 
 def push_ends(stamps: FloatArray, rate_hz: float, chunk_samples: int | None) -> IntArray:
-    """Where one push ended and the next began.
+    """Find where one push ended and the next began.
 
     A sender that pushes chunks gives one stamp, that of the newest sample, from which liblsl (or the sender, by
     its own fit) counts back in even steps; so within a push all steps are the usual one, and between pushes

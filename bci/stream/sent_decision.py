@@ -62,5 +62,5 @@ class SentDecision(NamedTuple):
         return cls._make(found)
 
     def row(self) -> FloatArray:
-        """As it is sent, shape (7,)."""
+        """Return the row as it is sent, shape (7,)."""
         return np.array(self, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What shows that a message is the session's own: HMAC-SHA-256 (RFC 2104) with the session's key.
+"""Signatures that show that a message belongs to the session: HMAC-SHA-256 (RFC 2104) with the session's key.
 
 A signed text is a JSON line of :mod:`bci.stream.messages` with four more fields: ``from`` (the sender, new for each
 program that starts), ``n`` (counts up by one), ``at`` (its LSL clock when it was sent, seconds), ``host``, and in the end
@@ -57,7 +57,7 @@ class Message:
 
     @property
     def kind(self) -> str:
-        """What kind of message it is."""
+        """Kind of the message."""
         kind: str = self.fields["kind"]
         return kind
 

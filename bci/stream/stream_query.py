@@ -22,7 +22,7 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells one stream from another; empty where it says nothing.
+    """The properties that distinguish one stream from another; empty if they are not known.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class StreamQuery:
-    """What is known of the wanted stream; empty fields match anything.
+    """The properties of the stream that is looked for; empty fields match anything.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from devices.actuators.shared_port import DEADLINE_S, SharedPort, read_port
 
 @dataclass(frozen=True, slots=True)
 class SerialSettings:
-    r"""How to talk to a device.
+    r"""Settings of a device on a serial port.
 
     Byte strings are written as text with escapes (``"L\n"``, ``"\x02"``) or as lists of numbers. One byte for each
     command is best: of a longer one the device may see only a part when its cable fails.

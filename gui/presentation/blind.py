@@ -29,7 +29,7 @@ SPREAD = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one participant gets.
+    """The kind of feedback that one participant gets.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ class SceneColours:
 
 
 class Scene(Protocol):
-    """What is shown: a small frozen state that paints itself. Equal states look equal."""
+    """One picture for the participant: a small frozen state that paints itself. Equal states look equal."""
 
     def paint(self, painter: QPainter, area: QRectF, look: SceneColours) -> None:
         """Paint the whole area, which has the ground colour already."""

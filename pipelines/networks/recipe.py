@@ -1,4 +1,4 @@
-"""How a network is trained, as settings of a decoder."""
+"""Settings for training a network."""
 
 from __future__ import annotations
 

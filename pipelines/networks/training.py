@@ -24,7 +24,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingWindows:
-    """What a network is trained on.
+    """The data on which a network is trained.
 
     Parameters
     ----------

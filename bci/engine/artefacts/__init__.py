@@ -1,1 +1,1 @@
-"""What is done about artefacts before a decoder sees a window: causal, without delay, and the same bits however chunks come."""
+"""Removing artefacts before a decoder gets a window: causal, without delay, and independent of chunks."""

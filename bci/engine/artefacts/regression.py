@@ -1,4 +1,4 @@
-"""What the eyes put into every channel, found by regression on channels that see them, and subtracted.
+"""The share of the eyes in every channel, found by regression on EOG channels, and subtracted.
 
 Gratton, Coles, Donchin 1983 (Electroencephalography and Clinical Neurophysiology 55, 468): the propagation factors are learnt
 where the eyes move. Schlögl et al. 2007 (Clinical Neurophysiology 118, 98): all EOG channels in one multiple regression,

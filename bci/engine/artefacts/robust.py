@@ -1,4 +1,4 @@
-"""What is usual where some of it is not."""
+"""Robust estimates, which outliers hardly change."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class ClockMap:
 
     @property
     def resets(self) -> int:
-        """How often the clock was reset, against the other."""
+        """How often the sender's clock was reset."""
         return max(0, len(self.pieces) - 1)
 
     @property

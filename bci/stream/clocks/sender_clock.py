@@ -41,7 +41,7 @@ class SenderClock:
 
     @property
     def offset_s(self) -> float | None:
-        """What to add to the sender's stamps to have this computer's time, seconds; None: not known yet."""
+        """Seconds to add to the sender's stamps to get this computer's time; None while it is not known."""
         if self._same:
             return 0.0
         now = self._now()

@@ -1,4 +1,4 @@
-"""Where the clock of a stream with a rate was set back: from there on, all its stamps come before those that it had already.
+"""Find where the clock of a stream with a rate was set back: all later stamps are lower than stamps before.
 
 Stamps run backwards in normal life too, by tenths of a second, because senders of blocks date back from the newest sample. So a
 step counts only where what follows stays behind the line on which the stamps ran before.
@@ -40,7 +40,7 @@ class ClockStep:
 
 
 def steps_back(times: FloatArray, rate_hz: float) -> list[ClockStep]:
-    """Where a clock was set back, in order.
+    """Find where a clock was set back, in order.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _BIOSEMI = b"\xffBIOSEMI"
 
 @dataclass(frozen=True, slots=True)
 class EdfLayout:
-    """How an EDF or BDF file is laid out.
+    """The layout of an EDF or BDF file.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class EdfLayout:
         return self.declared == self.held and not self.rest
 
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of a file that does not agree with its header."""
+        """Notes for the person on a file that does not agree with its header."""
         if self.whole:
             return ()
         held = f"{self.held} whole records ({self.held * self.record_s:g} s) are read"

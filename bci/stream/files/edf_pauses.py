@@ -61,7 +61,7 @@ class Records:
 
     @property
     def pauses(self) -> list[tuple[float, float]]:
-        """Where something is missing, and how long, seconds of true time; negative where time was set back."""
+        """Start and length of each pause, in seconds of true time; negative if time was set back."""
         steps = np.diff(self.starts_s) - self.record_s
         return [(float(self.starts_s[i]) + self.record_s, float(steps[i])) for i in np.flatnonzero(abs(steps) > 1e-6)]
 

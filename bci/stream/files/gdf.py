@@ -21,7 +21,7 @@ _VOLTS = {4256: "V", 4274: "mV", 4275: "uV", 4276: "nV"}
 
 @dataclass(frozen=True, slots=True)
 class GdfLayout:
-    """What a GDF header says of its signals.
+    """The layout of the signals, as a GDF header describes it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a recording of any format contains, and whether it is complete."""
+"""Summary of a recording of any format: its contents, and whether it is complete."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class FoundStream:
 
     @property
     def identity(self) -> Identity:
-        """What a query looks at."""
+        """Name, type, source_id and host, which queries compare."""
         return Identity(self.name, self.type, self.source_id, self.host)
 
     def __str__(self) -> str:
@@ -233,7 +233,7 @@ def is_signal(stream: FoundStream) -> bool:
 
 
 def not_found(queries: Sequence[StreamQuery], timeout_s: float, option: str = "") -> StreamNotFound:
-    """What to raise for streams that were asked for and are not there.
+    """Make the error for requested streams that were not found.
 
     Parameters
     ----------

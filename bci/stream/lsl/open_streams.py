@@ -32,7 +32,7 @@ BROKEN, NEW, SILENT = range(3)
 
 
 class Connection(Protocol):
-    """What is opened: something that knows when its stream is lost."""
+    """A connection to a stream, which knows when the stream is lost."""
 
     @property
     def ended(self) -> bool:

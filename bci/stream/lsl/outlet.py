@@ -47,7 +47,7 @@ class OpenLslOutlet:
 
     @property
     def uid(self) -> str:
-        """What tells this very outlet from any other, also of the same name and ``source_id``."""
+        """Identifier of this outlet, different from that of any other with the same name and ``source_id``."""
         return str(self._outlet.get_info().uid())
 
     def wait_for_consumers(self, timeout_s: float) -> bool:

@@ -1,1 +1,1 @@
-"""What markers mean, whatever shape they have."""
+"""The meaning of markers of any shape."""

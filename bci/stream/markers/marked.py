@@ -1,4 +1,4 @@
-"""What people and programs marked in a recording: spans and channels that are not to be decoded."""
+"""Marks of people and programs in a recording: spans and channels that must not be decoded."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def row_of(values: Iterable[Any]) -> Row:
 
 
 class MarkerShape:
-    """Where in a marker its cue stands.
+    """Which part of a marker is its cue.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class MarkerShape:
         self._pattern = checked_pattern(pattern) if pattern else None
 
     def text(self, row: Sequence[str], columns: Sequence[str] = ()) -> str:
-        """What is looked up in the table; empty where the marker does not have it.
+        """Return the text that is looked up in the table; empty if the marker does not contain it.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What writer, reader and salvage share of XDF 1.0: chunks, sample layouts and stream headers.
+"""XDF 1.0 for writer, reader and salvage: chunks, sample layouts and stream headers.
 
 Everything here follows the specification, https://github.com/sccn/xdf/wiki/Specifications.
 """
@@ -56,7 +56,7 @@ class Tag(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamHeader:
-    """What a stream header says about the layout of its samples.
+    """The layout of a stream's samples, as its header describes it.
 
     Parameters
     ----------

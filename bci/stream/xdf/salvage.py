@@ -25,7 +25,7 @@ PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """What came of a salvage.
+    """The result of a salvage.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class _Damaged(Exception):
 
 @dataclass(slots=True)
 class ScannedStream:
-    """Where the parts of one stream lie.
+    """The positions of the parts of one stream in a file.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class ScannedStream:
 
 @dataclass(slots=True)
 class Scan:
-    """What was found in a file.
+    """The parts that were found in a file.
 
     Parameters
     ----------

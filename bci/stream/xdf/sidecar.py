@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StreamSums:
-    """What was written of one stream.
+    """Counts and checksums of one written stream.
 
     Parameters
     ----------

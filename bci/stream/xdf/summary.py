@@ -1,4 +1,4 @@
-"""What a stream of a recording holds, in numbers that a person can judge it by."""
+"""Numbers from which a person can judge a recorded stream."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class StreamSummary:
 
 @dataclass(frozen=True, slots=True)
 class StampSummary:
-    """What the stamps of a stream say.
+    """Summary of the stamps of a stream.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from bci.stream.xdf.sidecar import StreamSums
 
 
 class WrittenStream:
-    """What has been written of one stream so far.
+    """Counts of what has been written of one stream so far.
 
     Parameters
     ----------
