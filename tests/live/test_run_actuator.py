@@ -174,7 +174,7 @@ def test_a_process_that_hangs_is_ended_and_begun_again_and_a_hung_recorder_is_a_
         terminal.active()
         victim, began = terminal.child(word), local_clock()
         victim.suspend()
-        said = f"{name} said nothing for 5 s, and was ended"
+        said = f"{name} gave no sign of life for 5 s, and was ended"
         until(lambda said=said: said in terminal.said(), said)
         until(lambda begun=begun: begun in terminal.said(), begun)
         again_s = local_clock() - began

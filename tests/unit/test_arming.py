@@ -236,7 +236,7 @@ def test_a_proof_test_has_four_seconds_and_a_person_is_told_each_time_that_it_fa
         host.link.arm("keyboard")
         assert host.says("safe", after_s=4.0) == []
         (told,) = host.says("safe", after_s=0.5)
-        assert told.startswith("not armed: within 4 s")
+        assert told.startswith("not armed: a stop tested the stop channel, but within 4 s")
 
 
 def test_what_is_tried_again_and_again_by_itself_is_told_once_that_it_fails() -> None:

@@ -89,7 +89,7 @@ def test_a_file_that_is_called_interrupted_and_is_not_is_read_as_it_is(tmp_path:
 
 def test_a_file_whose_time_goes_back_is_refused_with_the_records(tmp_path: Path) -> None:
     write(tmp_path / "a.edf", [0, 1, 2, 1, 2], [(2.5, "left")])
-    with pytest.raises(RecordingError, match="record 4 begins at 1 s, before record 3, of 1 s from 2 s on, has ended"):
+    with pytest.raises(RecordingError, match="record 4 begins at 1 s, but record 3 begins at 2 s and lasts 1 s"):
         open_recording(tmp_path / "a.edf")
 
 

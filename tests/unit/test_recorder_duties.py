@@ -168,4 +168,4 @@ def test_of_a_flood_of_messages_so_many_a_second_are_recorded_and_the_rest_is_co
         assert len(told) == 1
     (stream,) = read_xdf(tmp_path / "a.xdf").streams
     assert len(stream) == 50
-    assert stream.footer["note"] == "180 samples beyond the most that is recorded are left out"
+    assert stream.footer["note"] == "180 samples above the limit for such a stream were not recorded"

@@ -74,10 +74,10 @@ def test_a_process_that_says_nothing_is_told_after_2_s_and_ended_after_5(name: s
     rig.run(3.0)
     assert rig.told == []
     rig.run(TOLD_S + 2 * STEP_S, silent=name)
-    assert rig.told == [f"{name} hangs: it has said nothing for 2 s. After 5 s it is ended."]
+    assert rig.told == [f"{name} hangs: it has given no sign of life for 2 s. After 5 s it is ended."]
     assert not rig.children[name].ended
     rig.run(KILLED_S[name] - TOLD_S, silent=name)
-    assert rig.children[name].fate == "said nothing for 5 s, and was ended"
+    assert rig.children[name].fate == "gave no sign of life for 5 s, and was ended"
 
 
 def test_a_required_recorder_that_says_nothing_is_a_doubt_within_2_s_and_what_it_holds_is_waited_for() -> None:
@@ -138,7 +138,7 @@ def test_who_has_not_begun_to_speak_is_waited_for() -> None:
     rig.run(60.0, silent="engine")
     assert (rig.told, rig.children["engine"].ended) == ([], False)
     rig.run(31.0, silent="engine")
-    assert rig.children["engine"].fate == "said nothing for 90 s, and was ended", "though not for ever"
+    assert rig.children["engine"].fate == "gave no sign of life for 90 s, and was ended", "though not for ever"
 
 
 def test_a_session_whose_own_loop_hangs_says_nothing_to_the_host_unless_it_has_said_that_it_waits() -> None:
@@ -188,7 +188,7 @@ def test_a_real_process_that_stands_still_is_ended_and_keeps_its_number_until_it
         while child.alive:
             assert time.monotonic() < end
             time.sleep(0.01)
-        assert "engine said nothing for 1 s, and was ended" in child.obituary()
+        assert "engine gave no sign of life for 1 s, and was ended" in child.obituary()
         os.kill(child.pid, signal.SIGCONT)  # whoever stopped it does not wake a stranger
     finally:
         supervision.close()
