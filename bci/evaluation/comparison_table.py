@@ -8,9 +8,10 @@ from bci.evaluation.comparison import ALPHA, DRAWS, DecoderComparison
 from bci.evaluation.table import as_line
 
 HOW = (
-    "Difference: correct answers to the same trials, points, mean over people; in brackets the 95 % interval from resampling "
-    f"people and trials. p: signs of the differences flipped trial by trial within each person, {DRAWS} times (all patterns "
-    "where marked =); *all*: after Holm over the decoders beside it. Several seeds: mean, and in brackets each seed."
+    "*Difference* counts correct answers to the same trials, in points, as the mean over people. The brackets contain the 95 % "
+    "interval from resampling people and trials. For p, the signs of the differences are flipped at random, trial by trial "
+    f"within each person, {DRAWS} times (or in all possible ways where p is marked with =). *p, all* is corrected by Holm's "
+    "method for all decoders of the comparison. For several seeds the mean is given, and each seed in brackets."
 )
 HEAD = (
     "protocol", "data set", "trials per class", "decoder", "correct % (95 %)", "each seed", "against", "its correct %",

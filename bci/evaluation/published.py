@@ -129,8 +129,8 @@ def published_table(rows: Sequence[ResultRow], sets: Sequence[Benchmark]) -> str
         return ""
     head = ["data set", "protocol", "classes", "method", "measure", "published", "ours", "source"]
     note = (
-        "Figures of others are as they reported them: other filters, windows and splits than ours (within a session, MOABB "
-        "shuffles trials and filters forwards and backwards), so a difference shows little."
+        "These figures are as their authors reported them. They used other filters, windows and splits than bci does (within a "
+        "session, MOABB shuffles trials and filters forwards and backwards), so a difference from the results above shows little."
     )
     return "\n".join(["## Published figures", "", note, "", as_line(head), as_line(["---"] * len(head)), *lines, ""])
 

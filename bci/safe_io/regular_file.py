@@ -76,7 +76,7 @@ def read_regular(path: Path | str, most_bytes: int, longest_s: float = LONGEST_S
             found.write(piece)
             _require_small(found.tell(), most_bytes, path)
             if time.monotonic() > until:
-                raise OSError(errno.ETIMEDOUT, f"took more than {longest_s:g} s to read", str(path))
+                raise OSError(errno.ETIMEDOUT, f"took more than {longest_s:g} s to read; check its disk or network", str(path))
     return found.getvalue()
 
 

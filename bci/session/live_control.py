@@ -181,7 +181,7 @@ def _setting(key: object, value: object) -> ChangeSetting:
             f"set: {str(key)[:LONGEST_NAME]!r} is not a decision setting; the decision settings are {', '.join(known)}"
         )
     if isinstance(value, bool) or not isinstance(value, str if key == "idle" else (int, float)):
-        raise StreamError(f"set: {key} = {str(value)[:LONGEST_NAME]!r} has the wrong type")
+        raise StreamError(f"set: {key} = {str(value)[:LONGEST_NAME]!r} must be {'a text' if key == 'idle' else 'a number'}")
     return ChangeSetting(key, value)
 
 

@@ -134,7 +134,7 @@ def _size_notes(path: Path, text: str, data: Path) -> list[str]:
     points = _value(text, "DataPoints")
     promised = int(points) if points.isdecimal() and int(points) else held
     if not held:
-        raise RecordingError(f"{path}: {data.name} holds no complete sample of {channels} channels")
+        raise RecordingError(f"{path}: {data.name} contains no complete sample of {channels} channels; copy it again")
     if not rest and promised == held:
         return []
     if _value(text, "DataOrientation").upper() == "VECTORIZED":

@@ -107,7 +107,7 @@ def check_edf(path: Path) -> EdfLayout:
         header_size = 256 * (n_signals + 1)
         fields = file.read(header_size - 256)
     if len(fields) != header_size - 256:
-        raise RecordingError(f"{path}: ends inside its header ({size} of {header_size} bytes)")
+        raise RecordingError(f"{path}: ends inside its header ({size} of {header_size} bytes); copy it again")
     labels = tuple(fields[16 * i : 16 * i + 16].replace(b"\0", b" ").decode("latin-1").strip() for i in range(n_signals))
     counts = fields[216 * n_signals : 224 * n_signals]
     per_record = [int(_number(path, counts[8 * i : 8 * i + 8], f"samples of signal {i + 1}", 1, 10**7)) for i in range(n_signals)]

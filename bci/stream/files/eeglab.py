@@ -118,7 +118,7 @@ def _from_file(path: Path, name: str, n_channels: int, n_samples: int, notes: li
     refuse_text_transfer(beside)
     values = np.fromfile(beside, "<f4")
     if n_channels < 1 or len(values) < n_channels:
-        raise RecordingError(f"{path}: {beside.name} holds {len(values)} values for {n_channels} channels")
+        raise RecordingError(f"{path}: {beside.name} contains only {len(values)} values for {n_channels} channels; copy it again")
     held = len(values) // n_channels
     if beside.suffix.lower() == ".dat":
         if len(values) != n_channels * n_samples:

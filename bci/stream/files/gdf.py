@@ -78,7 +78,7 @@ def check_gdf(path: Path) -> GdfLayout:
             )
         fields = file.read(256 * n_signals)
     if len(fields) != 256 * n_signals:
-        raise RecordingError(f"{path}: ends inside its header ({size} of {header_size} bytes)")
+        raise RecordingError(f"{path}: ends inside its header ({size} of {header_size} bytes); copy it again")
     counts = struct.unpack(f"<{n_signals}I", fields[216 * n_signals : 220 * n_signals])
     types = struct.unpack(f"<{n_signals}I", fields[220 * n_signals : 224 * n_signals])
     record_size = sum(n * _BYTES.get(t, 0) for n, t in zip(counts, types, strict=True))

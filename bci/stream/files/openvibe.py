@@ -83,7 +83,9 @@ def read_openvibe(path: Path) -> RecordedStreams:
     for identifier, content in _elements(data, notes):
         match identifier:
             case x if x == _COMPRESSION and _integer(content):
-                raise RecordingError(f"{path}: is compressed, which OpenViBE itself cannot read; save it without compression")
+                raise RecordingError(
+                    f"{path}: is compressed, and compressed files cannot be read; save it in OpenViBE without compression"
+                )
             case x if x == _CHUNK_STREAM:
                 index = _integer(content)
             case x if x == _CHUNK_START:
