@@ -305,7 +305,8 @@ class LiveSession:
             return [why]
         return [
             why,
-            f"Started again: recording {self.recording}. Channels that you had marked as bad must be marked again.",
+            f"Begun again: the session continues with the recording {self.recording}. Channels that you had marked as bad must "
+            "be marked again.",
             *self.warnings,
         ]
 

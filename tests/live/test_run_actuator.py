@@ -170,7 +170,7 @@ def test_a_process_that_hangs_is_ended_and_begun_again_and_a_hung_recorder_is_a_
     time.sleep(8.0)
     recorder.resume()
     until(lambda: "recording: continues" in terminal.said(), "the recorder is back")
-    for word, name, begun in (("actuate", "actuator", "bci starts it again"), ("engine", "engine", "Started again")):
+    for word, name, begun in (("actuate", "actuator", "bci starts it again"), ("engine", "engine", "Begun again")):
         terminal.active()
         victim, began = terminal.child(word), local_clock()
         victim.suspend()
