@@ -246,7 +246,7 @@ def test_an_actuator_that_hangs_is_told_with_the_deadline_of_20_ms_that_it_misse
     rig = HostRig().start_engine().rows(2.3).arm()
     rig.worker.hangs = True
     rig.rows(0.2, 0)
-    assert "actuator 'test' has not come back for 20 ms" in [m["why"] for m in rig.heard("guard", "guard")]
+    assert "actuator 'test' has not answered for 20 ms" in [m["why"] for m in rig.heard("guard", "guard")]
 
 
 @pytest.mark.parametrize(("took_s", "state"), [(0.045, State.ACTIVE), (0.055, State.SAFE)])

@@ -127,8 +127,8 @@ def test_brainvision_files_that_were_renamed_together_are_read_and_said(tmp_path
     path = write_brainvision(tmp_path / "new.vhdr", data, RATE, LABELS, CUES, named="old")
     notes = same(path, data, ("Stimulus/left", "Stimulus/right", "Stimulus/left"))
     assert notes == (
-        "names old.eeg, which is not there; new.eeg beside it is read instead",
-        "names old.vmrk, which is not there; new.vmrk beside it is read instead",
+        "names old.eeg, which does not exist; new.eeg in the same folder is read instead",
+        "names old.vmrk, which does not exist; new.vmrk in the same folder is read instead",
     )
 
 
@@ -154,7 +154,7 @@ def test_a_brainvision_header_that_names_no_file_takes_those_with_its_name_and_d
     path = write_brainvision(tmp_path / "a.vhdr", data, RATE, LABELS, CUES)
     path.write_bytes(path.read_bytes().replace(b"MarkerFile=a.vmrk\n", b""))
     assert same(path, data, ("Stimulus/left", "Stimulus/right", "Stimulus/left")) == (
-        "names no .vmrk file; a.vmrk beside it is read instead",
+        "names no .vmrk file; a.vmrk in the same folder is read instead",
     )
     path.with_suffix(".vmrk").write_bytes(b"")
     with pytest.raises(RecordingError, match=r"a\.vmrk is not a marker file"):
@@ -313,7 +313,9 @@ def test_an_eeglab_data_set_may_have_its_samples_beside_it_and_be_renamed_with_t
     with pytest.raises(RecordingError, match=r"samples are in old\.fdt.*neither that file nor new\.fdt"):
         open_recording(tmp_path / "new.set")
     data.astype("<f4").tofile(tmp_path / "new.fdt")
-    assert same(tmp_path / "new.set", data) == ("names old.fdt, which is not there; new.fdt beside it is read instead",)
+    assert same(tmp_path / "new.set", data) == (
+        "names old.fdt, which does not exist; new.fdt in the same folder is read instead",
+    )
     data[:-100].astype("<f4").tofile(tmp_path / "new.fdt")
     assert "100 of 2000 samples are missing" in same(tmp_path / "new.set", data[:-100])[1]
 

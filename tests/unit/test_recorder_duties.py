@@ -160,7 +160,7 @@ def test_of_a_flood_of_messages_so_many_a_second_are_recorded_and_the_rest_is_co
         assert sends(15) == 15
         assert told == []
         assert sends(15) == 20
-        assert told == ["control: sends more than is recorded of it; the rest is counted and left out"]
+        assert told == ["control: sends more than is recorded of such a stream; the rest is counted and not recorded"]
         clock.time_s += 0.5
         assert sends(100) == 30
         clock.time_s += 60.0

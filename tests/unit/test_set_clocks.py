@@ -134,7 +134,7 @@ def test_markers_of_another_computer_whose_clock_is_unsteady_are_not_shifted_and
 def test_markers_of_another_computer_behind_a_jump_forward_of_the_amplifier_alone_are_said(tmp_path: Path) -> None:
     path = recording(tmp_path / "a.xdf", clock((SET_S, 5000.0)), clock(), host="screen")
     (note,) = open_recording(path).notes
-    assert "were recorded behind a jump of the clock of 'EEG', which went forward by 5000.0" in note
+    assert "were recorded after the clock of 'EEG' jumped forward by 5000.0" in note
     assert "Nothing was shifted" in note
 
 
