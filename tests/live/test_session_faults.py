@@ -245,7 +245,7 @@ def test_a_recording_that_was_moved_is_named_where_it_is_and_another_session_of_
         second.until_deciding()
         second.out.rename(second.out.with_name("elsewhere"))
         code, _, said = second.signal(signal.SIGINT)
-    assert re.search(rf"warning: another session with the name '{first.name}' runs here", said)
+    assert re.search(rf"warning: another session with the name '{first.name}' runs on this computer", said)
     assert code == 0, said
     result = json.loads(next(line for line in said.splitlines() if line.startswith('{"recording"')))
     assert [Path(path).is_relative_to(second.out.with_name("elsewhere")) for path in result["recordings"]] == [True]

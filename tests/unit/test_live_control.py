@@ -292,7 +292,7 @@ def test_who_listens_is_no_recorder_until_the_recorder_says_so(monkeypatch: pyte
     first, *others = wires.uids.values()
     for line in ("", "[]", '{"recorded": 3}', '{"ours": ["x"]}', "{", json.dumps({"recorded": [3, *others]})):
         word.know(line)
-    with pytest.raises(StreamNotFound, match="no recorder has connected to the engine's streams (decisions) within"):
+    with pytest.raises(StreamNotFound, match=r"no recorder has connected to the engine's streams \(decisions\) within"):
         await_recorder(wires, True, word=word)
     word.know(json.dumps({"recorded": [first]}))
     await_recorder(wires, True, word=word)
