@@ -25,10 +25,10 @@ help:  ## this list
 
 setup: $(READY)  ## virtual environment, pinned dependencies, libraries for Qt
 
-demo: setup  ## the whole way without hardware (options: make demo ARGS="--headless --out DIR")
+demo: setup  ## everything once without hardware (options: make demo ARGS="--headless --out DIR")
 	@$(BIN)/bci demo $(ARGS)
 
-test: setup  ## everything: tests, and beside them style, types, arrows, doctests, documentation and case programs
+test: setup  ## all tests, and at the same time style, types, imports, doctests, documentation and case programs
 	@$(BIN)/python tests/suite.py --beside --cases "$(QUICK)" $(ARGS)
 
 lint: setup  ## ruff
@@ -37,7 +37,7 @@ lint: setup  ## ruff
 types: setup  ## mypy, strict, on bci/, devices/ and gui/
 	@$(BIN)/mypy
 
-arrows: setup  ## import-linter: every import points down
+arrows: setup  ## import-linter: a package imports only from packages below it
 	@$(BIN)/lint-imports --no-logo
 
 doctest: setup  ## the examples in docstrings
@@ -53,10 +53,10 @@ fast: setup  ## tests that take seconds
 slow: setup  ## tests that take longer
 	@$(BIN)/python tests/suite.py --only slow $(ARGS)
 
-cases: setup  ## the case programs beside the project (../shared/cases), where they are there
+cases: setup  ## the case programs beside the project (../shared/cases), if they are there
 	@$(BIN)/python tests/cases.py $(ARGS)
 
-mutations: setup  ## small faults planted one by one: whether the tests notice (one target: make mutations ARGS=guard)
+mutations: setup  ## plant small faults one by one, and see whether the tests notice them (one target: make mutations ARGS=guard)
 	@$(CHECKED) $(BIN)/python tests/mutation $(ARGS)
 
 bench: setup  ## benchmarks (one: make bench ONLY=latency)
@@ -69,7 +69,7 @@ soak: setup  ## 40 minutes at 64 channels and 1 kHz with an actuator: memory, th
 results: setup  ## accuracy on the real recordings beside the project, into docs/results/results.md
 	@cd tests/benchmarks && ../../$(BIN)/python -m results $(ARGS)
 
-networks: setup  ## every decoder on the real recordings, into docs/results/networks-results.md; goes on where it stopped
+networks: setup  ## every decoder on the real recordings, into docs/results/networks-results.md; continues where it stopped
 	@cd tests/benchmarks && nice -n 19 ../../$(BIN)/python -W ignore -m networks $(ARGS)
 
 screens: setup  ## pictures of every window, into docs/screens
