@@ -97,6 +97,7 @@ class ActuatorHost:
         self._requests = Requests(streams.control, Checker(key, clock.now, computer), self._refusals)
         self._channels = StopChannels(streams.control)
         self._nonces = Nonces(token, clock.now())
+        self._limits = {"settings": asdict(guard.settings), "pace": asdict(guard.pace)}
         self._heard: dict[str, Any] = {"id": "", "at": None, "count": 0}
         self._strange_rows = 0
         self._ending = ""
@@ -325,6 +326,5 @@ class ActuatorHost:
             "strangers": self._requests.strangers + self._streams.decisions.strangers,
             "engine": engine and {"source_id": engine.source_id, "host": engine.host, "uid": engine.uid},
             "keyed": self._keyed,
-            "settings": asdict(guard.settings),
-            "pace": asdict(guard.pace),
+            **self._limits,
         }

@@ -27,6 +27,8 @@ class StateReport:
     def __init__(self, outlet: TextOutlet, engine: Engine, model: Model) -> None:
         self._outlet, self._engine = outlet, engine
         self._drift = SignalDrift(model.decoder.covariance)
+        self._decision: DecisionSettings | None = None
+        self._settings: dict[str, Any] = {}
 
     def send(self, phase: str, model: Model, decision: DecisionSettings, place: dict[str, Any], **more: Any) -> None:
         """Send the state.
@@ -46,6 +48,8 @@ class StateReport:
         covariance = engine.take_covariance()
         if covariance is not None:
             self._drift.push(covariance, engine.preprocessing.window / info.rate_hz)
+        if decision is not self._decision:
+            self._decision, self._settings = decision, asdict(decision)
         state = {
             "phase": phase,
             "stream": info.name,
@@ -59,7 +63,7 @@ class StateReport:
             "drift": {"gain": round(self._drift.gain, 3), "shape": round(self._drift.shape, 3), "why": self._drift.line()},
             "recentred": engine.adaptation.recentred,
             "bias": engine.adaptation.bias,
-            "settings": asdict(decision),
+            "settings": self._settings,
             "frozen": engine.frozen,
         }
-        self._outlet.push(messages.line("state", **state, **more))
+        self._outlet.push(messages.line("state", {**state, **more}))

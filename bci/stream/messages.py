@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,16 @@ DECISION_FIELDS = SentDecision._fields
 TIMING_FIELDS = ("sequence", "segment", "index", "time", "age_s", "step_s", "backlog")
 
 
-def line(kind: str, **fields: Any) -> str:
+def line(kind: str, given: Mapping[str, Any] | None = None, /, **fields: Any) -> str:
     """Write one message as a line of JSON.
 
     Parameters
     ----------
     kind : str
         Of the message.
+    given : mapping of str to object, optional
+        Fields that come first. What is sent every second gives them so: Python 3.11 keeps the 20 names of a call with 20
+        keywords when the call is over, up to 2,000 times.
     **fields
         Its other fields; JSON must be able to hold them.
 
@@ -32,7 +36,7 @@ def line(kind: str, **fields: Any) -> str:
     -------
     str
     """
-    return json.dumps({"v": VERSION, "kind": kind, **fields}, separators=(",", ":"), allow_nan=False)
+    return json.dumps({"v": VERSION, "kind": kind, **(given or {}), **fields}, separators=(",", ":"), allow_nan=False)
 
 
 def parse(text: str, what: str) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class Signer:
         if self._key is None:
             return messages.line(kind, **fields)
         self._n += 1
-        text = messages.line(kind, **{**fields, "from": self._from, "n": self._n, "at": self._now(), "host": self._host})
+        text = messages.line(kind, {**fields, "from": self._from, "n": self._n, "at": self._now(), "host": self._host})
         return f'{text[:-1]}{_MARK}{_mac(self._key, "message", text.encode()).hex()}"}}'
 
 

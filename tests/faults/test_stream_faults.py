@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lsl_sender import sender
+from session_rig import until
 
 from bci.engine.chunk import Chunk
 from bci.engine.stream_info import Channel, StreamInfo
@@ -216,7 +217,9 @@ def test_fault_6_two_senders_with_one_source_id_are_refused_and_after_a_loss_not
     with sender("--name", "one"), sender("--name", "two"):
         with pytest.raises(StreamAmbiguous, match=r"(?s)2 streams match source_id 'amp-1'.*'one'.*'two'"):
             amp()
-        time.sleep(1.2)  # until the background search has heard both
+        watcher = reopen._watcher
+        assert watcher is not None
+        until(lambda: len(watcher.found()) == 2, "the background search hears both")
         assert reopen() is None
     reopen.close()
 
