@@ -259,6 +259,7 @@ def test_when_the_session_itself_is_killed_its_processes_end_and_the_file_is_who
         until(lambda: not session.gone(), "all processes end", within(END_S))
     recorded = Recorded(session)
     assert recorded.file.closed
+    assert recorded.events[-1]["kind"] == "stop", "the engine's last word is on record"
     recorded.assert_everything_delivered_is_here()
     assert_verified(session.path)
 
