@@ -118,7 +118,7 @@ def test_markers_of_a_computer_whose_clock_was_not_set_stay_where_they_are_and_i
     assert errors_s(path).max() < 1e-3
     notes = open_recording(path).notes
     assert "the clock of 'EEG' was set back" in notes[0]
-    assert "the clock of 'Cues' was not set with it" in notes[1]
+    assert "the clock of 'Cues' was not set at the same time" in notes[1]
     assert "provided that the signal lost no samples there" in notes[1]
 
 
