@@ -17,7 +17,7 @@ from bci.processes.child import Child, ChildError
 from bci.processes.stop import patient
 from bci.processes.supervision import Supervision
 from bci.processes.writing import written
-from bci.session.engine_process import montage_of
+from bci.session.asked_for import montage_of
 from bci.session.session_processes import READY_S
 from bci.settings import SessionConfig
 from bci.stream.bus import Clock, SignalInlet

@@ -300,7 +300,7 @@ def _live(plan: CalibrationPlan, stop: StopRequest, stack: ExitStack) -> int:
     from bci.paradigm.present import Presenter, Silent, Terminal, Waiting
     from bci.paradigm.texts import Texts
     from bci.processes.display import open_windows
-    from bci.session.engine_process import montage_of
+    from bci.session.asked_for import montage_of
     from bci.session.plan import source_words
 
     args, config, external = plan.args, plan.config, plan.external

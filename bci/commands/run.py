@@ -114,7 +114,7 @@ def _run(args: argparse.Namespace, spare: Spare) -> int:
     from pathlib import Path
 
     from bci.config import config_of, without_of
-    from bci.model.file import load_model
+    from bci.model.file import read_model
     from bci.processes import terminal_input
     from bci.processes.session_view import LiveView
     from bci.processes.stop import StopRequest
@@ -127,7 +127,7 @@ def _run(args: argparse.Namespace, spare: Spare) -> int:
     if args.actuator:
         args.set.append(f"actuator.name={args.actuator}")
     path = check_model(Path(args.model))
-    header = load_model(path).header
+    header, _, _ = read_model(path)
     protocol = _cued(args, header) if args.cues else None
     config = config_of(args)
     if args.arm and not config.actuator.name:

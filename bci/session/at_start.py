@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bci.errors import ModelError
 from bci.safe_io.printable import printable
-from bci.session.engine_process import markers_there, montage_of
+from bci.session.asked_for import markers_there, montage_of
 from bci.session.plan import SessionPlan
 from bci.stream.lsl import FoundStream, StreamQuery
 from bci.stream.lsl.discovery import find_each, the_one

@@ -22,13 +22,13 @@ from bci.paradigm.live_cues import LiveCues
 from bci.processes.child import say_alive, say_ready, say_streams
 from bci.processes.go_ahead import GoAhead
 from bci.processes.recorder_word import RecorderWord, unrecorded
+from bci.session.asked_for import markers_there, montage_of
 from bci.session.live import LiveLoop
 from bci.session.session_streams import SessionStreams, open_session_streams
 from bci.session.unit_check import UnitCheck
 from bci.settings import SessionConfig
 from bci.stream.clock import LslClock
 from bci.stream.lsl import (
-    FoundStream,
     LslOutlet,
     LslSignalInlet,
     LslTextOutlet,
@@ -39,12 +39,12 @@ from bci.stream.lsl import (
     resolve,
     this_host,
 )
-from bci.stream.lsl.discovery import find_each, listing, markers_among
+from bci.stream.lsl.discovery import find_each
 from bci.stream.lsl.late_markers import LateMarkers
 from bci.stream.lsl.marker_inlet import HOLD_S
 from bci.stream.lsl_config import port_hint
 from bci.stream.markers.triggers import no_triggers, trigger_owner
-from bci.stream.montage import Montage, load_montage
+from bci.stream.montage import Montage
 from bci.stream.signing import Checker
 
 WARM_UP_S = 4.0
@@ -205,25 +205,6 @@ def check_markers(job: EngineJob, info: StreamInfo, stopped: Callable[[], str]) 
     return markers_there(query, found, timeout_s, bool(job.without))
 
 
-def markers_there(query: StreamQuery, found: Sequence[FoundStream], timeout_s: float, without: bool) -> list[str]:
-    """Return notes for the person on the marker streams that were found.
-
-    Raises
-    ------
-    StreamNotFound
-        If there is none, and nobody said that they may be missing.
-    StreamMismatch
-        If they are signals.
-    """
-    if not found and without:
-        return [
-            f"there is no stream with {query} yet: the session starts without markers, and uses them as soon as the stream "
-            "appears"
-        ]
-    markers = markers_among(query, found, timeout_s)
-    return [f"markers come from {len(markers)} streams, all of which are read:{listing(markers)}"] if len(markers) > 1 else []
-
-
 def await_recorder(
     streams: SessionStreams, required: bool, stopped: Callable[[], str] = lambda: "", word: RecorderWord | None = None
 ) -> None:
@@ -244,14 +225,6 @@ def await_recorder(
             "could not be verified later. Is the recorder running? With --set record.required=false a session runs without it."
             f"{port_hint()}"
         )
-
-
-def montage_of(config: SessionConfig) -> Montage | None:
-    """Return what the montage file and the unit option say about the stream."""
-    montage = load_montage(config.stream.montage) if config.stream.montage else None
-    if config.stream.unit:
-        montage = replace(montage or Montage(), unit=config.stream.unit)
-    return montage
 
 
 def warm_up(model: Model) -> None:

@@ -238,7 +238,6 @@ class LiveSession:
 
     def _start(self) -> None:
         """Device, recorder, actuator host, engine."""
-        load_model(self.plan.model)
         self._notes += require_ports(self._words.ports(), "this session")
         self._notes += self._keep_key()
         others = LslWatch([StreamQuery(name=f"{self.plan.config.engine.name}-decisions")])
@@ -247,6 +246,8 @@ class LiveSession:
         if self.plan.device:
             self._tell(f"Starting the source {self.plan.device[0]} …")
             self._processes.begin("device")
+        load_model(self.plan.model)  # refused here where it cannot be used, while those load
+        if self.plan.device:
             self._processes.wait("device")
         self._tell(f"Looking for the stream {self.plan.source} …")
         self._notes += streams_there(self.plan, self._stopped)

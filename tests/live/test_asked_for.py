@@ -16,7 +16,7 @@ from session_rig import save_a_model
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import StreamAmbiguous, StreamMismatch, StreamNotFound
-from bci.session.engine_process import markers_there
+from bci.session.asked_for import markers_there
 from bci.stream.lsl import LslOutlet, LslTextOutlet, StreamQuery
 from bci.stream.lsl.discovery import find_each, markers_among, resolve
 from bci.stream.lsl.late_markers import LateMarkers
