@@ -1,7 +1,7 @@
 """A real-time brain-computer interface: streams in, decisions out, every session recorded and replayable.
 
 The names below are the Python interface for notebooks and scripts. Importing this package is cheap: each name is loaded, with
-what it needs, when it is used for the first time.
+what it needs, when it is used for the first time. So are the packages ``bci.errors`` and ``bci.explore``.
 
 >>> import bci
 >>> "read_recording" in dir(bci)
@@ -60,6 +60,9 @@ _MODULES = {
     "verify": "outcomes",
 }
 
+_PACKAGES = ("errors", "explore")
+"""Imported by their name alone: ``bci.explore.epochs`` needs no import of its own."""
+
 __all__ = [
     "CrossValidation",
     "Decision",
@@ -93,11 +96,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"bci.{name}")
     if name not in _MODULES:
-        raise AttributeError(f"module 'bci' has no attribute {name!r}; it has {', '.join(__all__)}")
+        raise AttributeError(f"module 'bci' has no attribute {name!r}; it has {', '.join(__dir__())}")
     value = globals()[name] = getattr(import_module(f"bci.api.{_MODULES[name]}"), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_PACKAGES]

@@ -143,6 +143,12 @@ def run(
     -------
     RunningSession
 
+    Raises
+    ------
+    bci.errors.ConfigError
+        If settings are wrong: every one with its value and what is allowed. A session has no duration: use
+        :meth:`RunningSession.wait`.
+
     Examples
     --------
     >>> with run("left-right.safetensors", simulate=True, record={"out": "recordings"}) as session:  # doctest: +SKIP

@@ -45,6 +45,20 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are():
         bci.nothing  # noqa: B018
 
 
+@pytest.mark.parametrize("name", ["errors.ConfigError", "explore.epochs.around_cues", "explore.exploration.explore"])
+def test_packages_of_bci_need_no_import_of_their_own(name: str):
+    code = f"import sys, bci; assert 'bci.{name.split('.')[0]}' not in sys.modules; print(bci.{name}.__name__)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+    assert said.strip() == name.rpartition(".")[2]
+
+
+def test_a_module_of_explore_that_is_not_there_is_answered_with_those_that_are():
+    with pytest.raises(AttributeError, match=r"no attribute 'spectrum'; it has connectivity, epochs"):
+        bci.explore.spectrum  # noqa: B018
+    assert {"errors", "explore"} <= set(dir(bci))
+    assert all(getattr(bci.explore, name).__doc__ for name in dir(bci.explore))
+
+
 def test_a_recording_says_what_is_in_it(recording: bci.Recording):
     assert recording.marker_counts()["769"] == 12
     assert len(recording.cues()) == 24
@@ -146,6 +160,18 @@ def test_settings_are_those_of_the_command_line():
     assert (config.decoder.name, config.markers.table, config.preprocessing.hop_s) == ("mdm", {"1": "left"}, 0.1)
     with pytest.raises(bci.errors.ConfigError, match=r"decoder\.nam"):
         bci.configure(decoder={"nam": "mdm"})
+
+
+def test_an_argument_that_is_no_section_of_settings_is_refused_with_its_value_and_the_way_to_wait(tmp_path: Path):
+    with pytest.raises(bci.errors.ConfigError) as raised:
+        bci.run(tmp_path / "model.safetensors", simulate=True, seconds=20, record="recordings")
+    seconds, record = raised.value.problems
+    assert seconds.startswith("seconds = 20: must be a mapping with the settings of a section, for instance record={'out': ")
+    assert seconds.endswith("; to let a session run for some time, call session.wait(20)")
+    assert record.startswith("record = 'recordings': must be a mapping")
+    assert "wait" not in record
+    with pytest.raises(bci.errors.ConfigError, match="decoder = 'mdm': must be a mapping"):
+        bci.configure(decoder="mdm")
 
 
 def test_a_simulated_session_is_on_another_day_and_is_verified_like_any_other(epochs: bci.TrialEpochs, tmp_path: Path):
