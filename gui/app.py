@@ -20,6 +20,7 @@ from gui.emergency import EmergencyKeys
 from gui.feed import Feed
 from gui.feed_reader import FeedReader
 from gui.launch import Launcher
+from gui.repeated_errors import ErrorsReportedOnce
 
 WELCOME = "welcome"
 EXACT = {"participant"}
@@ -104,12 +105,14 @@ def start(options: dict[str, object]) -> int:
     context = make_context(chosen, launcher)
     keys = EmergencyKeys(context.emergency_stop)
     app.installEventFilter(keys)
+    report, sys.excepthook = sys.excepthook, ErrorsReportedOnce(sys.excepthook, context.feed.say)
     try:
         _leave_on_signals(app)
         context.start()
         show(context, chosen.windows)
         return int(app.exec())
     finally:
+        sys.excepthook = report
         app.removeEventFilter(keys)
         context.close()
 
