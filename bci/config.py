@@ -176,7 +176,10 @@ def _preset_path(name: str) -> Path:
     """File of a preset."""
     known = presets()
     if name not in known:
-        raise ConfigError(f"--preset {name}: no such preset{_near(name, known)} (known: {', '.join(known) or 'none'})")
+        raise ConfigError(
+            f"--preset {name}: no such preset{_near(name, known)}. To add one, register its package under [project.entry-points."
+            f'"{plugins.PRESETS}"] in your pyproject.toml and install it, or set {plugins.FOLDERS} to its folder'
+        )
     return known[name]
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bci import plugins
-from bci.errors import PluginError
+from bci.config import load_config, presets
+from bci.errors import ConfigError, PluginError
 
 OURS = ("devices", "pipelines", "gui")
 
@@ -105,6 +106,28 @@ def test_a_package_in_src_is_found_by_its_folder(tmp_path: Path, monkeypatch: py
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "uninstalled_motor.py").write_text("class Motor:\n    pass\n")
     assert plugins.load(plugins.ACTUATORS, "motor").__name__ == "Motor"
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with __init__.py", "only TOML files"])
+def test_presets_of_a_package_that_is_not_installed_are_found_by_its_folder(
+    package: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"uninstalled_presets_{package}".lower()
+    project(tmp_path, f'[project.entry-points."bci.presets"]\nmine = "{name}"\n', monkeypatch)
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "feet-and-hands.toml").write_text('[decoder]\nname = "mdm"\n')
+    if package:
+        (tmp_path / name / "__init__.py").touch()
+    assert {"feet-and-hands", "motor-imagery"} <= set(presets())
+    assert load_config(preset="feet-and-hands").decoder.name == "mdm"
+
+
+def test_an_unknown_preset_is_refused_with_those_that_are_there_and_how_to_add_one() -> None:
+    with pytest.raises(ConfigError, match=r"--preset moter-imagery: no such preset; did you mean motor-imagery.*BCI_PLUGINS"):
+        load_config(preset="moter-imagery")
+    with pytest.raises(ConfigError) as raised:
+        load_config(preset="zzz")
+    assert str(raised.value).count("motor-imagery") == 1
 
 
 def test_a_child_finds_what_the_folders_of_several_packages_register(tmp_path: Path) -> None:
