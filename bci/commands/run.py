@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bci.errors import ConfigError
+from bci.errors import BciError, ConfigError
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -145,6 +145,7 @@ def _run(args: argparse.Namespace, spare: Spare) -> int:
     host = actuator_words(config)
     plan = SessionPlan(path, config, option_words(args), source, device, host, arm_once, begin_again=True, without=without)
     session = LiveSession(plan, stop, _say, args.session_id or "", spare)
+    raised = ""
     try:
         with ExitStack() as stack:
             stack.enter_context(stop.at_once(session.neutral_first, session.rest))
@@ -162,9 +163,13 @@ def _run(args: argparse.Namespace, spare: Spare) -> int:
             if cueing:
                 cueing.begin()
             _watch(session, view, stop, quiet=args.json)
+    except BciError as error:
+        raised = str(error)
+        raise
     finally:
         for text in session.failures:
-            _say(f"error: {text}")
+            if text not in raised:  # what ended the session is printed by whoever called this
+                _say(f"error: {text}")
     return _sum_up(session, view, stop(), args.json)
 
 

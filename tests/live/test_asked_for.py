@@ -107,3 +107,24 @@ def test_a_session_without_the_markers_that_were_asked_for_begins_only_where_tha
     assert "starts without markers" in went_on.stderr
     file = read_xdf(json.loads(went_on.stdout)["recording"])
     assert "<without>Cuez</without>" in file.stream(f"{name}-events").header_xml
+
+
+@pytest.mark.slow
+def test_a_session_whose_engine_refuses_the_stream_says_so_once(tmp_path: Path, name: str) -> None:
+    model = save_a_model(tmp_path / "m.safetensors")
+    words = [
+        "--model",
+        str(model),
+        "--stream",
+        name,
+        "--headless",
+        "--set",
+        f"engine.name={name}",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    with amplifier(name, "--source-id", name, "--scale", "1e-6"):
+        refused = bci("run", *words)
+    assert refused.returncode == 9
+    assert refused.stderr.count("engine ended with code 3") == 1
+    assert refused.stderr.count("unit: the signal is") == 1
