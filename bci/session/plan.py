@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bci import plugins
 from bci.model.header import ModelHeader
 from bci.settings import SessionConfig
 from bci.stream.lsl import StreamQuery
@@ -120,9 +121,10 @@ def simulated_words(header: ModelHeader, skill: float, seed: int, cues: str) -> 
 
 
 def source_words(config: SessionConfig) -> tuple[str, ...]:
-    """Words for ``bci stream`` that start the source of the configuration."""
+    """Words for ``bci stream`` that start the source of the configuration; only one that has a method ``cue`` gets the cues."""
     settings = [word for key, value in config.source.settings.items() for word in ("--set", f"{key}={value}")]
-    cues = ["--listen", config.markers.stream] if config.markers.stream else []
+    hears = bool(config.markers.stream) and hasattr(plugins.load(plugins.SOURCES, config.source.name), "cue")
+    cues = ["--listen", config.markers.stream] if hears else []
     return (config.source.name, *settings, *cues)
 
 

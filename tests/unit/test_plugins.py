@@ -11,6 +11,7 @@ import pytest
 from bci import plugins
 from bci.config import load_config, presets
 from bci.errors import ConfigError, PluginError
+from bci.session.plan import source_words
 
 OURS = ("devices", "pipelines", "gui")
 
@@ -171,3 +172,9 @@ def test_a_folder_that_is_no_package_is_refused_with_its_name(
         project(tmp_path, lines, monkeypatch)
     with pytest.raises(PluginError, match=rf"BCI_PLUGINS: {tmp_path}.*{expected}"):
         plugins.names(plugins.SOURCES)
+
+
+@pytest.mark.parametrize(("source", "cues"), [("simulated", ("--listen", "Cues")), ("cyton", ())])
+def test_only_a_source_that_can_hear_cues_is_told_to(source: str, cues: tuple[str, ...]) -> None:
+    config = load_config(None, {"source.name": source, "markers.stream": "Cues"})
+    assert source_words(config) == (source, *cues)
