@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from machine import reference_s
+
 from bci.errors import BciError
 
 LIMIT_S, LIMIT_MB = 1.0, 100.0
@@ -90,7 +92,8 @@ def attempt(target: Target, content: bytes, folder: Path) -> Attempt:
         outcome = "did not end"
     except Exception as error:
         outcome = f"{type(error).__name__} at {_place(error)}"
-    return Attempt(outcome, time.process_time() - began, _megabytes("VmHWM") - before)
+    spent_s, more_mb = time.process_time() - began, _megabytes("VmHWM") - before
+    return Attempt(outcome, reference_s(spent_s, LIMIT_S), more_mb)
 
 
 def _place(error: Exception) -> str:
