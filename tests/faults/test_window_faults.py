@@ -154,6 +154,7 @@ def host(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Host]:
     made.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL, signal.SIGTERM], ids=["hangs", "killed", "closed"])
 def test_fault_35_without_the_window_that_is_required_it_is_neutral_then_safe_and_its_return_moves_nothing(
     host: Host, tmp_path: Path, how: signal.Signals

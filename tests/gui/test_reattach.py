@@ -126,6 +126,7 @@ def test_windows_give_way_to_the_engine_and_what_they_start_does_not() -> None:
     assert found == [str(min(19, before + 10)), str(before)]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_window_that_is_frozen_stops_saying_that_it_watches_and_one_that_is_killed_can_be_opened_again(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "bci", "gui", "operator", "--settings", str(tmp_path / "w.ini"), "--recording", str(tmp_path)]

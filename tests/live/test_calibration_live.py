@@ -74,7 +74,7 @@ def test_a_calibration_that_is_killed_goes_on_at_its_trial_and_ends_with_a_model
 
     second = start([*words(tmp_path)[2:], "--resume", str(tmp_path)])
     try:
-        output, errors = second.communicate(timeout=200)
+        output, errors = second.communicate(timeout=280)
     finally:
         second.kill()
     assert second.returncode == 0, errors
@@ -103,7 +103,7 @@ def test_somebody_elses_program_may_present_and_nothing_is_counted_twice(tmp_pat
                 break
             program.push(("769", "go right")[number % 2])
             time.sleep(1.5)
-        output, errors = process.communicate(timeout=100)
+        output, errors = process.communicate(timeout=200)
     finally:
         process.kill()
         program.close()

@@ -52,6 +52,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     receiver.close()
 
 
+@pytest.mark.alone
 def test_whoever_dies_in_a_live_run_the_actuator_is_neutral_in_time_the_rest_goes_on_and_only_a_person_arms(
     terminal: Terminal,
 ) -> None:
@@ -155,6 +156,7 @@ def test_ctrl_z_is_neutral_and_disarmed_the_recording_goes_on_and_after_waking_o
     assert_verified(path)
 
 
+@pytest.mark.alone
 def test_a_process_that_hangs_is_ended_and_begun_again_and_a_hung_recorder_is_a_doubt_that_keeps_what_it_holds(
     terminal: Terminal,
 ) -> None:

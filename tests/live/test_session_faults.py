@@ -220,6 +220,7 @@ def test_fault_34_an_interrupt_while_it_looks_for_the_stream_is_obeyed_at_once(s
     assert not list(session.out.rglob("*.xdf"))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_fault_34_an_interrupt_while_the_engine_starts_is_obeyed_at_once(started, name: str, number: int) -> None:  # type: ignore[no-untyped-def]
     with amplifier(name, "--source-id", name):
