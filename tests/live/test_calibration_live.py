@@ -16,7 +16,7 @@ from bci.model.file import load_model
 from bci.stream.files.readers import open_recording
 from bci.stream.lsl import LslTextOutlet
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(420)]
 
 PROTOCOL = """
 title = "Ten trials of 1.8 s"
