@@ -36,7 +36,8 @@ from bci.stream.signing import Checker
 
 LAST_WORD_S = 2.0
 """The recorder goes on for so long until actuator host and engine have ended, and a little longer."""
-FLUSH_S = 0.5
+FLUSH_S = 0.2
+"""The recorder itself goes on until the streams of both have ended (:func:`bci.recording.process.record_last_words`)."""
 LOOK_S = 0.01
 AGAIN_S = 2.0
 SAME_S = 10.0
