@@ -222,15 +222,12 @@ def _without_conjugates(roots: Roots) -> Roots:
     roots = roots[np.lexsort((np.abs(roots.imag), roots.real))]
     is_real = np.abs(roots.imag) <= EQUAL * np.abs(roots)
     real, pairs = roots[is_real].real, roots[~is_real]
+    above, mirrored = pairs[pairs.imag > 0], pairs[pairs.imag < 0].conj()
+    if len(above) != len(mirrored):
+        raise ValueError("a complex root has no conjugate")
     if not len(pairs):
         return np.asarray(real)
-    above, below = pairs[pairs.imag > 0], pairs[pairs.imag < 0]
-    if len(above) != len(below):
+    partners = mirrored[np.argmin(np.abs(above[:, np.newaxis] - mirrored), axis=1)]
+    if (np.abs(above - partners) > EQUAL * np.abs(partners)).any():
         raise ValueError("a complex root has no conjugate")
-    alike = np.diff(np.concatenate(([0], np.diff(above.real) <= EQUAL * np.abs(above[:-1]), [0])))
-    for start, stop in zip(np.flatnonzero(alike > 0), np.flatnonzero(alike < 0), strict=True):
-        for run in (above[start : stop + 1], below[start : stop + 1]):
-            run[...] = run[np.lexsort([np.abs(run.imag)])]
-    if (np.abs(above - below.conj()) > EQUAL * np.abs(below)).any():
-        raise ValueError("a complex root has no conjugate")
-    return np.concatenate(((above + below.conj()) / 2, real))
+    return np.concatenate(((above + partners) / 2, real))
