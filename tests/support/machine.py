@@ -10,8 +10,6 @@ from collections import deque
 LOOK_S = 0.005
 STALL_S = 0.02
 RECENT_S = 20.0
-WORK_S = 0.030
-"""What the fixed piece of work takes where the processor is all ours."""
 
 
 class Stalls(threading.Thread):
@@ -65,32 +63,6 @@ def within(promised_s: float) -> float:
     there are loosens nothing beside that.
     """
     return promised_s + stalled_s()
-
-
-def reference_s(spent_s: float, limit_s: float) -> float:
-    """Processor time as it would have been on the reference machine.
-
-    What the other half of a physical core does, for us or for somebody else's machine, makes the same work take up to three
-    times as long. So where a limit is passed, the speed is measured on a fixed piece of work, at once and on the same processor.
-
-    Parameters
-    ----------
-    spent_s : float
-        Seconds of the processor that were spent.
-    limit_s : float
-        What was promised: without need nothing is measured.
-    """
-    if spent_s <= limit_s:
-        return spent_s
-    took_s = min(_work_s() for _ in range(5))
-    return spent_s / max(1.0, took_s / WORK_S)
-
-
-def _work_s() -> float:
-    began, total = time.process_time(), 0
-    for i in range(500_000):
-        total += i
-    return time.process_time() - began
 
 
 def condition() -> str:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machine import reference_s
 
 from bci.engine.stream_info import Channel, StreamInfo
 from bci.errors import ConfigError, RecordingError, TrainingError
@@ -219,7 +218,7 @@ def test_a_pattern_that_could_take_for_ever_or_says_too_little_is_refused(patter
 def test_the_worst_pattern_that_is_allowed_ends_soon() -> None:
     began = time.process_time()
     assert MarkerShape("", "a?a?a?.*.*x").text(("a" * 100_000,)) == ""
-    assert reference_s(time.process_time() - began, 1.0) < 1.0
+    assert time.process_time() - began < 1.0
 
 
 def test_markers_of_an_unknown_shape_are_shown_with_the_setting_that_maps_them() -> None:

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_rig import HOST, START_S, Imagery, Rig, model_of, recorded, same_stream
-from machine import reference_s
 from parts import LABELS, preprocessing, stream
 
 from bci.engine.control_inputs import Freeze, Resume
@@ -192,7 +191,7 @@ def test_a_text_of_megabytes_costs_less_than_a_row(name: str, key: bytes | None)
     for _ in range(10):
         rig.control_outlet.push(HUGE[name])
     rig.loop._poll()
-    assert reference_s(time.process_time() - began, 0.25) < 0.25
+    assert time.process_time() - began < 0.25
     assert rig.engine.frozen == {}
     assert all(len(e["why"]) <= 500 for e in rig.events("refused"))
 
@@ -421,7 +420,7 @@ def test_a_cue_of_megabytes_costs_less_than_a_row() -> None:
     sent = [Marker((text,), 100.0 + k, "uid", "cues") for k in range(20)]
     began = time.process_time()
     heard = cues.markers(sent)
-    assert reference_s(time.process_time() - began, 0.25) < 0.25
+    assert time.process_time() - began < 0.25
     assert all(len(messages.line(one.kind, **one.fields)) < 5000 for one in heard)
 
 
